@@ -1,0 +1,30 @@
+"""aistudio: name a backbone and a task; see whether they fit, whether they train, and what they cost.
+
+Importing it imports no torch; ``assemble`` and ``sanity_run`` do when they are first touched::
+
+    cfg = aistudio.compose("backbone=efficientnet_b3", "task=regression")   # DictConfig, judged by the rules
+    model = aistudio.assemble(cfg)                                          # torch.nn.Module
+    report = aistudio.sanity_run(cfg)                                       # checks, measurements, verdict
+"""
+
+from typing import TYPE_CHECKING
+
+from aistudio.errors import Problem, Refusal
+
+if TYPE_CHECKING:
+    from aistudio.assemble import assemble
+    from aistudio.config import compose
+    from aistudio.sanity import sanity_run
+
+__version__ = "0.1.0"
+__all__ = ["Problem", "Refusal", "assemble", "compose", "sanity_run"]
+
+
+def __getattr__(name: str):
+    """Import a public function when it is first asked for (PEP 562)."""
+    homes = {"assemble": "aistudio.assemble", "compose": "aistudio.config", "sanity_run": "aistudio.sanity"}
+    if name not in homes:
+        raise AttributeError(f"module 'aistudio' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(homes[name]), name)

@@ -1,0 +1,8 @@
+"""``python -m aistudio`` and the console script ``aistudio``."""
+
+import sys
+
+from aistudio.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

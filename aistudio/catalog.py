@@ -1,0 +1,136 @@
+"""What there is to choose: the files of ``conf/``, read as plain data; ``python -m aistudio.catalog`` prints them.
+
+Reading a file here does not compose it: interpolations stay as written and ``override`` entries are passed over, but
+a file that builds on another of its group (``defaults: [quick]``) holds what that one says, too.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from aistudio import rules
+
+GROUPS = ("runtime", "data", "sanity", "backbone", "architecture", "task", "experiment")
+Tree = dict[str, Any]
+
+
+def conf_folder() -> Path:
+    """The folder with the shipped configuration: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
+
+
+def options(group: str, folder: Path | None = None) -> list[str]:
+    """Names of the files of a group, sorted; of the shipped configuration or of a user's folder."""
+    return sorted(path.stem for path in ((folder or conf_folder()) / group).glob("*.yaml"))
+
+
+@cache
+def tree(group: str, option: str, folder: Path | None = None) -> Tree:
+    """What a file of a group adds to the configuration, as a tree from the top (``{"backbone": {"name": …}}``).
+
+    ``option="config"`` with ``group=""`` is the primary file. Unresolved; treat as read-only, for it is cached.
+    """
+    path = (folder or conf_folder()) / group / f"{option}.yaml"
+    own = OmegaConf.to_container(OmegaConf.load(path))
+    defaults = own.pop("defaults", [])
+    if not group or "@package _global_" in path.read_text(encoding="utf-8").split("\n\n")[0]:
+        result: Tree = {}
+    else:
+        result, own = {}, {group: own}
+    for entry in defaults if group else ():
+        parent = entry.split("@")[0] if isinstance(entry, str) else None
+        if parent and parent != "_self_":
+            result = merged(result, tree(group, parent, folder))
+    return merged(result, own)
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
+    """Two trees in one: mappings are joined, anything else of ``over`` replaces what ``base`` has."""
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def section(group: str, option: str) -> Tree:
+    """The section of a shipped file that is named as its group, over what ``config.yaml`` says of every one."""
+    return merged(tree("", "config").get(group, {}), tree(group, option)[group])
+
+
+def fitting_backbones(task: str, architecture: str) -> list[str]:
+    """The shipped backbones that a task and an architecture both take."""
+    return [name for name in options("backbone") if not pair_problems(name, task, architecture)]
+
+
+def pair_problems(backbone: str, task: str, architecture: str) -> list[Any]:
+    """How the rules judge three names of shipped files, without composing them: fast enough for whole tables."""
+    config = {
+        "backbone": section("backbone", backbone),
+        "task": section("task", task),
+        "architecture": section("architecture", architecture),
+    }
+    return rules.fit(config, {"backbone": backbone, "task": task, "architecture": architecture})
+
+
+def default_architecture(task: str) -> str:
+    """The architecture that a task's file brings along (``override /architecture``)."""
+    defaults = OmegaConf.to_container(OmegaConf.load(conf_folder() / "task" / f"{task}.yaml"))["defaults"]
+    return next(entry["override /architecture"] for entry in defaults if "override /architecture" in entry)
+
+
+def main() -> int:
+    """Print the catalog: backbones with their facts, tasks and architectures with what they take."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    def table(title: str, columns: Iterable[str], right: int = 0) -> Table:
+        made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+        for index, column in enumerate(columns):
+            made.add_column(column, justify="right" if 1 < index <= 1 + right else "left", overflow="fold")
+        return made
+
+    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    backbones = table(
+        "backbone=",
+        ("name", "family", "parameters", "GMACs", "at px", "top-1 %", "channels", "taps at strides 4, 8, 16, 32"),
+        right=5,
+    )
+    for name in options("backbone"):
+        facts = section("backbone", name)
+        published = facts["published"]
+        backbones.add_row(
+            name,
+            published["family"],
+            f"{published['parameters'] / 1e6:.1f} M",
+            f"{published['gmacs']:.2f}",
+            str(published["gmacs_at"]),
+            f"{published['top1']:.1f}",
+            str(facts["out_channels"]),
+            ", ".join(f"{tap} {n}" for tap, n in facts["taps"].items()),
+        )
+    tasks = table("task=", ("name", "architecture by default", "backbones"))
+    for name in options("task"):
+        allow = rules.allowed_backbones(section("task", name))["allow"]
+        tasks.add_row(name, default_architecture(name), "any" if allow == "any" else ", ".join(allow))
+    architectures = table("architecture=", ("name", "for", "backbones"))
+    for name in options("architecture"):
+        facts = section("architecture", name)
+        allow = rules.allowed_backbones(facts)["allow"]
+        architectures.add_row(name, ", ".join(facts["tasks"]), "any" if allow == "any" else ", ".join(allow))
+    for made in (backbones, tasks, architectures):
+        console.print(made)
+    console.print("Parameters, GMACs and ImageNet top-1 are torchvision's published figures of the full classifier.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

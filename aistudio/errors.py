@@ -1,0 +1,31 @@
+"""What a user may see when something they asked for cannot be done. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing a user did that cannot work, in the four parts that every answer has.
+
+    ``what`` names the value as the user wrote it (``backbone=resnet18 does not fit task=segmentation``), ``why``
+    gives the reason, ``where`` the key and file to look at, ``instead`` what to take. Only ``what`` is mandatory.
+    """
+
+    what: str
+    why: str = ""
+    where: str = ""
+    instead: str = ""
+
+
+class Refusal(Exception):
+    """Everything that is wrong with a request, all at once. The command line prints it and exits with code 2."""
+
+    def __init__(self, problems: Iterable[Problem]):
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problem.what for problem in self.problems))
+
+    def __reduce__(self):  # joblib and multiprocessing send exceptions between processes
+        return (type(self), (self.problems,))

@@ -1,0 +1,74 @@
+"""The typed records that a sanity run leaves behind. Standard library only; ``report.json`` is made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["passed", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How one check ended.
+
+    ``why`` is the check's sentence of purpose; ``seen`` and ``expected`` hold the numbers; ``cause`` is the likely
+    cause in words (only when it failed) or the reason it was skipped. ``seconds`` is wall-clock time.
+    """
+
+    name: str
+    why: str
+    status: Status
+    seen: str = ""
+    expected: str = ""
+    cause: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A number with its unit and definition; ``low`` and ``high`` are the spread where it was measured repeatedly.
+
+    ``value`` is None where this machine cannot tell (the definition then says why).
+    """
+
+    name: str
+    value: float | int | None
+    unit: str
+    definition: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class SanityReport:
+    """The whole outcome of a sanity run: what was assembled, every check, every measurement.
+
+    ``config`` is the resolved configuration as plain containers, ``assembled`` says in words what was built and what
+    its backbone receives, ``versions`` the software and device, ``seconds`` the time from start to verdict.
+    """
+
+    config: Mapping[str, Any]
+    assembled: Mapping[str, str]
+    checks: tuple[CheckResult, ...]
+    measurements: tuple[Measurement, ...]
+    versions: Mapping[str, str]
+    seconds: float
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def failures(self) -> tuple[CheckResult, ...]:
+        """The checks that failed."""
+        return tuple(check for check in self.checks if check.status == "failed")
+
+    @property
+    def verdict(self) -> Literal["passed", "failed"]:
+        """``passed`` when at least one check passed and none failed: a run that proved nothing is no pass."""
+        proved = any(check.status == "passed" for check in self.checks)
+        return "passed" if proved and not self.failures else "failed"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the verdict is ``passed``."""
+        return self.verdict == "passed"

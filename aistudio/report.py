@@ -1,0 +1,180 @@
+"""What a person and a program read of a run: the terminal's lines, the refusal's text, ``report.json``. No torch.
+
+``report.json`` (schema 1) holds: ``schema``, ``verdict`` (``passed`` or ``failed``), ``seconds`` to the verdict,
+``config`` (resolved), ``assembled`` (what was built, in words), ``checks`` (name, why, status, seen, expected, cause,
+seconds), ``measurements`` (name, value, unit, definition, low, high), ``versions`` and ``warnings``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from aistudio.errors import Problem
+from aistudio.records import CheckResult, Measurement, SanityReport
+
+SCHEMA = 1
+MARKS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("–", "dim")}
+PLAIN_WIDTH = 110  # columns where output is no terminal: files and logs are not to depend on the window
+SI = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def refusal_text(problems: Iterable[Problem]) -> str:
+    """The problems as a user reads them: what, then why, where and what to take instead."""
+    lines = []
+    for problem in problems:
+        lines.append(problem.what)
+        where = "rule" if " · " in problem.where else "where"
+        parts = (("why", problem.why), (where, problem.where), ("instead", problem.instead))
+        lines += [f"  {name:<8} {text}" for name, text in parts if text]
+    return "\n".join(lines)
+
+
+def as_json(report: SanityReport) -> str:
+    """The report as the text of ``report.json``; the same report gives the same text."""
+    parts = {
+        "schema": SCHEMA,
+        "verdict": report.verdict,
+        "seconds": round(report.seconds, 3),
+        "assembled": dict(report.assembled),
+        "checks": [asdict(check) for check in report.checks],
+        "measurements": [asdict(measurement) for measurement in report.measurements],
+        "warnings": list(report.warnings),
+        "versions": dict(report.versions),
+        "config": report.config,
+    }
+    return json.dumps(parts, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that nobody ever sees half of it: beside it first, then renamed over it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+class Terminal:
+    """Prints a run as it goes: what was assembled, a line a check, the measurements, the verdict."""
+
+    def __init__(self, console: Console | None = None):
+        self.console = console or Console(highlight=False, soft_wrap=False)
+        if console is None and not self.console.is_terminal:
+            self.console = Console(highlight=False, width=PLAIN_WIDTH)
+
+    @contextmanager
+    def busy(self, words: str) -> Iterator[None]:
+        """Show that something goes on, on a terminal only; lines may be printed meanwhile."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with self.console.status(words, spinner="dots") as self._status:
+            yield
+
+    def head(self, task: str, backbone: str, architecture: str) -> None:
+        """The first line, before anything slow: what is about to be checked."""
+        self.console.print(Text.assemble(("aistudio", "bold"), f"  {task} · {backbone} · {architecture}"))
+
+    def facts(self, facts: Iterable[tuple[str, str]]) -> None:
+        """Names and what they are, in two columns."""
+        table = grid()
+        for name, text in facts:
+            table.add_row(Text(name, "dim"), Text(text))
+        self.console.print(Padding(table, (0, 0, 0, 2)))
+
+    def heading(self, words: str) -> None:
+        """A title over what follows."""
+        self.console.print()
+        self.console.print(Text(words, "bold"))
+
+    def check(self, result: CheckResult) -> None:
+        """One line for a check; where it failed, also what was seen and expected and the likely cause."""
+        mark, style = MARKS[result.status]
+        words = result.cause if result.status == "skipped" else result.seen
+        row = grid(ratios=(None, None, None, 1))
+        row.columns[1].min_width = 24
+        row.columns[2].justify, row.columns[2].min_width = "right", 8
+        row.add_row(
+            Text(mark, style),
+            Text(result.name),
+            Text(f"{result.seconds:.2f} s", "dim"),
+            Text(words, "" if result.status == "failed" else "dim"),
+        )
+        self.console.print(Padding(row, (0, 0, 0, 2)))
+        if result.status == "failed":
+            parts = (("expected", result.expected), ("cause", result.cause), ("why", result.why))
+            table = grid()
+            for name, text in parts:
+                if text:
+                    table.add_row(Text(name, "dim"), Text(text))
+            self.console.print(Padding(table, (0, 0, 0, 6)))
+
+    def measurements(self, measurements: Iterable[Measurement]) -> None:
+        """A table of numbers; their definitions are in ``report.json``."""
+        table = grid()
+        for one in measurements:
+            spread = (
+                f"{quantity(one.low, one.unit)} … {quantity(one.high, one.unit)}"
+                if one.low is not None and one.high is not None
+                else ""
+            )
+            table.add_row(
+                Text(one.name.replace("_", " "), "dim"),
+                Text(quantity(one.value, one.unit), justify="right"),
+                Text(spread, "dim"),
+            )
+        self.console.print(Padding(table, (0, 0, 0, 2)))
+
+    def verdict(self, report: SanityReport, files: Iterable[Path] = ()) -> None:
+        """Warnings, the verdict, and where the files are."""
+        self.console.print()
+        for warning in report.warnings:
+            self.console.print(Text.assemble(("warning  ", "yellow"), warning))
+        counts = {status: sum(check.status == status for check in report.checks) for status in MARKS}
+        words = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        style = "bold green" if report.ok else "bold red"
+        self.console.print(
+            Text.assemble(
+                (report.verdict.upper(), style),
+                f"  {words or 'nothing was checked'}; {report.seconds:.1f} s to the verdict",
+            )
+        )
+        for path in files:
+            self.console.print(Text(f"  {path}", "dim"), soft_wrap=True)
+
+
+def grid(ratios: tuple[int | None, ...] = ()) -> Table:
+    """A table without lines."""
+    table = Table.grid(padding=(0, 2), expand=any(ratios))
+    for ratio in ratios:
+        table.add_column(ratio=ratio, overflow="fold")
+    return table
+
+
+def quantity(value: float | int | None, unit: str) -> str:
+    """A number with its unit for people: ``11.7 M``, ``1.81 GMACs``, ``35.2 ms``, ``1.2 GiB``."""
+    if value is None:
+        return "not known"
+    if unit == "s":
+        return f"{value * 1e3:.1f} ms" if value < 1 else f"{value:.2f} s"
+    if unit == "bytes":
+        return f"{value / 2**30:.2f} GiB" if value >= 2**30 else f"{value / 2**20:.1f} MiB"
+    for factor, letter in SI:
+        if abs(value) >= factor:
+            return f"{value / factor:.2f} {letter}{unit}".rstrip()
+    return f"{value:.4g} {unit}".rstrip()

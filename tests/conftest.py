@@ -1,0 +1,59 @@
+"""What all tests share: golden files that can be rewritten, one CPU thread, and a process in which torch is not there."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--overwrite", action="store_true", help="write golden files anew instead of comparing with them")
+
+
+def pytest_configure(config):
+    try:
+        import torch
+    except ImportError:
+        return
+    torch.set_num_threads(1)  # pytest-xdist has a worker for every core already
+
+
+@pytest.fixture
+def golden(request):
+    """Compare text with ``tests/golden/NAME``; ``pytest --overwrite`` rewrites the file, and git shows the change."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--overwrite"):
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8"), f"{name} changed; if that is meant: pytest --overwrite"
+
+    return compare
+
+
+@pytest.fixture
+def no_torch(monkeypatch):
+    """Make ``import torch`` and ``import torchvision`` fail for the duration of a test."""
+    for name in ("torch", "torchvision"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+@pytest.fixture
+def cli(monkeypatch, tmp_path, capsys):
+    """Call the command line in this process, from an empty folder; the exit code and what was printed to stderr."""
+    from aistudio.cli import main
+
+    def call(*arguments: str) -> tuple[int, str]:
+        folder = tmp_path / "empty"
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["aistudio", *arguments])
+        try:
+            code = main()
+        except SystemExit as stop:  # argparse, for flags that do not exist
+            code = stop.code
+        return code, capsys.readouterr().err
+
+    return call

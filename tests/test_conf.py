@@ -1,0 +1,97 @@
+"""Every file of conf/ composes, is a page for its reader, and holds only keys that are promised."""
+
+import re
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from aistudio import catalog
+from aistudio.config import compose
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted(path for path in catalog.conf_folder().glob("*/*.yaml"))
+DOCUMENTS = [ROOT / "README.md", *sorted(catalog.conf_folder().rglob("*.yaml"))]
+COMMAND = re.compile(r"(?:python -m aistudio|^aistudio)\s+((?:[+~]?[\w.@/]+=\S+\s*|-m\s+)+)", re.MULTILINE)
+
+
+def documented_commands():
+    """Every ``python -m aistudio …`` of the README and conf/, with the file it stands in."""
+    for path in DOCUMENTS:
+        for match in COMMAND.finditer(path.read_text(encoding="utf-8")):
+            yield pytest.param(match[1].split("#")[0].split(), id=f"{path.name}: {' '.join(match[1].split())}")
+
+
+COMMANDS = [*documented_commands()]
+
+
+def needed(group: str, option: str) -> list[str]:
+    """Overrides under which a file of a group can be composed."""
+    if group == "architecture":
+        facts = catalog.section("architecture", option)
+        task = facts["tasks"][0]
+        return [f"architecture={option}", f"task={task}", f"backbone={catalog.fitting_backbones(task, option)[0]}"]
+    return [f"{group}={option}", *(["data.root=."] if (group, option) == ("data", "images") else [])]
+
+
+def test_the_lists_that_tests_run_over_are_not_empty():
+    assert len(catalog.options("backbone")) >= 11
+    assert len(catalog.options("task")) >= 7
+    assert len(catalog.options("architecture")) >= 25
+    assert len(COMMANDS) >= 60
+    assert all(catalog.options(group) for group in catalog.GROUPS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_file_composes(path, no_torch):
+    group, option = path.parent.name, path.stem
+    config = compose(*needed(group, option))
+    OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_file_says_what_it_is_what_it_costs_and_how_to_run_it(path):
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    lines = [line for line in lines if "@package" not in line]
+    assert len(lines[0]) > 20 and lines[0].endswith((".", ")."))
+    assert lines[1].startswith(("# Costs ", "# Learns "))
+    assert f"{path.parent.name}={path.stem}" in lines[2]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_every_documented_command_composes(arguments, tmp_path, monkeypatch, no_torch):
+    from aistudio.sweeps import combinations
+
+    monkeypatch.chdir(tmp_path)
+    for folder in ("photos", "conf"):
+        (tmp_path / folder).mkdir()
+    for combination in combinations([argument for argument in arguments if argument != "-m"]):
+        compose(*combination)
+
+
+def keys(node, path=""):
+    """Dotted names of all keys below a node."""
+    for key, value in node.items():
+        name = f"{path}.{key}" if path else str(key)
+        yield name
+        if isinstance(value, dict):
+            yield from keys(value, name)
+
+
+def test_config_keys_are_promises(golden):
+    """Keys that an experiment repo may have written down: removing one breaks somebody."""
+    promised = set()
+    for group in catalog.GROUPS:
+        if group == "experiment":
+            continue
+        for option in catalog.options(group):
+            section = {group: catalog.section(group, option)}
+            promised.update(
+                name for name in keys(section) if not name.startswith(("backbone.taps.", "backbone.published."))
+            )
+    golden("config_keys.txt", "\n".join(sorted(promised)) + "\n")
+
+
+def test_a_file_that_builds_on_another_holds_what_that_one_says():
+    quick, full = (catalog.section("sanity", level)["checks"] for level in ("quick", "full"))
+    assert set(quick) < set(full)

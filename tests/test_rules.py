@@ -1,0 +1,109 @@
+"""The rules say exactly what the specification says; the golden matrix shows every verdict with its rule."""
+
+from itertools import product
+
+import pytest
+from omegaconf import OmegaConf
+
+from aistudio import catalog, rules
+from aistudio.config import compose
+from aistudio.errors import Refusal
+
+ANY = set(catalog.options("backbone"))
+SPECIFIED = {
+    "classification": ANY,
+    "anomaly_detection": ANY,
+    "regression": ANY,
+    "object_detection": {"resnet50"},
+    "oriented_object_detection": {"resnet50"},
+    "instance_segmentation": {"resnet50"},
+    "segmentation": {"resnet50", "resnet101", "mobilenet_v3_large"},
+}
+
+
+def verdict(backbone: str, task: str, architecture: str) -> str:
+    problems = catalog.pair_problems(backbone, task, architecture)
+    return problems[0].where if problems else "fits"
+
+
+@pytest.mark.parametrize("task", SPECIFIED)
+def test_each_task_takes_the_backbones_of_the_specification(task):
+    assert catalog.options("task") == sorted(SPECIFIED)
+    taken = {name for name in ANY if verdict(name, task, catalog.default_architecture(task)) == "fits"}
+    assert taken == SPECIFIED[task]
+
+
+def test_golden_matrix_of_pairs(golden):
+    lines = [
+        f"{task:<26} {backbone:<20} {verdict(backbone, task, catalog.default_architecture(task))}"
+        for task, backbone in product(catalog.options("task"), catalog.options("backbone"))
+    ]
+    assert len(lines) == len(ANY) * len(SPECIFIED)
+    golden("pairs.txt", "\n".join(lines) + "\n")
+
+
+def test_golden_matrix_of_architectures(golden):
+    lines = []
+    for architecture, backbone in product(catalog.options("architecture"), catalog.options("backbone")):
+        for task in catalog.section("architecture", architecture)["tasks"]:
+            lines.append(f"{architecture:<30} {task:<26} {backbone:<20} {verdict(backbone, task, architecture)}")
+    golden("architectures.txt", "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("architecture", catalog.options("architecture"))
+def test_an_architecture_fits_no_task_but_its_own(architecture):
+    own = catalog.section("architecture", architecture)["tasks"]
+    for task in catalog.options("task"):
+        verdicts = {verdict(backbone, task, architecture) for backbone in SPECIFIED[task]}
+        assert ("fits" in verdicts) == (task in own)
+
+
+@pytest.mark.parametrize("task", SPECIFIED)
+def test_what_the_catalog_judges_the_composed_configuration_is_judged(task, no_torch):
+    for backbone in sorted(ANY):
+        expected = catalog.pair_problems(backbone, task, catalog.default_architecture(task))
+        try:
+            compose(f"task={task}", f"backbone={backbone}")
+            found = []
+        except Refusal as refusal:
+            found = list(refusal.problems)
+        assert found == expected
+
+
+@pytest.mark.parametrize(
+    "full_name", [name for name in catalog.options("architecture") if "resnet" in name or "mobilenet" in name]
+)
+def test_a_full_name_brings_its_backbone_and_refuses_another(full_name, no_torch):
+    task = catalog.section("architecture", full_name)["tasks"][0]
+    config = compose(f"task={task}", f"architecture={full_name}")
+    assert config.architecture.name == full_name
+    assert config.architecture.model._target_.endswith("." + full_name)
+    other = "resnet34" if config.backbone.name != "resnet34" else "resnet18"
+    with pytest.raises(Refusal, match=f"backbone={other}"):
+        compose(f"task={task}", f"architecture={full_name}", f"backbone={other}")
+
+
+def test_a_backbone_of_the_users_own_is_any_backbone(tmp_path, no_torch):
+    (tmp_path / "backbone").mkdir()
+    (tmp_path / "backbone" / "mine.yaml").write_text("name: mine\nmodel: {_target_: my_package.Mine}\n")
+    config = compose("backbone=mine", "task=regression", config_dir=tmp_path)
+    assert (config.backbone.taps, config.backbone.frozen) == (None, False)
+    with pytest.raises(Refusal, match="backbone=mine does not fit task=object_detection"):
+        compose("backbone=mine", "task=object_detection", config_dir=tmp_path)
+
+
+def test_a_rule_that_a_user_relaxes_lets_pass(no_torch):
+    config = compose(
+        "task=segmentation",
+        "backbone=resnet34",
+        "task.rules.backbones.allow=any",
+        "architecture.rules.backbones.allow=any",
+    )
+    assert config.backbone.name == "resnet34"
+
+
+@pytest.mark.parametrize(("batch", "size", "count"), [(1, 32, 1), (1, 33, 0), (2, 32, 0), (2, 31, 1), (1, 31, 1)])
+def test_a_batch_of_one_needs_more_than_one_pixel_at_the_end(batch, size, count):
+    config = OmegaConf.to_container(compose("sanity.image_size=64"), resolve=True)
+    config["data"]["batch_size"], config["task"]["image_size"] = batch, size
+    assert len(rules.judge(config)) == count
