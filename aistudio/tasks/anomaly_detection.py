@@ -1,0 +1,72 @@
+"""Anomaly detection: is an image anomalous? Targets 0. or 1., output one logit (N, 1) in train and eval mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from aistudio.drawing import GOOD, WARNING, Sheet
+from aistudio.heads import output_problems
+from aistudio.imagenet import normalize
+from aistudio.losses import apply
+from aistudio.scene import Scene
+
+
+class AnomalyDetection:
+    """``loss`` takes logits (N, 1) and targets (N, 1) of 0. and 1."""
+
+    outputs = 1
+    scene_classes = 2  # 1 is anomalous
+    objects = 1
+    empty_targets = False
+
+    def __init__(self, loss: Callable[[Tensor, Tensor], Tensor]):
+        self.criterion = loss
+
+    def inputs(self, images: Sequence[Tensor]) -> Tensor:
+        """Images of one size → (N, 3, H, W), normalised."""
+        return normalize(torch.stack(list(images)))
+
+    def target(self, scene: Scene) -> Tensor:
+        """1. if the scene's object is of class 1, else 0.: float32 scalar."""
+        return (scene.labels[0] == 1).float()
+
+    def stack(self, targets: Sequence[Tensor]) -> Tensor:
+        """(N, 1) float32, as the logits are."""
+        return torch.stack(list(targets)).unsqueeze(1)
+
+    def target_problems(self, images: Sequence[Tensor], targets: Tensor) -> list[str]:
+        """Targets that are neither 0. nor 1."""
+        if not targets.is_floating_point() or targets.shape != (len(images), 1):
+            return [f"targets are {targets.dtype} {tuple(targets.shape)}; expected floats ({len(images)}, 1)"]
+        if not ((targets == 0) | (targets == 1)).all():
+            return ["targets are not all 0. (normal) or 1. (anomalous)"]
+        return []
+
+    def loss(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """``targets`` (N, 1) float."""
+        return {"anomaly": apply(self.criterion, model(inputs), targets)}
+
+    def raw(self, model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+        """``logit`` (N, 1)."""
+        return {"logit": model(inputs)}
+
+    def problems(self, output: object, inputs: Tensor) -> list[str]:
+        """The logit is (N, 1), floating point, finite; its sigmoid is the anomaly score."""
+        return output_problems(output, (len(inputs), 1))
+
+    def training_problems(self, output: object, inputs: Tensor) -> list[str]:
+        """As in eval mode."""
+        return self.problems(output, inputs)
+
+    def picture(self, image: Tensor, target: Tensor, output: Tensor) -> Image.Image:
+        """A badge, normal or anomalous, with the anomaly score; below, what was expected."""
+        names = ("normal", "anomalous")
+        score, expected = float(output.float().sigmoid()), int(target)
+        found = int(score >= 0.5)
+        sheet = Sheet(image)
+        sheet.badge(f"{names[found]}   score {score:.2f}", WARNING if found else GOOD)
+        return sheet.finish([f"expected: {names[expected]} ({'right' if found == expected else 'wrong'})"])

@@ -1,0 +1,70 @@
+"""Classification: one class for an image. Targets int64 in 0 … C-1, output logits (N, C) in train and eval mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from aistudio.drawing import Sheet, colour
+from aistudio.heads import output_problems
+from aistudio.imagenet import normalize
+from aistudio.losses import apply
+from aistudio.scene import Scene
+
+
+class Classification:
+    """``loss`` takes logits (N, ``num_classes``) and class ids (N,)."""
+
+    objects = 1
+    empty_targets = False
+
+    def __init__(self, num_classes: int, loss: Callable[[Tensor, Tensor], Tensor]):
+        self.outputs = self.scene_classes = num_classes
+        self.criterion = loss
+
+    def inputs(self, images: Sequence[Tensor]) -> Tensor:
+        """Images of one size → (N, 3, H, W), normalised."""
+        return normalize(torch.stack(list(images)))
+
+    def target(self, scene: Scene) -> Tensor:
+        """The label of the scene's object: int64 scalar."""
+        return scene.labels[0]
+
+    def stack(self, targets: Sequence[Tensor]) -> Tensor:
+        """(N,) int64."""
+        return torch.stack(list(targets))
+
+    def target_problems(self, images: Sequence[Tensor], targets: Tensor) -> list[str]:
+        """Class ids that are none of 0 … C-1."""
+        if targets.dtype != torch.int64 or targets.shape != (len(images),):
+            return [f"targets are {targets.dtype} {tuple(targets.shape)}; expected torch.int64 ({len(images)},)"]
+        if not 0 <= targets.min() <= targets.max() < self.outputs:
+            return [f"class ids {targets.min()} … {targets.max()}; expected 0 … {self.outputs - 1}"]
+        return []
+
+    def loss(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """``targets`` (N,) int64."""
+        return {"classification": apply(self.criterion, model(inputs), targets)}
+
+    def raw(self, model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+        """``logits`` (N, C)."""
+        return {"logits": model(inputs)}
+
+    def problems(self, output: object, inputs: Tensor) -> list[str]:
+        """Logits are (N, C), floating point, finite."""
+        return output_problems(output, (len(inputs), self.outputs))
+
+    def training_problems(self, output: object, inputs: Tensor) -> list[str]:
+        """As in eval mode."""
+        return self.problems(output, inputs)
+
+    def picture(self, image: Tensor, target: Tensor, output: Tensor) -> Image.Image:
+        """A badge with the predicted class and its probability; below, the class that was expected."""
+        confidence, label = output.float().softmax(0).max(0)
+        sheet = Sheet(image)
+        sheet.badge(f"class {int(label)}   {100 * confidence:.0f} %", colour(int(label)))
+        verdict = "right" if label == target else "wrong"
+        return sheet.finish([f"expected: class {int(target)} ({verdict})"])

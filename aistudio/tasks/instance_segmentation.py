@@ -1,0 +1,71 @@
+"""Instance segmentation: a box x1, y1, x2, y2, a label 1 … C, a score and a mask for every object.
+
+Targets hold masks (K, H, W) uint8 of 0 and 1. In train mode the model gives a dict of losses; in eval mode a list of
+{boxes (K, 4), labels (K,), scores (K,), masks (K, 1, H, W) float in [0, 1]}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from aistudio import detection, detection_drawing
+from aistudio.drawing import Sheet, colour
+from aistudio.scene import Scene
+
+
+class InstanceSegmentation:
+    """``num_classes`` leaves out the background; the model's last layer has it. The loss is the architecture's own."""
+
+    objects = 3
+    empty_targets = True
+
+    def __init__(self, num_classes: int):
+        self.scene_classes = num_classes
+        self.outputs = num_classes + 1
+
+    def inputs(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """The images as they are: detectors take a list in [0, 1], of any sizes, and normalise inside."""
+        return list(images)
+
+    def target(self, scene: Scene) -> dict[str, Tensor]:
+        """``boxes`` (K, 4) float32, ``labels`` (K,) int64 in 1 … C, ``masks`` (K, H, W) uint8."""
+        return {"boxes": scene.extents(), "labels": scene.labels + 1, "masks": scene.masks().to(torch.uint8)}
+
+    def stack(self, targets: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+        """The list itself."""
+        return list(targets)
+
+    def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
+        """Everything in `detection.check_targets`, masks too."""
+        return detection.check_targets(images, targets, self.scene_classes, masks=True)
+
+    def loss(self, model: nn.Module, inputs: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """The architecture's own losses."""
+        return model(inputs, targets)
+
+    def raw(self, model: nn.Module, inputs: list[Tensor]) -> dict[str, Tensor]:
+        """The heads' maps, before anything is decoded."""
+        return detection.raw_maps(model, inputs)
+
+    def problems(self, output: object, inputs: list[Tensor]) -> list[str]:
+        """As in object detection, and a mask of the image's size for every box."""
+        problems = detection.output_problems(output, inputs, self.scene_classes)
+        return problems or detection.outside_problems(output, inputs) + detection.mask_problems(output, inputs)
+
+    def training_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
+        """Scalar losses."""
+        return detection.training_problems(output)
+
+    def picture(self, image: Tensor, target: dict[str, Tensor], output: dict[str, Tensor]) -> Image.Image:
+        """The best of the found objects, a colour each, with class and score; the expected boxes are dashed."""
+        sheet = Sheet(image, grey=True)
+        best = detection_drawing.best(output)
+        for instance, mask in enumerate(best["masks"]):
+            sheet.tint(mask[0] >= 0.5, colour(instance))
+        detection_drawing.draw_truth(sheet, detection_drawing.upright_corners(target["boxes"]), target["labels"])
+        detection_drawing.draw_found(sheet, detection_drawing.upright_corners(best["boxes"]), best, by_instance=True)
+        return sheet.finish(detection_drawing.summary(best, output, target))

@@ -1,0 +1,72 @@
+"""Oriented object detection: boxes cx, cy, w, h in pixels and degrees (see `aistudio.oriented`), labels 1 … C, scores.
+
+In train mode the model gives a dict of losses; in eval mode a list of {boxes (K, 5), labels (K,), scores (K,)}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image
+from torch import Tensor, nn
+
+from aistudio import detection, detection_drawing
+from aistudio.drawing import Sheet
+from aistudio.oriented import boxes_to_corners
+from aistudio.scene import Scene
+
+
+class OrientedObjectDetection:
+    """``num_classes`` leaves out the background; the model's last layer has it. The loss is the architecture's own."""
+
+    objects = 3
+    empty_targets = True
+
+    def __init__(self, num_classes: int):
+        self.scene_classes = num_classes
+        self.outputs = num_classes + 1
+
+    def inputs(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """The images as they are: detectors take a list in [0, 1], of any sizes, and normalise inside."""
+        return list(images)
+
+    def target(self, scene: Scene) -> dict[str, Tensor]:
+        """``boxes`` (K, 5) float32, ``labels`` (K,) int64 in 1 … C."""
+        return {"boxes": scene.boxes, "labels": scene.labels + 1}
+
+    def stack(self, targets: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+        """The list itself."""
+        return list(targets)
+
+    def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
+        """Everything in `detection.check_rotated_targets`."""
+        return detection.check_rotated_targets(images, targets, self.scene_classes)
+
+    def loss(self, model: nn.Module, inputs: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """The architecture's own losses."""
+        return model(inputs, targets)
+
+    def raw(self, model: nn.Module, inputs: list[Tensor]) -> dict[str, Tensor]:
+        """The head's maps, before anything is decoded."""
+        return detection.raw_maps(model, inputs)
+
+    def problems(self, output: object, inputs: list[Tensor]) -> list[str]:
+        """Boxes, labels, scores of matching lengths; w >= h > 0, -90 <= angle < 90, labels 1 … C, scores in [0, 1]."""
+        problems = detection.output_problems(output, inputs, self.scene_classes, columns=5)
+        return problems or detection.canonical_problems(output)
+
+    def training_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
+        """Scalar losses."""
+        return detection.training_problems(output)
+
+    def picture(self, image: Tensor, target: dict[str, Tensor], output: dict[str, Tensor]) -> Image.Image:
+        """The best of the found boxes with class and score, and a tick along w; the expected ones are dashed."""
+        sheet = Sheet(image)
+        detection_drawing.draw_truth(sheet, _corners(target["boxes"]), target["labels"])
+        best = detection_drawing.best(output)
+        detection_drawing.draw_found(sheet, _corners(best["boxes"]), best)
+        return sheet.finish(detection_drawing.summary(best, output, target))
+
+
+def _corners(boxes: Tensor) -> list[list[list[float]]]:
+    return boxes_to_corners(boxes.float()).view(-1, 4, 2).tolist()

@@ -1,0 +1,103 @@
+"""Regression: one or more numbers for an image. Output (N, num_outputs), no activation, in train and eval mode.
+
+Targets are standardised, (value - mean) / std: networks start near 0 and do not learn far away from it. Synthetic
+values are taken from where the objects lie (`quantities`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from aistudio.drawing import Sheet, colour
+from aistudio.heads import output_problems
+from aistudio.imagenet import normalize
+from aistudio.losses import apply
+from aistudio.scene import Scene
+
+LISTED = 4  # values written on a picture at most
+
+
+class Regression:
+    """``loss`` takes values and targets, both (N, ``num_outputs``) and standardised.
+
+    ``mean`` and ``std`` are those of the values in the user's own units, into which pictures map them back.
+    """
+
+    scene_classes = 3  # labels do not matter
+    objects = 1
+    empty_targets = False
+
+    def __init__(self, num_outputs: int, loss: Callable[[Tensor, Tensor], Tensor], mean: float = 0.0, std: float = 1.0):
+        self.outputs = num_outputs
+        self.criterion = loss
+        self.mean, self.std = mean, std
+
+    def inputs(self, images: Sequence[Tensor]) -> Tensor:
+        """Images of one size → (N, 3, H, W), normalised."""
+        return normalize(torch.stack(list(images)))
+
+    def target(self, scene: Scene) -> Tensor:
+        """(num_outputs,) float32: the scene's quantities, in turn."""
+        values = quantities(scene)
+        return values[torch.arange(self.outputs) % len(values)]
+
+    def stack(self, targets: Sequence[Tensor]) -> Tensor:
+        """(N, num_outputs) float32."""
+        return torch.stack(list(targets))
+
+    def target_problems(self, images: Sequence[Tensor], targets: Tensor) -> list[str]:
+        """Targets that are not finite, or not standardised."""
+        if not targets.is_floating_point() or targets.shape != (len(images), self.outputs):
+            return [
+                f"targets are {targets.dtype} {tuple(targets.shape)}; expected floats {(len(images), self.outputs)}"
+            ]
+        if not targets.isfinite().all():
+            return ["targets are not all finite"]
+        if targets.abs().max() > 20:
+            return [f"targets up to {targets.abs().max():.3g}; expected standardised ones, (value - mean) / std"]
+        return []
+
+    def loss(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """``targets`` (N, num_outputs) float, standardised."""
+        return {"regression": apply(self.criterion, model(inputs), targets)}
+
+    def raw(self, model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+        """``values`` (N, num_outputs), standardised."""
+        return {"values": model(inputs)}
+
+    def problems(self, output: object, inputs: Tensor) -> list[str]:
+        """Values are (N, num_outputs), floating point, finite."""
+        return output_problems(output, (len(inputs), self.outputs))
+
+    def training_problems(self, output: object, inputs: Tensor) -> list[str]:
+        """As in eval mode."""
+        return self.problems(output, inputs)
+
+    def picture(self, image: Tensor, target: Tensor, output: Tensor) -> Image.Image:
+        """A badge with the predicted values in the user's units; below, those that were expected."""
+        sheet = Sheet(image)
+        sheet.badge(self._written(output), colour(0))
+        error = (output.float() - target).abs().mean() * self.std
+        return sheet.finish([f"expected: {self._written(target)}", f"mean absolute error: {error:.3g}"])
+
+    def _written(self, values: Tensor) -> str:
+        shown = (values.float() * self.std + self.mean).tolist()
+        return ", ".join(f"{value:.2f}" for value in shown[:LISTED]) + (" …" if len(shown) > LISTED else "")
+
+
+def quantities(scene: Scene) -> Tensor:
+    """(5,) float32 about -2 … 2: the first object's cx, cy, w, h and the cosine of its doubled angle, standardised.
+
+    The constants are mean and standard deviation over painted scenes of one object, as shares of the picture.
+    """
+    height, width = scene.image.shape[-2:]
+    if not len(scene.boxes):
+        return torch.zeros(5)
+    cx, cy, w, h, degrees = scene.boxes[0]
+    side = min(height, width)
+    shares = torch.stack((cx / width, cy / height, w / side, h / side, (2 * degrees).deg2rad().cos()))
+    return (shares - torch.tensor([0.5, 0.5, 0.72, 0.43, 0.0])) / torch.tensor([0.105, 0.105, 0.12, 0.107, 0.7])

@@ -1,0 +1,132 @@
+"""Segmentation: a class for every pixel. Targets (H, W) int64 in 0 … C-1, 0 being the background, or the ignore index.
+
+The output is a dict, the same in train and eval mode: ``out`` and, from architectures with an auxiliary head,
+``aux``: logits (N, C, H, W) of the size of the images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from aistudio.drawing import Sheet, colour
+from aistudio.errors import Problem, Refusal
+from aistudio.heads import output_problems
+from aistudio.imagenet import normalize
+from aistudio.losses import apply
+from aistudio.scene import Scene
+
+IGNORED = (240, 240, 240)  # the colour of ignored pixels
+
+
+class Segmentation:
+    """``num_classes`` counts the background. ``loss`` takes logits (N, C, H, W) and masks (N, H, W).
+
+    The training loss is ``loss(out) + aux_weight * loss(aux)``. Raises `Refusal` if ``loss`` ignores another index.
+    """
+
+    objects = 3
+    empty_targets = True
+
+    def __init__(
+        self,
+        num_classes: int,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        aux_weight: float = 0.4,
+        ignore_index: int = 255,
+    ):
+        counted = getattr(loss, "ignore_index", ignore_index)
+        if counted != ignore_index:
+            what = f"task.loss ignores {counted}, task.ignore_index is {ignore_index}"
+            why = "pixels marked with the one would be taken for a class by the other"
+            raise Refusal([Problem(what, why, "task.loss.ignore_index", f"task.loss.ignore_index={ignore_index}")])
+        self.outputs = num_classes
+        self.scene_classes = max(num_classes - 1, 1)
+        self.criterion = loss
+        self.aux_weight = aux_weight
+        self.ignore_index = ignore_index
+
+    def inputs(self, images: Sequence[Tensor]) -> Tensor:
+        """Images of one size → (N, 3, H, W), normalised."""
+        return normalize(torch.stack(list(images)))
+
+    def target(self, scene: Scene) -> Tensor:
+        """(H, W) int64: 0, label + 1 inside objects, the ignore index in a ring around each, as in VOC."""
+        mask = torch.zeros(scene.image.shape[-2:], dtype=torch.int64)
+        masks = scene.masks()
+        for label, inside in zip(scene.labels, masks, strict=True):
+            mask[inside] = min(int(label) + 1, self.outputs - 1)
+        if len(masks):
+            objects = masks.any(0)
+            ring = 1 + min(mask.shape) // 256
+            near = F.max_pool2d(objects[None].float(), 2 * ring + 1, stride=1, padding=ring)[0] > 0
+            mask[near & ~objects] = self.ignore_index
+        return mask
+
+    def stack(self, targets: Sequence[Tensor]) -> Tensor:
+        """(N, H, W) int64."""
+        return torch.stack(list(targets))
+
+    def target_problems(self, images: Sequence[Tensor], targets: Tensor) -> list[str]:
+        """Masks of another size than their images, or with values that are no class."""
+        expected = (len(images), *images[0].shape[-2:])
+        if targets.dtype != torch.int64 or targets.shape != expected:
+            return [f"masks are {targets.dtype} {tuple(targets.shape)}; expected torch.int64 {expected}"]
+        values = targets[targets != self.ignore_index]
+        if not len(values):
+            return ["every pixel is to be ignored"]
+        if not 0 <= values.min() <= values.max() < self.outputs:
+            return [
+                f"masks hold {values.min()} … {values.max()}; expected 0 … {self.outputs - 1} or {self.ignore_index}"
+            ]
+        return []
+
+    def loss(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """``targets`` (N, H, W) int64."""
+        output = model(inputs)
+        losses = {"out": apply(self.criterion, output["out"], targets)}
+        if "aux" in output:
+            losses["aux"] = self.aux_weight * apply(self.criterion, output["aux"], targets)
+        return losses
+
+    def raw(self, model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+        """``out`` and perhaps ``aux`` (N, C, H, W)."""
+        return dict(model(inputs))
+
+    def problems(self, output: object, inputs: Tensor) -> list[str]:
+        """``out`` and ``aux``, if there, are (N, C, H, W), floating point, finite."""
+        if not isinstance(output, dict) or "out" not in output or set(output) - {"out", "aux"}:
+            names = ", ".join(map(str, output)) if isinstance(output, dict) else type(output).__name__
+            return [f"the output is {names}; expected a dict with out, and aux at most"]
+        shape = (len(inputs), self.outputs, *inputs.shape[-2:])
+        return [f"{name}: {problem}" for name in output for problem in output_problems(output[name], shape)]
+
+    def training_problems(self, output: object, inputs: Tensor) -> list[str]:
+        """As in eval mode."""
+        return self.problems(output, inputs)
+
+    def picture(self, image: Tensor, target: Tensor, output: dict[str, Tensor]) -> Image.Image:
+        """Predicted classes as colours over the image, beside the expected ones, and a legend of the classes seen."""
+        found = output["out"].float().argmax(0)
+        counted = target != self.ignore_index
+        right = (found == target)[counted].float().mean() if counted.any() else torch.tensor(1.0)
+        sheets = []
+        for mask in (found, target):
+            sheet = Sheet(image, grey=True)
+            for label in mask.unique().tolist():
+                if label:
+                    sheet.tint(mask == label, self._shade(label))
+            sheets.append(sheet)
+        sheets[0].corner("found")
+        sheets[1].corner("expected")
+        seen = sorted({*found.unique().tolist(), *target.unique().tolist()} - {0})
+        legend = [("ignored" if label == self.ignore_index else f"class {label}", self._shade(label)) for label in seen]
+        lines = [f"{100 * right:.0f} % of the pixels right; no colour: background"]
+        return sheets[0].beside(sheets[1]).finish(lines, legend)
+
+    def _shade(self, label: int) -> tuple[int, int, int]:
+        return IGNORED if label == self.ignore_index else colour(label)
