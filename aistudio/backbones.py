@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from functools import reduce
 
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
@@ -60,7 +61,7 @@ class BackboneWrapper(nn.Module):
             raise Refusal([Problem(what, self.why_no_scales, "backbone.taps", "its forward works")])
         maps = {}
         for path, feat in self._steps:
-            x = self.model.get_submodule(path)(x)
+            x = reduce(getattr, path, self.model)(x)  # get_submodule takes several times as long
             if feat:
                 maps[feat] = x
         return maps
@@ -120,18 +121,18 @@ def _tap_problem(name: str, what: str, near: str = "") -> Problem:
     )
 
 
-def _steps(model: nn.Module, taps: list[str]) -> tuple[tuple[str, str], ...]:
+def _steps(model: nn.Module, taps: list[str]) -> tuple[tuple[tuple[str, ...], str], ...]:
     """The modules to call in turn, as (path, feat or ""): containers of taps are opened, others called whole."""
     if not taps:
         return ()
     feats = dict(zip(taps, STRIDES, strict=True))
 
-    def walk(module: nn.Module, prefix: str) -> Iterator[tuple[str, str]]:
+    def walk(module: nn.Module, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
         for name, child in module.named_children():
-            path = prefix + name
-            if any(tap.startswith(path + ".") for tap in taps):
-                yield from walk(child, path + ".")
+            path = (*above, name)
+            if any(tap.startswith(".".join(path) + ".") for tap in taps):
+                yield from walk(child, path)
             else:
-                yield path, feats.get(path, "")
+                yield path, feats.get(".".join(path), "")
 
-    return tuple(walk(model, ""))
+    return tuple(walk(model, ()))

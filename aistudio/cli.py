@@ -89,14 +89,16 @@ def run(config: DictConfig) -> int:
     folder = Path(settings.runtime.output_dir)
     terminal = Terminal()
     if settings.mode == RunMode.MULTIRUN:
-        terminal.heading(f"job {settings.job.num}  {settings.job.override_dirname}")
+        terminal.heading(f"job {settings.job.num}: {settings.job.override_dirname}")
     terminal.head(config.task.name, config.backbone.name, config.architecture.name)
-    with terminal.busy("importing torch"):
+    with terminal.busy():
+        terminal.start("importing torch")
         sanity_run = import_sanity_run()
-    report = sanity_run(config, terminal=terminal, folder=folder)
+        report = sanity_run(config, terminal.facts, terminal.check, terminal.start, pictures=folder / "pictures")
     write_whole(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     write_whole(folder / "report.json", as_json(report))
-    terminal.verdict(report, [shown(folder / name) for name in ("report.json", "config.yaml")])
+    terminal.measurements(report.measurements)
+    terminal.verdict(report, [shown(folder / name) for name in ("report.json", "config.yaml", "pictures")])
     return PASSED if report.ok else FAILED
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -74,60 +75,83 @@ class Terminal:
 
     def __init__(self, console: Console | None = None):
         self.console = console or Console(highlight=False, soft_wrap=False)
+        self.status: Status | None = None
         if console is None and not self.console.is_terminal:
             self.console = Console(highlight=False, width=PLAIN_WIDTH)
 
+    def print(self, *renderables: RenderableType) -> None:
+        """Print; where output is no terminal, without the spaces that fill a table's lines."""
+        if self.console.is_terminal:
+            self.console.print(*renderables)
+            return
+        with self.console.capture() as captured:
+            self.console.print(*renderables)
+        lines = captured.get().splitlines()
+        self.console.file.write("".join(f"{line.rstrip()}\n" for line in lines))
+        self.console.file.flush()
+
     @contextmanager
-    def busy(self, words: str) -> Iterator[None]:
-        """Show that something goes on, on a terminal only; lines may be printed meanwhile."""
+    def busy(self) -> Iterator[None]:
+        """Within it ``start`` shows what goes on, on a terminal only; lines may be printed meanwhile."""
         if not self.console.is_terminal:
             yield
             return
-        with self.console.status(words, spinner="dots") as self._status:
+        with self.console.status("") as self.status:
             yield
+        self.status = None
+
+    def start(self, name: str) -> None:
+        """Show the name of what begins now, until the next or the end of ``busy``."""
+        if self.status:
+            self.status.update(Text(name.replace("_", " "), "dim"))
 
     def head(self, task: str, backbone: str, architecture: str) -> None:
         """The first line, before anything slow: what is about to be checked."""
-        self.console.print(Text.assemble(("aistudio", "bold"), f"  {task} · {backbone} · {architecture}"))
+        self.print(Text.assemble(("aistudio", "bold"), f"  {task} · {backbone} · {architecture}"))
 
-    def facts(self, facts: Iterable[tuple[str, str]]) -> None:
+    def facts(self, facts: Mapping[str, str]) -> None:
         """Names and what they are, in two columns."""
         table = grid()
-        for name, text in facts:
+        for name, text in facts.items():
             table.add_row(Text(name, "dim"), Text(text))
-        self.console.print(Padding(table, (0, 0, 0, 2)))
+        self.print(Padding(table, (0, 0, 1, 2), expand=False))
 
     def heading(self, words: str) -> None:
         """A title over what follows."""
-        self.console.print()
-        self.console.print(Text(words, "bold"))
+        self.print()
+        self.print(Text(words, "bold"))
 
     def check(self, result: CheckResult) -> None:
         """One line for a check; where it failed, also what was seen and expected and the likely cause."""
         mark, style = MARKS[result.status]
         words = result.cause if result.status == "skipped" else result.seen
-        row = grid(ratios=(None, None, None, 1))
-        row.columns[1].min_width = 24
-        row.columns[2].justify, row.columns[2].min_width = "right", 8
+        row = grid()
+        row.add_column()
+        row.add_column(min_width=24)
+        row.add_column(min_width=8, justify="right")
+        row.add_column(overflow="fold")
         row.add_row(
             Text(mark, style),
             Text(result.name),
             Text(f"{result.seconds:.2f} s", "dim"),
             Text(words, "" if result.status == "failed" else "dim"),
         )
-        self.console.print(Padding(row, (0, 0, 0, 2)))
+        self.print(Padding(row, (0, 0, 0, 2), expand=False))
         if result.status == "failed":
             parts = (("expected", result.expected), ("cause", result.cause), ("why", result.why))
             table = grid()
             for name, text in parts:
                 if text:
                     table.add_row(Text(name, "dim"), Text(text))
-            self.console.print(Padding(table, (0, 0, 0, 6)))
+            self.print(Padding(table, (0, 0, 0, 6), expand=False))
 
     def measurements(self, measurements: Iterable[Measurement]) -> None:
         """A table of numbers; their definitions are in ``report.json``."""
+        self.print()
         table = grid()
         for one in measurements:
+            if one.name == "time_to_verdict":  # the last line says it
+                continue
             spread = (
                 f"{quantity(one.low, one.unit)} … {quantity(one.high, one.unit)}"
                 if one.low is not None and one.high is not None
@@ -138,32 +162,29 @@ class Terminal:
                 Text(quantity(one.value, one.unit), justify="right"),
                 Text(spread, "dim"),
             )
-        self.console.print(Padding(table, (0, 0, 0, 2)))
+        self.print(Padding(table, (0, 0, 0, 2), expand=False))
 
     def verdict(self, report: SanityReport, files: Iterable[Path] = ()) -> None:
         """Warnings, the verdict, and where the files are."""
-        self.console.print()
+        self.print()
         for warning in report.warnings:
-            self.console.print(Text.assemble(("warning  ", "yellow"), warning))
+            self.print(Text.assemble(("warning  ", "yellow"), warning))
         counts = {status: sum(check.status == status for check in report.checks) for status in MARKS}
         words = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
         style = "bold green" if report.ok else "bold red"
-        self.console.print(
+        self.print(
             Text.assemble(
                 (report.verdict.upper(), style),
                 f"  {words or 'nothing was checked'}; {report.seconds:.1f} s to the verdict",
             )
         )
         for path in files:
-            self.console.print(Text(f"  {path}", "dim"), soft_wrap=True)
+            self.print(Text(f"  {path}", "dim", no_wrap=True, overflow="ignore"))
 
 
-def grid(ratios: tuple[int | None, ...] = ()) -> Table:
+def grid() -> Table:
     """A table without lines."""
-    table = Table.grid(padding=(0, 2), expand=any(ratios))
-    for ratio in ratios:
-        table.add_column(ratio=ratio, overflow="fold")
-    return table
+    return Table.grid(padding=(0, 2))
 
 
 def quantity(value: float | int | None, unit: str) -> str:
