@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aistudio.errors import Problem, Refusal
 
 if TYPE_CHECKING:
-    from aistudio.assemble import assemble
+    from aistudio.assembly import assemble
     from aistudio.config import compose
     from aistudio.sanity import sanity_run
 
@@ -22,7 +22,7 @@ __all__ = ["Problem", "Refusal", "assemble", "compose", "sanity_run"]
 
 def __getattr__(name: str):
     """Import a public function when it is first asked for (PEP 562)."""
-    homes = {"assemble": "aistudio.assemble", "compose": "aistudio.config", "sanity_run": "aistudio.sanity"}
+    homes = {"assemble": "aistudio.assembly", "compose": "aistudio.config", "sanity_run": "aistudio.sanity"}
     if name not in homes:
         raise AttributeError(f"module 'aistudio' has no attribute {name!r}")
     from importlib import import_module

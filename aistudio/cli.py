@@ -73,7 +73,11 @@ def hand_to_hydra() -> int:
     codes: list[int] = []
 
     def job(config: DictConfig) -> int:
-        codes.append(run(config))
+        try:
+            codes.append(run(config))
+        except Refusal as refusal:  # what only torch could know
+            print(refusal_text(refusal.problems), file=sys.stderr)
+            codes.append(REFUSED)
         return codes[-1]
 
     hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder().resolve()), config_name="config")(job)()
@@ -89,7 +93,7 @@ def run(config: DictConfig) -> int:
     folder = Path(settings.runtime.output_dir)
     terminal = Terminal()
     if settings.mode == RunMode.MULTIRUN:
-        terminal.heading(f"job {settings.job.num}: {settings.job.override_dirname}")
+        terminal.print()  # after Hydra's own line
     terminal.head(config.task.name, config.backbone.name, config.architecture.name)
     with terminal.busy():
         terminal.start("importing torch")

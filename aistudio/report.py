@@ -116,11 +116,6 @@ class Terminal:
             table.add_row(Text(name, "dim"), Text(text))
         self.print(Padding(table, (0, 0, 1, 2), expand=False))
 
-    def heading(self, words: str) -> None:
-        """A title over what follows."""
-        self.print()
-        self.print(Text(words, "bold"))
-
     def check(self, result: CheckResult) -> None:
         """One line for a check; where it failed, also what was seen and expected and the likely cause."""
         mark, style = MARKS[result.status]

@@ -1,0 +1,1 @@
+"""The shipped configuration, installed as ``aistudio.conf``; Hydra wants a package here."""

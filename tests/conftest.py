@@ -1,4 +1,4 @@
-"""What all tests share: golden files that can be rewritten, one CPU thread, and a process in which torch is not there."""
+"""What all tests share: golden files that can be rewritten, one CPU thread, a process without torch, the command."""
 
 import sys
 from pathlib import Path

@@ -75,11 +75,15 @@ def test_a_sweep_runs_every_combination(tmp_path):
         (("backbone.weights=IMAGENET1K_V9", "backbone=resnet50"), "backbone.weights=IMAGENET1K_V9", "IMAGENET1K_V2"),
         (("runtime.device=cuda:99",), "runtime.device=cuda:99", "cpu"),
         (("+task.loss.label_smoothin=0.1",), "task.loss.label_smoothin is unknown", "label_smoothing (nearest)"),
-        (("task=object_detection", "+architecture.model.trainable_backbone_layer=3"), "trainable_backbone_layer is unknown", "trainable_backbone_layers (nearest)"),
+        (
+            ("task=object_detection", "+architecture.model.trainable_backbone_layer=3"),
+            "architecture.model.trainable_backbone_layer is unknown",
+            "trainable_backbone_layers (nearest)",
+        ),
         (("task.loss._target_=torch.nn.CrossEntropy",), "torch.nn.CrossEntropy", ""),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
-)  # fmt: skip
+)
 def test_what_only_torch_knows_is_refused_in_the_same_form(arguments, what, instead, cli):
     code, answer = cli(*arguments, *FAST)
     assert code == 2, answer
@@ -145,9 +149,18 @@ def test_a_run_that_proved_nothing_has_not_passed():
 
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
-    [(0.0123, "s", "12.3 ms"), (2, "s", "2.00 s"), (2**31, "bytes", "2.00 GiB"), (2**20, "bytes", "1.0 MiB"), (1.8e9, "MACs", "1.80 GMACs"),
-     (11_181_642, "", "11.18 M"), (3, "", "3"), (None, "s", "not known"), (104.2, "images/s", "104.2 images/s")],
-)  # fmt: skip
+    [
+        (0.0123, "s", "12.3 ms"),
+        (2, "s", "2.00 s"),
+        (2**31, "bytes", "2.00 GiB"),
+        (2**20, "bytes", "1.0 MiB"),
+        (1.8e9, "MACs", "1.80 GMACs"),
+        (11_181_642, "", "11.18 M"),
+        (3, "", "3"),
+        (None, "s", "not known"),
+        (104.2, "images/s", "104.2 images/s"),
+    ],
+)
 def test_numbers_for_people(value, unit, text):
     assert quantity(value, unit) == text
 

@@ -1,6 +1,7 @@
 """Every file of conf/ composes, is a page for its reader, and holds only keys that are promised."""
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from omegaconf import OmegaConf
 
 from aistudio import catalog
 from aistudio.config import compose
+from aistudio.errors import Refusal
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(path for path in catalog.conf_folder().glob("*/*.yaml"))
@@ -19,7 +21,8 @@ def documented_commands():
     """Every ``python -m aistudio …`` of the README and conf/, with the file it stands in."""
     for path in DOCUMENTS:
         for match in COMMAND.finditer(path.read_text(encoding="utf-8")):
-            yield pytest.param(match[1].split("#")[0].split(), id=f"{path.name}: {' '.join(match[1].split())}")
+            refused = "\n  why " in path.read_text(encoding="utf-8")[match.end() : match.end() + 150]
+            yield pytest.param(match[1].split("#")[0].split(), refused, id=f"{path.name}: {' '.join(match[1].split())}")
 
 
 COMMANDS = [*documented_commands()]
@@ -58,15 +61,16 @@ def test_every_file_says_what_it_is_what_it_costs_and_how_to_run_it(path):
     assert f"{path.parent.name}={path.stem}" in lines[2]
 
 
-@pytest.mark.parametrize("arguments", COMMANDS)
-def test_every_documented_command_composes(arguments, tmp_path, monkeypatch, no_torch):
+@pytest.mark.parametrize(("arguments", "refused"), COMMANDS)
+def test_every_documented_command_does_what_is_shown(arguments, refused, tmp_path, monkeypatch, no_torch):
     from aistudio.sweeps import combinations
 
     monkeypatch.chdir(tmp_path)
     for folder in ("photos", "conf"):
         (tmp_path / folder).mkdir()
     for combination in combinations([argument for argument in arguments if argument != "-m"]):
-        compose(*combination)
+        with pytest.raises(Refusal) if refused else nullcontext():
+            compose(*combination)
 
 
 def keys(node, path=""):

@@ -24,7 +24,7 @@ FLOORS = [  # from the ground up; a name stands for the file and for all files o
     ["heads"],
     ["tasks"],
     ["data"],
-    ["assemble"],
+    ["assembly"],
     ["checks"],
     ["measure"],
     ["sanity"],

@@ -1,0 +1,160 @@
+"""Checks of what comes out: names, shapes, dtypes and ranges, finite numbers, and pictures of odd sizes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil, isfinite
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from aistudio.backbones import BackboneWrapper
+from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
+from aistudio.checks.subject import Subject
+
+
+@dataclass(frozen=True)
+class OutputContract:
+    """What the model gives in train and in eval mode is what the task promises to losses and metrics."""
+
+    why: str
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """One eval answer to the shared batch, and the output of the first training step."""
+        inputs = subject.batch().inputs
+        found = [f"eval: {problem}" for problem in subject.task.problems(subject.answer, inputs)]
+        output = subject.training.first.output
+        found += [f"train: {problem}" for problem in subject.task.training_problems(output, inputs)]
+        expected = f"the output contract of {type(subject.task).__name__}, in train and eval mode"
+        if found:
+            return failed(some(found), expected, "the head does not fit the task, or decodes its output wrongly")
+        return passed(describe(subject.answer), expected)
+
+
+@dataclass(frozen=True)
+class BackboneContract:
+    """Every feature map of a wrapped backbone has the channels and the stride that the wrapper states."""
+
+    why: str
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """One ``forward_multiscale`` in eval mode, against ``channels``, ``strides`` and ``forward``."""
+        wrapper = getattr(subject.built, "backbone", None)
+        if not isinstance(wrapper, BackboneWrapper):
+            return skipped("the backbone is built into the architecture")
+        if not wrapper.channels:
+            return skipped(wrapper.why_no_scales)
+        wrapper, inputs = copy.deepcopy(wrapper).eval(), subject.batch().inputs
+        with torch.no_grad():
+            maps, last = wrapper.forward_multiscale(inputs), wrapper(inputs)
+        stated = {
+            feat: (wrapper.channels[feat], ceil(subject.size / stride)) for feat, stride in wrapper.strides.items()
+        }
+        seen = {feat: (value.shape[1], value.shape[2]) for feat, value in maps.items()}
+        expected = in_words(stated)
+        if seen != stated:
+            return failed(in_words(seen), expected, "taps in the backbone's YAML name other modules or other widths")
+        if not torch.equal(maps["feat4"], last):
+            return failed("feat4 is not what forward gives", expected, "the last tap is not the end of the backbone")
+        return passed(in_words(seen), expected)
+
+
+@dataclass(frozen=True)
+class OddSizes:
+    """Sides that no stride divides still give a whole answer. ``height`` and ``width`` in pixels."""
+
+    why: str
+    height: int = 97
+    width: int = 133
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """The eval contract on two pictures of height × width; detectors get the second one turned."""
+        scenes = subject.batch(count=2, size=max(self.height, self.width)).scenes
+        images = [scene.image[:, : self.height, : self.width] for scene in scenes]
+        turned = subject.task.inputs([images[0], images[1].transpose(1, 2)]) if takes_lists(subject) else None
+        inputs = on_device(turned or subject.task.inputs(images), subject.device)
+        with torch.no_grad(), subject.autocast():
+            found = subject.task.problems(subject.calibrated()(inputs), inputs)
+        seen = f"{self.height} x {self.width} px"
+        expected = "the same output contract as for any size"
+        if found:
+            return failed(f"{seen}: {some(found)}", expected, "the model computes its shapes for one size only")
+        return passed(seen, expected)
+
+
+@dataclass(frozen=True)
+class AllFinite:
+    """No NaN and no infinity in parameters, buffers, losses or answers."""
+
+    why: str
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Looks through the model as built, one eval answer and the first training loss."""
+        named = dict(named_floats(subject.built))
+        bad = [name for name, finite in zip(named, all_finite(named.values()), strict=True) if not finite]
+        if bad:
+            cause = "a damaged weight file, or an initialisation that divides by zero"
+            return failed(f"NaN or infinity in {some(bad)}", "finite parameters and buffers", cause)
+        bad = [f"the loss {name}" for name, loss in subject.training.first.parts.items() if not isfinite(loss)]
+        if not all(all_finite(floats(subject.answer))):
+            bad.append("the eval answer")
+        if bad:
+            cause = "a logarithm or division of zero, or a learning signal that explodes"
+            return failed(f"NaN or infinity in {some(bad)}", "finite losses and answers", cause)
+        return passed(f"{len(named)} tensors, losses and answers are finite")
+
+
+def in_words(maps: Mapping[str, tuple[int, int]]) -> str:
+    """Channels and side of every map: ``feat1 64 x 16 px, …``."""
+    return ", ".join(f"{feat} {channels} x {side} px" for feat, (channels, side) in maps.items())
+
+
+def takes_lists(subject: Subject) -> bool:
+    """Whether the model takes a list of images, which may differ in size, or one stack."""
+    return isinstance(subject.batch().inputs, list)
+
+
+def on_device(inputs: Tensor | list[Tensor], device: torch.device) -> Tensor | list[Tensor]:
+    """Pictures moved to the device of the model."""
+    return [image.to(device) for image in inputs] if isinstance(inputs, list) else inputs.to(device)
+
+
+def named_floats(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Every floating-point parameter and buffer with its name."""
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_floating_point():
+            yield name, tensor.detach()
+
+
+def floats(value: Any) -> Iterator[Tensor]:
+    """Every floating-point tensor in a nest of dicts, lists and tuples."""
+    if isinstance(value, Tensor):
+        if value.is_floating_point():
+            yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from floats(item)
+
+
+def all_finite(tensors: Any) -> list[bool]:
+    """For each tensor whether it is finite throughout; a sum that is finite proves it at the price of one pass."""
+    tensors = list(tensors)
+    if not tensors:
+        return []
+    sums = torch.stack([tensor.sum(dtype=torch.float32) for tensor in tensors]).tolist()
+    pairs = zip(sums, tensors, strict=True)
+    return [isfinite(total) or bool(torch.isfinite(tensor).all()) for total, tensor in pairs]
+
+
+def describe(output: Any) -> str:
+    """An output in words: ``(4, 10) float32`` or ``4 × {boxes, labels, scores}``."""
+    if isinstance(output, Tensor):
+        return f"{tuple(output.shape)} {str(output.dtype).removeprefix('torch.')}"
+    if isinstance(output, dict):
+        return "{" + ", ".join(f"{name} {describe(value)}" for name, value in output.items()) + "}"
+    if isinstance(output, list | tuple) and output and isinstance(output[0], dict):
+        return f"{len(output)} x {{{', '.join(output[0])}}}"
+    return type(output).__name__

@@ -1,0 +1,138 @@
+"""Checks at the edges of what training data holds: one image left over, no object, the last class, ignored pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
+from aistudio.checks.subject import Subject
+from aistudio.data.batch import Batch
+
+
+@dataclass(frozen=True)
+class BatchOfOne:
+    """The last batch of an epoch may hold one image; training must take it."""
+
+    why: str
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Loss and gradients of one image in train mode."""
+        if subject.why_not_one:
+            advice = "drop_last=True in the loader leaves the rest of an epoch out"
+            return skipped(f"cannot train on one image: {subject.why_not_one}; {advice}")
+        loss = loss_and_backward(subject, subject.batch(count=1))
+        expected = "a finite loss for a batch of one image"
+        if not isfinite(loss):
+            return failed(f"loss {loss:g}", expected, "a statistic over the batch that one image does not have")
+        return passed(f"loss {loss:.3g}", expected)
+
+
+@dataclass(frozen=True)
+class NoObjects:
+    """Pictures without any object are ordinary; loss and answer must be defined on them."""
+
+    why: str
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Losses with one and with every picture empty, and the eval contract on empty pictures."""
+        if not subject.task.empty_targets:
+            return skipped("every picture has a target in this task")
+        some_empty = loss_and_backward(subject, subject.batch(labels=[[], [subject.task.scene_classes - 1]]))
+        empty = subject.batch(labels=[[], []])
+        all_empty = loss_and_backward(subject, empty)
+        expected = "finite losses, and answers within the contract"
+        seen = f"loss {some_empty:.3g} with one picture empty, {all_empty:.3g} with all"
+        if not isfinite(some_empty) or not isfinite(all_empty):
+            return failed(seen, expected, "a mean over no objects divides by zero")
+        with torch.no_grad(), subject.autocast():
+            problems = subject.task.problems(subject.calibrated()(empty.inputs), empty.inputs)
+        if problems:
+            return failed(some(problems), expected, "the decoding assumes at least one object")
+        return passed(seen, expected)
+
+
+@dataclass(frozen=True)
+class EdgeLabels:
+    """The first and the last class can be learned from: neither is out of range, and they are not the same."""
+
+    why: str
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Losses of batches that hold only the first and only the last class."""
+        classes = max(subject.task.scene_classes, 1)
+        losses = {}
+        for label in sorted({0, classes - 1}):
+            batch = subject.batch(labels=[[label]] * subject.batch_size)
+            try:
+                losses[label] = loss_and_backward(subject, batch, backward=False)
+            except (IndexError, RuntimeError) as error:
+                if "out of memory" in str(error):
+                    raise
+                cause = "the head has fewer outputs than the task has classes, or labels start at another number"
+                return failed(f"label {label}: {error}", "every label from first to last is taken", cause)
+        seen = ", ".join(f"label {label}: loss {loss:.3g}" for label, loss in losses.items())
+        expected = f"finite losses for labels 0 and {classes - 1}"
+        if not all(isfinite(loss) for loss in losses.values()):
+            return failed(seen, expected, "a class weight or logarithm that is undefined at the edge")
+        return passed(seen, expected)
+
+
+@dataclass(frozen=True)
+class IgnoredPixels:
+    """Pixels marked ``ignore_index`` in a mask have no say in the loss."""
+
+    why: str
+    ignore_index: int = 255
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """The gradient of the loss with respect to the model's per-pixel output, where the mask says ignore."""
+        batch = subject.batch()
+        if not is_mask(batch.targets) or not bool((batch.targets == self.ignore_index).any()):
+            return skipped("no target of this task marks pixels to ignore")
+        ignored = batch.targets == self.ignore_index
+        gradient = output_gradient(subject, batch)
+        inside = float(gradient.abs().amax(1)[ignored].max())
+        outside = float(gradient.abs().amax(1)[~ignored].max())
+        expected = "no gradient from ignored pixels"
+        seen = f"largest gradient {inside:.2g} from ignored pixels, {outside:.2g} from the others"
+        if inside > 0:
+            return failed(seen, expected, "the loss counts the ignore index as a class: pass ignore_index to it")
+        return passed(seen, expected)
+
+
+def loss_and_backward(subject: Subject, batch: Batch, backward: bool = True) -> float:
+    """The training loss of a fresh model on a batch, with its backward pass; NaN where a gradient is not finite."""
+    model = subject.model()
+    torch.manual_seed(subject.seed)
+    with torch.set_grad_enabled(backward):
+        total = sum(subject.task.loss(model, batch.inputs, batch.targets).values())
+    if backward and total.requires_grad:
+        total.backward()
+        gradients = [p.grad.sum(dtype=torch.float32) for p in model.parameters() if p.grad is not None]
+        if gradients and not isfinite(float(torch.stack(gradients).sum())):
+            return float("nan")
+    return float(total.detach())
+
+
+def is_mask(targets: Any) -> bool:
+    """Whether the targets are one stack of class maps, (N, H, W) int64."""
+    return isinstance(targets, Tensor) and targets.dim() == 3 and targets.dtype == torch.int64
+
+
+def output_gradient(subject: Subject, batch: Batch) -> Tensor:
+    """The gradient of the training loss with respect to the model's main output, (N, C, H, W)."""
+    model, outputs = subject.model(), []
+
+    def keep(module: object, args: object, output: Any) -> None:
+        main = output["out"] if isinstance(output, dict) else output
+        main.retain_grad()
+        outputs.append(main)
+
+    model.register_forward_hook(keep)
+    sum(subject.task.loss(model, batch.inputs, batch.targets).values()).backward()
+    return outputs[0].grad

@@ -1,0 +1,156 @@
+"""Checks of eval mode: the same picture gives the same answer, whatever lies beside it and wherever it was loaded.
+
+They compare ``task.raw``, the maps before boxes are decoded: ties in non-maximum suppression flip on rounding. And
+they look at calibrated models: with fresh batch-norm statistics some nets answer every picture alike.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from aistudio.checks.outcome import Outcome, failed, passed, some
+from aistudio.checks.subject import Subject, convert, take
+
+Raw = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Deterministic:
+    """Two forward passes in eval mode agree and leave the model as it was; within ``relative`` on a GPU."""
+
+    why: str
+    relative: float = 1e-5
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """The shared raw answer and another one, with other random numbers; then the state of the model."""
+        first, model = subject.raw_answer, subject.calibrated()
+        torch.manual_seed(subject.seed + 1)
+        distance = furthest(first, raw(subject, model, subject.batch().inputs))
+        before = subject.calibrated_state()
+        changed = [name for name, value in model.state_dict().items() if not torch.equal(value, before[name])]
+        limit = 0.0 if subject.device.type == "cpu" else self.relative
+        expected = f"the same answer within {limit:g}, nothing changed by asking"
+        if changed:
+            cause = "a layer is left in train mode, or the forward pass writes into its own state"
+            return failed(f"asking changed {some(changed)}", expected, cause)
+        if not distance <= limit:
+            cause = "dropout or noise that does not look at eval mode"
+            return failed(f"two answers differ by {distance:.2g}", expected, cause)
+        return passed(f"two answers differ by {distance:.2g}", expected)
+
+
+@dataclass(frozen=True)
+class ImagesMatter:
+    """Different pictures get different answers, in every output. ``relative`` is the least spread that counts."""
+
+    why: str
+    relative: float = 1e-6
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """The spread of every output over the pictures of the batch, against the size of the answers."""
+        answers = subject.raw_answer
+        spreads = {name: spread(value) for name, value in answers.items()}
+        widest = max(float(value.max()) for value in spreads.values())
+        expected = f"a spread over the pictures above {self.relative:g} of the answers' size"
+        if not widest > self.relative:
+            cause = "the signal dies on the way: a dead layer, a head that sees nothing, or statistics that squash it"
+            return failed(f"every picture is answered alike (spread {widest:.2g})", expected, cause)
+        heads = [name for name, value in answers.items() if one_channel_an_output(value, subject.task.outputs)]
+        dead = [f"{name}[{index}]" for name in heads for index in silent(spreads[name], self.relative)]
+        if dead:
+            cause = "an output that is cut off (a ReLU on the logits, a masked class)"
+            return failed(f"always the same: {some(dead)}", expected, cause)
+        return passed(f"a spread of {widest:.2g}", expected)
+
+
+@dataclass(frozen=True)
+class NeighboursDoNotMatter:
+    """A picture's answer is the same alone and in a batch. Compared in float64, where rounding cannot hide a leak."""
+
+    why: str
+    relative: float = 1e-9
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Raw answers to the first picture alone against those in the batch, equal sizes."""
+        inputs, dtype = subject.batch().inputs, exact_dtype(subject.device)
+        limit = self.relative if dtype == torch.float64 else 1e-3
+        model, inputs = subject.calibrated().to(dtype), convert(inputs, dtype)
+        with torch.no_grad():
+            together = subject.task.raw(model, inputs)
+            alone = subject.task.raw(model, take(inputs, 0, 1))
+        distance = furthest(alone, {name: value[:1] for name, value in together.items()})
+        expected = f"the same within {limit:g}"
+        if not distance <= limit:
+            cause = "a batch norm left in train mode, or a mean or softmax over the batch instead of the channels"
+            return failed(f"alone and in the batch differ by {distance:.2g}", expected, cause)
+        return passed(f"alone and in the batch differ by {distance:.1g}", expected)
+
+
+@dataclass(frozen=True)
+class SavesAndLoads:
+    """A saved state, loaded with ``weights_only=True`` into another model, brings every answer back to the bit."""
+
+    why: str
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Through memory into a model of another seed, then raw answers of both."""
+        model, inputs = subject.calibrated(), subject.batch().inputs
+        file = io.BytesIO()
+        torch.save(model.state_dict(), file)
+        file.seek(0)
+        other = subject.set_up(subject.rebuild(subject.seed + 1)).to(subject.device)
+        other.load_state_dict(torch.load(file, map_location=subject.device, weights_only=True))
+        distance = furthest(raw(subject, model, inputs), raw(subject, other.eval(), inputs))
+        limit = 0.0 if subject.device.type == "cpu" else 1e-5
+        expected = f"the same answer within {limit:g}"
+        if not distance <= limit:
+            cause = "a layer or a tensor that is not registered, so that state_dict leaves it out"
+            return failed(f"before and after differ by {distance:.2g}", expected, cause)
+        return passed(f"{file.getbuffer().nbytes / 1e6:.1f} MB, differ by {distance:.2g}", expected)
+
+
+def raw(subject: Subject, model: nn.Module, inputs: Tensor | list[Tensor]) -> Raw:
+    """The undecoded answers, without gradient, in float32."""
+    with torch.no_grad():
+        return subject.task.raw(model, inputs)
+
+
+def furthest(one: Raw, other: Raw) -> float:
+    """The largest difference of two answers, relative to the largest value of that output; infinite for NaN."""
+    return max(_distance(one[name], other[name]) for name in one)
+
+
+def _distance(one: Tensor, other: Tensor) -> float:
+    if one.shape != other.shape:
+        return float("inf")
+    if torch.equal(one, other):
+        return 0.0
+    one, other = one.double() if one.device.type != "mps" else one, other.to(one.device)
+    distance = float((one - other).abs().max() / one.abs().max().clamp(min=1e-30))
+    return distance if distance == distance else float("inf")
+
+
+def spread(answers: Tensor) -> Tensor:
+    """(N, C, ...) → (C,): standard deviation of each output over all pictures and places, against the overall size."""
+    by_output = answers.float().transpose(0, 1).flatten(1) if answers.dim() > 1 else answers.float()[None]
+    centred = by_output - by_output.mean(1, keepdim=True)
+    return centred.pow(2).mean(1).sqrt() / answers.float().abs().max().clamp(min=1e-30)
+
+
+def one_channel_an_output(answers: Tensor, outputs: int) -> bool:
+    """Whether an answer is (N, outputs) or (N, outputs, H, W), so that each channel means something of its own."""
+    return answers.dim() in (2, 4) and answers.shape[1] == outputs
+
+
+def silent(spreads: Tensor, least: float) -> list[int]:
+    """The outputs that never change."""
+    return (spreads <= least).nonzero().flatten().tolist()
+
+
+def exact_dtype(device: torch.device) -> torch.dtype:
+    """float64 where the device has it (Apple's GPUs do not)."""
+    return torch.float32 if device.type == "mps" else torch.float64

@@ -1,0 +1,185 @@
+"""Checks that a model can be trained: gradients arrive, weights move, what is frozen stays, and the loss falls.
+
+All but ``TargetsMatter`` read the same training of one model on one fixed batch, so they cost one pass together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aistudio.assembly import named_backbone
+from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
+from aistudio.checks.subject import Subject
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Every trainable parameter gets a finite gradient that is not exactly zero (tiny is not zero).
+
+    ``allow`` lists patterns of parameter names that may rightly have none.
+    """
+
+    why: str
+    allow: Sequence[str] = ()
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Reads the gradients of the first training step."""
+        gradients = subject.training.first.gradients
+        silent = [name for name, peak in gradients.items() if peak is None or peak == 0]
+        excused = [name for name in silent if any(fnmatch(name, pattern) for pattern in self.allow)]
+        cut = [name for name in silent if name not in excused]
+        wild = [name for name, peak in gradients.items() if peak is not None and not isfinite(peak)]
+        expected = "a finite gradient, not exactly zero, for every trainable parameter"
+        if not gradients:
+            return failed("no trainable parameter", expected, "everything is frozen, or no layer is registered")
+        if wild:
+            return failed(f"not finite: {some(wild)}", expected, "an overflow, or a derivative taken at zero")
+        if cut:
+            cause = "a detached or unused layer, or one that is dead (always zero)"
+            return failed(f"{len(cut)} of {len(gradients)} without gradient: {some(cut)}", expected, cause)
+        frozen = sum(not p.requires_grad for p in subject.built.parameters())
+        without = [f"{frozen} frozen"] * bool(frozen) + [f"{some(excused)} allowed"] * bool(excused)
+        seen = f"{len(gradients) - len(excused)} parameter tensors"
+        return passed(f"{seen}; none for {' and '.join(without)}" if without else seen, expected)
+
+
+@dataclass(frozen=True)
+class OptimizerStep:
+    """One optimiser step changes every parameter whose gradient is larger than ``above``."""
+
+    why: str
+    above: float = 1e-6
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Compares the parameters after the first training step with those before it."""
+        first = subject.training.first
+        due = [name for name, peak in first.gradients.items() if peak is not None and peak > self.above]
+        stuck = [name for name in due if name not in first.moved]
+        expected = "every parameter with a gradient changes"
+        if stuck or not due:
+            cause = "the optimiser holds other tensors (copies, or no longer the model's), or its learning rate is zero"
+            return failed(f"{len(stuck)} of {len(due)} unchanged: {some(stuck)}", expected, cause)
+        return passed(f"{len(due)} parameter tensors changed", expected)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Frozen parameters stay in training, and so do the batch-norm statistics of a frozen backbone."""
+
+    why: str
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Compares parameters and buffers after the first training step with those before it."""
+        held = {name for name, p in subject.built.named_parameters() if not p.requires_grad}
+        trainable: list[str] = []
+        if subject.frozen:
+            prefix, backbone = named_backbone(subject.built)
+            held |= {prefix + name for name, _ in (*backbone.named_parameters(), *backbone.named_buffers())}
+            trainable = [prefix + name for name, p in backbone.named_parameters() if p.requires_grad]
+        if not held:
+            return skipped("nothing is frozen (backbone.frozen=true freezes the backbone)")
+        moved = sorted(held & subject.training.first.moved)
+        expected = f"{len(held)} frozen tensors as they were"
+        if trainable:
+            cause = "backbone.frozen is true, but its parameters still ask for gradients"
+            return failed(f"{len(trainable)} still trainable: {some(trainable)}", expected, cause)
+        if moved:
+            cause = "batch-norm statistics move in train mode even where parameters are frozen"
+            return failed(f"{len(moved)} moved: {some(moved)}", expected, cause)
+        return passed(f"{len(held)} tensors did not move", expected)
+
+
+@dataclass(frozen=True)
+class TargetsMatter:
+    """The same pictures with other targets give another loss. ``relative`` is the least difference."""
+
+    why: str
+    relative: float = 1e-6
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """The first loss of the training, and the same with labels moved on by one; the same random numbers."""
+        batch, classes = subject.batch(), max(subject.task.scene_classes, 1)
+        labels = [[(int(label) + 1) % classes for label in scene.labels] for scene in batch.scenes]
+        others = subject.batch(labels=labels, seed=subject.seed + 1).targets
+        expected = "another loss for other targets"
+        if same(batch.targets, others):
+            if classes == 1:
+                return skipped("with one class every target is the same")
+            return failed("other labels, the same targets", expected, "the task's targets ignore the labels")
+        total, changed = sum(subject.training.first.parts.values()), first_loss(subject, others)
+        if isfinite(total - changed) and abs(total - changed) <= self.relative * max(abs(total), 1e-12):
+            return failed(f"{total:.4g} for both", expected, "the loss does not use its targets")
+        return passed(f"loss {total:.3g}, with other targets {changed:.3g}", expected)
+
+
+@dataclass(frozen=True)
+class Learns:
+    """The loss on one fixed batch falls to ``ratio`` of its first value within ``steps`` steps; stops when it has.
+
+    ``share`` asks for that part of the fall only: .7 of a fall to .3 is a fall to .51. A frozen backbone leaves only
+    the head to learn: there ``ratio_frozen`` holds. ``floor`` is the least value that the loss can take, which is what
+    falling is measured from.
+    """
+
+    why: str
+    steps: int
+    ratio: float
+    share: float = 1.0
+    ratio_frozen: float = 0.9
+    floor: float = 0.0
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Goes on with the shared training as far as it must."""
+        if subject.frozen and not subject.pretrained:
+            return skipped("a frozen backbone of random weights teaches its head nothing; set backbone.weights")
+        ratio = self.ratio_frozen if subject.frozen else 1 - self.share * (1 - self.ratio)
+        losses = subject.training.advance(self.steps, lambda first, loss: self._left(first, loss) <= ratio)
+        first, last = losses[0], losses[-1]
+        expected = f"at most {ratio:g} of the first loss within {self.steps} steps"
+        if not isfinite(first) or not isfinite(last):
+            cause = "the learning rate is too high for this model, or a loss is undefined on this batch"
+            return failed(f"a loss of {last:g} after {len(losses) - 1} steps", expected, cause)
+        if first <= self.floor:
+            cause = f"a sign is wrong, or the loss has another floor than {self.floor:g} (say which: floor)"
+            return failed(f"a first loss of {first:.3g}, not above {self.floor:g}", expected, cause)
+        share = self._left(first, last)
+        seen = f"{first:.3g} -> {last:.3g} ({share:.2f} of it) in {len(losses) - 1} step{'s' * (len(losses) != 2)}"
+        if share <= ratio:
+            return passed(seen, expected)
+        return failed(seen, expected, slow_because(share, losses, self.floor))
+
+    def _left(self, first: float, loss: float) -> float:
+        return (loss - self.floor) / (first - self.floor) if first > self.floor else float("inf")
+
+
+def slow_because(share: float, losses: Sequence[float], floor: float) -> str:
+    """What a loss that did not fall far enough points at."""
+    if share > 1.5:
+        return "it climbs: the sign of the loss is wrong, or the learning rate is far too high"
+    if share > 0.97:
+        return "it does not move: the optimiser holds other tensors, or the loss does not depend on the model"
+    return "it falls too slowly: an activation before a loss that takes logits, unscaled targets, a low learning rate"
+
+
+def first_loss(subject: Subject, targets: Any) -> float:
+    """The training loss of a fresh model on the shared pictures with these targets, drawn as the training draws."""
+    model = subject.model()
+    torch.manual_seed(subject.seed)
+    with torch.no_grad():
+        return float(sum(subject.task.loss(model, subject.batch().inputs, targets).values()))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two nests of tensors hold equal values."""
+    if isinstance(one, Tensor):
+        return one.shape == other.shape and bool((one == other).all())
+    if isinstance(one, dict):
+        return all(same(one[key], other[key]) for key in one)
+    return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))

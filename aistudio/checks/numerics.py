@@ -1,0 +1,144 @@
+"""Checks of the numbers that go in, and of other ways to compute: half precision, memory format, compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from aistudio.checks.arrival import received
+from aistudio.checks.evaluation import furthest, raw
+from aistudio.checks.outcome import Outcome, failed, passed, skipped
+from aistudio.checks.subject import Subject
+
+
+@dataclass(frozen=True)
+class InputRange:
+    """The backbone receives pictures normalised exactly once, whoever normalises them.
+
+    A picture that is black on its left and white on its right must arrive as (0 - mean) / std … (1 - mean) / std of
+    each colour; ``tolerance`` is in those units.
+    """
+
+    why: str
+    mean: Sequence[float] = (0.485, 0.456, 0.406)
+    std: Sequence[float] = (0.229, 0.224, 0.225)
+    tolerance: float = 0.02
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Stops the forward pass at the first convolution of the backbone and looks at what arrives there."""
+        picture = torch.zeros(3, subject.size, subject.size)
+        picture[:, :, subject.size // 2 :] = 1
+        inputs = moved(subject.task.inputs([picture, picture]), subject)
+        seen = received(subject.model().eval(), inputs).float()
+        low, high = seen.amin((0, 2, 3)).tolist(), seen.amax((0, 2, 3)).tolist()
+        black = [(0 - m) / s for m, s in zip(self.mean, self.std, strict=True)]
+        white = [(1 - m) / s for m, s in zip(self.mean, self.std, strict=True)]
+        off = max(abs(a - b) for a, b in zip(low + high, black + white, strict=True))
+        text = f"black arrives as {min(low):.2f}, white as {max(high):.2f}"
+        expected = f"black {min(black):.2f}, white {max(white):.2f}"
+        if not off <= self.tolerance:
+            return failed(text, expected, wrong_range_because(min(low), max(high)))
+        return passed(text, expected)
+
+
+@dataclass(frozen=True)
+class Autocast:
+    """After some learning, ``dtype`` gives the float32 answer: cosine of the raw answers at least ``cosine``.
+
+    Detectors only have to stay finite: their scores are tiny at first, and so is what rounding leaves of a cosine.
+    """
+
+    why: str
+    dtype: str = "bfloat16"
+    cosine: float = 0.99
+    steps: int = 10
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Raw answers of the trained, recalibrated model, in float32 and under autocast."""
+        inputs = subject.batch().inputs
+        if not isinstance(inputs, list):
+            subject.training.advance(self.steps, lambda first, loss: False)
+        model = subject.trained()
+        exact = raw(subject, model, inputs)
+        with torch.autocast(subject.device.type, dtype=getattr(torch, self.dtype)):
+            rounded = {name: value.float() for name, value in raw(subject, model, inputs).items()}
+        if not all(bool(torch.isfinite(value).all()) for value in rounded.values()):
+            return failed("NaN or infinity", f"finite answers in {self.dtype}", "a number too large for the half type")
+        if isinstance(inputs, list):
+            return passed(f"finite in {self.dtype}", "finite answers")
+        least = min(float(cosine(exact[name], rounded[name])) for name in exact)
+        expected = f"a cosine of at least {self.cosine:g} with the float32 answer"
+        if not least >= self.cosine:
+            cause = "differences of large numbers, or a sum that should be kept in float32"
+            return failed(f"cosine {least:.4f} in {self.dtype}", expected, cause)
+        return passed(f"cosine {least:.4f} in {self.dtype}", expected)
+
+
+@dataclass(frozen=True)
+class ChannelsLast:
+    """The memory format changes speed, not answers. ``relative`` is the largest difference that rounding explains."""
+
+    why: str
+    relative: float = 2e-3
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Raw answers in torch's own layout and with channels last."""
+        model, inputs = subject.calibrated(), subject.batch().inputs
+        plain = raw(subject, model.to(memory_format=torch.contiguous_format), layout(inputs, torch.contiguous_format))
+        last = raw(subject, model.to(memory_format=torch.channels_last), layout(inputs, torch.channels_last))
+        distance = furthest(plain, last)
+        seen, expected = f"differ by {distance:.2g}", f"the same within {self.relative:g}"
+        if not distance <= self.relative:
+            return failed(seen, expected, "a view or reshape that assumes an order in memory")
+        return passed(seen, expected)
+
+
+@dataclass(frozen=True)
+class Compiles:
+    """``torch.compile`` gives the same answers; looked at only where ``runtime.compile`` asks for it."""
+
+    why: str
+    relative: float = 2e-3
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Raw answers of the model and of the compiled model."""
+        if not subject.compiled:
+            return skipped("runtime.compile is false; the first compiled call takes about a minute")
+        model, inputs = subject.calibrated(), subject.batch().inputs
+        plain = raw(subject, model, inputs)
+        model.compile()
+        distance = furthest(plain, raw(subject, model, inputs))
+        seen, expected = f"differ by {distance:.2g}", f"the same within {self.relative:g}"
+        if not distance <= self.relative:
+            return failed(seen, expected, "the compiler takes another path through the model")
+        return passed(seen, expected)
+
+
+def wrong_range_because(low: float, high: float) -> str:
+    """The usual mistake behind a range, in words."""
+    if low < -4 or high > 4:
+        scaled = abs(low) > 20 or high > 20
+        return "values in 0-255: divide by 255 first" if scaled else "normalised twice: a model or a task does it again"
+    if low >= -0.01:
+        return "not normalised: ImageNet's mean and standard deviation are expected"
+    if high - low < 1:
+        return "divided by 255 twice"
+    return "other means and deviations than the ones expected"
+
+
+def moved(inputs: Tensor | list[Tensor], subject: Subject) -> Tensor | list[Tensor]:
+    """Pictures on the device of the subject."""
+    return [image.to(subject.device) for image in inputs] if isinstance(inputs, list) else inputs.to(subject.device)
+
+
+def layout(inputs: Tensor | list[Tensor], memory_format: torch.memory_format) -> Tensor | list[Tensor]:
+    """A stack in another memory format; a list of single images has none to change."""
+    return inputs if isinstance(inputs, list) else inputs.contiguous(memory_format=memory_format)
+
+
+def cosine(one: Tensor, other: Tensor) -> Tensor:
+    """The cosine of the angle between two answers, all numbers of all pictures as one vector."""
+    return nn.functional.cosine_similarity(one.flatten().float(), other.flatten().float(), dim=0)

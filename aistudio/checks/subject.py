@@ -1,0 +1,199 @@
+"""Subject: what a check is given. Fresh models, batches made on demand, and passes that several checks share.
+
+No check can disturb another: ``model()`` and ``calibrated()`` hand out copies, and what is shared (``answer``,
+``training``) is a record that nobody writes to. Shapes: N images, 3 channels, H W pixels.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from aistudio.checks.training import WatchedTraining
+from aistudio.data.batch import Batch, make_batch
+
+FLOAT16_SCALE = 1024.0  # float16 loses gradients below 6e-8; a fixed factor lifts them
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+@dataclass
+class Subject:
+    """One assembled model with everything that is needed to examine it.
+
+    ``built`` is the model as assembled, on ``device``; nobody may change it. ``rebuild(seed)`` assembles another one
+    whose random weights differ. ``size`` is the side in pixels of the square pictures of the checks. ``economy`` maps
+    dotted attributes of the model to the values that they have while checks run (fewer regions, lower thresholds);
+    those that the model does not have are left out. ``frozen`` says that the configuration froze the backbone,
+    ``pretrained`` that it did not start from random numbers, ``why_not_one`` why it cannot train on one image (or "").
+    """
+
+    task: Any
+    source: Any
+    built: nn.Module
+    rebuild: Callable[[int], nn.Module]
+    optimizer: MakeOptimizer
+    device: torch.device = torch.device("cpu")
+    size: int = 96
+    batch_size: int = 4
+    seed: int = 0
+    precision: torch.dtype = torch.float32
+    channels_last: bool = False
+    compiled: bool = False
+    frozen: bool = False
+    pretrained: bool = False
+    why_not_one: str = ""
+    economy: Mapping[str, Any] = field(default_factory=dict)
+
+    def model(self) -> nn.Module:
+        """A fresh copy of the built model in train mode, set up for checks, without random layers."""
+        return self.set_up(copy.deepcopy(self.built))
+
+    def set_up(self, model: nn.Module) -> nn.Module:
+        """Make a model fit for checks, in place: economy, picture size inside, dropout and stochastic depth off."""
+        apply_economy(model, self.economy)
+        resize_inside(model, self.size)
+        silence_random_layers(model)
+        return model.train()
+
+    def calibrated(self) -> nn.Module:
+        """A fresh copy in eval mode whose batch-norm statistics have seen the batch, so that eval checks can see."""
+        return copy.deepcopy(self._calibrated)
+
+    def calibrated_state(self) -> dict[str, Tensor]:
+        """The state that every copy of the calibrated model starts from; to be read only."""
+        return self._calibrated.state_dict()
+
+    @cached_property
+    def _calibrated(self) -> nn.Module:
+        return calibrate(self.model(), self.task, self.batch())
+
+    def batch(
+        self,
+        count: int | None = None,
+        size: int | None = None,
+        labels: Sequence[Sequence[int]] | None = None,
+        seed: int | None = None,
+    ) -> Batch:
+        """A batch of square pictures with targets on the device; by default the one that every check shares.
+
+        ``labels`` gives one list an image, each label in 0 … ``task.scene_classes`` - 1; an empty list is a picture
+        without object.
+        """
+        if count is None and size is None and labels is None and seed is None:
+            return self._batch
+        chosen = {"seed": self.seed if seed is None else seed, "labels": labels}
+        count = count or (len(labels) if labels is not None else self.batch_size)
+        made = make_batch(self.task, self.source, count, size or self.size, **chosen)
+        return made.to(self.device, channels_last=self.channels_last)
+
+    @cached_property
+    def _batch(self) -> Batch:
+        return self.batch(count=self.batch_size)
+
+    @cached_property
+    def answer(self) -> Any:
+        """What a calibrated model in eval mode answers to the shared batch (float32 or under autocast)."""
+        with torch.no_grad(), self.autocast():
+            return self._calibrated(self.batch().inputs)
+
+    @cached_property
+    def raw_answer(self) -> dict[str, Tensor]:
+        """The undecoded answer of a calibrated model in eval mode to the shared batch, float32."""
+        with torch.no_grad():
+            return self.task.raw(self._calibrated, self.batch().inputs)
+
+    @cached_property
+    def training(self) -> WatchedTraining:
+        """One model in training on the shared batch; it goes as far as the checks ask and never twice the same step."""
+        model = self.model()
+        optimizer = self.optimizer([p for p in model.parameters() if p.requires_grad])
+        scale = FLOAT16_SCALE if self.precision == torch.float16 else 1.0
+        return WatchedTraining(model, self.built, self.task, self.batch(), optimizer, self.seed, self.autocast, scale)
+
+    def trained(self) -> nn.Module:
+        """A copy of the model as far as it has been trained, recalibrated, in eval mode, still with the economy."""
+        return calibrate(copy.deepcopy(self.training.model), self.task, self.batch())
+
+    def release(self) -> None:
+        """Let go of every shared pass, so that a measurement of memory sees the model alone."""
+        for name in ("_calibrated", "_batch", "answer", "raw_answer", "training"):
+            self.__dict__.pop(name, None)
+
+    def autocast(self) -> AbstractContextManager:
+        """The precision of the run as a context; float32 needs none."""
+        if self.precision == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.precision)
+
+
+def apply_economy(model: nn.Module, economy: Mapping[str, Any]) -> None:
+    """Set dotted attributes such as ``roi_heads.score_thresh`` on the model, wherever it has them."""
+    for path, value in economy.items():
+        *parents, last = path.split(".")
+        owner = reach(model, parents)
+        if hasattr(owner, last):
+            setattr(owner, last, value)
+
+
+def undo_economy(model: nn.Module, built: nn.Module, economy: Mapping[str, Any]) -> None:
+    """Give a model the values back that ``built`` has."""
+    values = {path: reach(built, path.split(".")) for path in economy}
+    apply_economy(model, values)
+
+
+def reach(owner: Any, names: Iterable[str]) -> Any:
+    """An attribute of an attribute …; None where there is none."""
+    for name in names:
+        owner = getattr(owner, name, None)
+    return owner
+
+
+def resize_inside(model: nn.Module, size: int) -> None:
+    """Let a detector, which resizes by itself, work at ``size`` pixels."""
+    transform = getattr(model, "transform", None)
+    if hasattr(transform, "min_size") and hasattr(transform, "max_size"):
+        transform.min_size, transform.max_size = (size,), size
+
+
+def silence_random_layers(model: nn.Module) -> None:
+    """Set dropout and stochastic depth to 0: one batch then tells more about the model than about the dice."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd | torchvision.ops.StochasticDepth):
+            module.p = 0.0
+
+
+def calibrate(model: nn.Module, task: Any, batch: Batch) -> nn.Module:
+    """Give batch norms the statistics of one batch and switch to eval mode, in place.
+
+    Fresh statistics (0, 1) squash the signal: an untrained EfficientNet in eval mode answers every picture alike.
+    Frozen batch norms, which stay in eval mode, keep theirs.
+    """
+    model.train()
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative average: the first forward counts in full
+    with torch.no_grad():
+        task.loss(model, batch.inputs, batch.targets)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return model.eval()
+
+
+def take(inputs: Tensor | list[Tensor], first: int, count: int) -> Tensor | list[Tensor]:
+    """Some images of a batch, (N, 3, H, W) or a list of N."""
+    return inputs[first : first + count]
+
+
+def convert(inputs: Tensor | list[Tensor], dtype: torch.dtype) -> Tensor | list[Tensor]:
+    """A batch in another floating-point type."""
+    return [image.to(dtype) for image in inputs] if isinstance(inputs, list) else inputs.to(dtype)

@@ -1,0 +1,246 @@
+"""The whole run: reports, refusals of what only torch knows, and what happens when something breaks in the middle."""
+
+from dataclasses import dataclass, replace
+from urllib.error import URLError
+
+import pytest
+import torch
+from omegaconf import OmegaConf, open_dict
+from torch import nn
+
+from aistudio.assembly import assemble, build, named_backbone, resolve_device
+from aistudio.checks.outcome import passed
+from aistudio.config import compose
+from aistudio.errors import Refusal
+from aistudio.sanity import make_subject, runtime_settings, sanity_run
+
+SMALL = ("backbone=mobilenet_v3_small", "sanity=quick", "runtime.device=cpu", "runtime.threads=1")
+
+
+def config(*overrides, checks=None):
+    """A small configuration; ``checks`` replaces those of the level."""
+    cfg = compose(*SMALL, *overrides)
+    if checks is not None:
+        with open_dict(cfg):
+            cfg.sanity.checks = OmegaConf.create(checks)
+    return cfg
+
+
+def timeless(report):
+    """A report without what the clock and the memory say."""
+    checks = tuple(replace(check, seconds=0.0) for check in report.checks)
+    facts = [one for one in report.measurements if one.low is None and one.unit not in ("s", "bytes")]
+    return checks, facts, report.assembled, report.warnings, report.config
+
+
+@pytest.fixture(scope="module")
+def report():
+    return sanity_run(config())
+
+
+def test_a_clean_model_passes(report):
+    assert report.ok and not report.warnings
+    assert {check.status for check in report.checks} == {"passed", "skipped"}
+
+
+def test_the_report_says_what_the_backbone_receives(report):
+    assert report.assembled["backbone receives"].startswith("(4, 3, 224, 224) float32, mean ")
+    assert report.assembled["checked at"] == "64 px, batches of 4"
+
+
+def test_the_same_seed_gives_the_same_report(report):
+    assert timeless(sanity_run(config())) == timeless(report)
+
+
+def test_another_seed_gives_another_report(report):
+    assert timeless(sanity_run(config("runtime.seed=1")))[0] != timeless(report)[0]
+
+
+def test_whoever_listens_hears_everything_in_order(tmp_path):
+    heard = []
+    report = sanity_run(
+        config(),
+        on_facts=lambda facts: heard.append("facts"),
+        on_result=lambda result: heard.append(result.name),
+        on_start=lambda name: heard.append(f"start {name}"),
+        pictures=tmp_path / "pictures",
+    )
+    names = [check.name for check in report.checks]
+    assert heard[0] == "facts" and heard[-1] == "start measure"
+    assert heard[1:-1] == [line for name in names for line in (f"start {name}", name)]
+    assert len(list((tmp_path / "pictures").glob("*.png"))) == 4
+
+
+def test_the_callers_random_numbers_and_threads_are_left_alone():
+    torch.manual_seed(5)
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    with runtime_settings(config("runtime.threads=3", "runtime.seed=7")):
+        assert torch.get_num_threads() == 3 and torch.initial_seed() == 7
+        torch.rand(3)
+    assert torch.equal(torch.get_rng_state(), before) and torch.get_num_threads() == threads
+
+
+# ---- a user's own check, and what breaks ----
+
+
+@dataclass(frozen=True)
+class Mine:
+    why: str
+    most: int
+
+    def __call__(self, subject):
+        count = sum(p.numel() for p in subject.model().parameters())
+        assert count <= self.most, f"{count} parameters"
+        return passed(f"{count} parameters")
+
+
+@dataclass(frozen=True)
+class OutOfMemory:
+    why: str
+
+    def __call__(self, subject):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+
+def entry(name, **knobs):
+    return {"_target_": f"{__name__}.{name}", "why": "Because.", **knobs}
+
+
+def test_a_user_adds_a_check_by_its_dotted_path():
+    report = sanity_run(config(checks={"small_enough": entry("Mine", most=10**9)}))
+    assert [check.name for check in report.checks] == ["small_enough"] and report.ok
+
+
+def test_an_exception_is_a_failed_check_with_its_place():
+    report = sanity_run(config(checks={"small_enough": entry("Mine", most=1), "fine": entry("Mine", most=10**9)}))
+    broken, fine = report.checks
+    assert broken.status == "failed" and fine.status == "passed" and not report.ok
+    assert broken.seen.startswith("AssertionError: ") and "test_sanity.py" in broken.seen
+
+
+def test_too_little_memory_is_a_verdict_with_advice():
+    report = sanity_run(config(checks={"memory": entry("OutOfMemory")}))
+    assert report.verdict == "failed"
+    assert "image_size" in report.checks[0].cause and "20.00 GiB" in report.checks[0].seen
+
+
+@pytest.mark.parametrize("where", ["make_subject", "build"])
+def test_too_little_memory_for_the_model_or_the_measurement_is_a_verdict(monkeypatch, where):
+    original = {"make_subject": make_subject, "build": build}[where]
+
+    def small(*args):
+        if where == "make_subject" or args[1] == "sanity.measure":
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return original(*args)
+
+    monkeypatch.setattr(f"aistudio.sanity.{where}", small)
+    report = sanity_run(config(checks={"fine": entry("Mine", most=10**9)}))
+    assert report.verdict == "failed" and "image_size" in report.failures[0].cause
+
+
+def test_no_checks_is_no_pass():
+    assert sanity_run(config(checks={})).verdict == "failed"
+
+
+# ---- assembly ----
+
+
+def test_the_same_seed_builds_the_same_model():
+    one, same, other = (assemble(config(f"runtime.seed={seed}")).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not torch.equal(one["head.fc.weight"], other["head.fc.weight"])
+
+
+def test_a_frozen_backbone_asks_for_no_gradients():
+    model = assemble(config("backbone.frozen=true"))
+    assert not any(p.requires_grad for p in model.backbone.parameters())
+    assert all(p.requires_grad for p in model.head.parameters())
+
+
+def test_a_frozen_model_passes_the_frozen_check():
+    report = sanity_run(config("backbone.frozen=true"))
+    found = {check.name: check for check in report.checks}
+    assert found["frozen"].status == "passed" and found["learns"].status == "skipped"
+
+
+def test_the_backbone_of_a_model_is_found():
+    assert named_backbone(nn.Linear(1, 1))[0] == ""
+    assert named_backbone(assemble(config()))[0] == "backbone."
+
+
+# ---- what only torch can know ----
+
+REFUSED = {
+    "runtime.device=cuda:99": "cuda:99 is not there",
+    "runtime.precision=float16": "does not run on cpu",
+    "backbone.weights=IMAGENET1K_V9": "backbone.weights=IMAGENET1K_V9 does not exist",
+}
+
+
+@pytest.mark.parametrize("override", REFUSED)
+def test_what_torch_does_not_have_is_refused(override):
+    with pytest.raises(Refusal) as refusal:
+        sanity_run(config(override))
+    (problem,) = refusal.value.problems
+    assert REFUSED[override] in problem.what
+    assert problem.why and problem.instead and problem.where == override.partition("=")[0]
+
+
+def test_everything_is_refused_at_once():
+    with pytest.raises(Refusal) as refusal:
+        sanity_run(config("runtime.device=cuda:99", "backbone.weights=NONE_SUCH"))
+    assert len(refusal.value.problems) == 2
+
+
+def test_weights_of_another_number_of_classes_are_refused():
+    with pytest.raises(Refusal) as refusal:
+        assemble(compose("task=object_detection", "architecture=fcos", "architecture.model.weights=COCO_V1"))
+    assert "task.num_classes=90" in refusal.value.problems[0].instead
+
+
+def test_weights_that_cannot_be_downloaded_are_refused(monkeypatch):
+    def offline(*args, **kwargs):
+        raise URLError("Name or service not known")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
+    with pytest.raises(Refusal) as refusal:
+        assemble(config("backbone.weights=DEFAULT"))
+    assert "could not be downloaded" in refusal.value.problems[0].what
+
+
+@pytest.mark.parametrize("node", [{"_target_": "no.such.Thing"}, {"_target_": "torch.nn.Linear", "width": 3}])
+def test_a_target_that_cannot_be_made_is_refused(node):
+    with pytest.raises(Refusal) as refusal:
+        build(node, "task.loss")
+    assert "task.loss" in refusal.value.problems[0].where
+
+
+def test_auto_is_a_device_that_is_there():
+    assert torch.zeros(1, device=resolve_device("auto")).device.type == resolve_device("auto").type
+
+
+# ---- everything that ships ----
+
+BACKBONES = [
+    *("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v3_small", "mobilenet_v3_large"),
+    *("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4"),
+]
+ARCHITECTURES = {
+    "segmentation": "lraspp_mobilenet_v3_large deeplabv3_mobilenet_v3_large fcn_resnet50 fcn_resnet101 "
+    "deeplabv3_resnet50 deeplabv3_resnet101",
+    "object_detection": "fasterrcnn fasterrcnn_v2 retinanet retinanet_v2 fcos",
+    "instance_segmentation": "maskrcnn maskrcnn_v2",
+    "oriented_object_detection": "rotated_fcos",
+}
+MODELS = [
+    *((f"backbone={name}", f"task={task}") for name in BACKBONES for task in ("classification", "regression")),
+    *((f"architecture={name}", f"task={task}") for task, names in ARCHITECTURES.items() for name in names.split()),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("model", MODELS, ids=" ".join)
+def test_no_check_fails_what_ships(model, seed):
+    report = sanity_run(compose(*model, "sanity=full", "runtime.device=cpu", f"runtime.seed={seed}"))
+    assert report.failures == ()
