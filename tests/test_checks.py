@@ -13,6 +13,7 @@ from aistudio.checks.contract import all_finite, describe
 from aistudio.checks.evaluation import furthest, spread
 from aistudio.checks.learning import Gradients, Learns, slow_because
 from aistudio.checks.outcome import some
+from aistudio.checks.rounding import rounding_noise
 from aistudio.checks.subject import apply_economy, calibrate, resize_inside
 from aistudio.config import compose
 
@@ -190,3 +191,26 @@ def test_outputs_and_lists_in_words():
     assert describe({"out": torch.zeros(1, 2)}) == "{out (1, 2) float32}"
     assert describe([{"boxes": 1, "labels": 2}]) == "1 x {boxes, labels}"
     assert some(["a", "b", "c"], 2) == "a, b and 1 more"
+
+
+# ---- half precision ----
+
+
+class Chaotic(Classifier):
+    """Multiplies every rounding error a thousandfold and folds the result back into -1 … 1."""
+
+    def head(self, pooled):
+        return super().head(torch.sin(3000 * pooled))
+
+
+def test_rounding_noise_is_the_error_of_one_rounding_of_each_layer():
+    model, inputs = nn.Identity(), torch.rand(1000) + 1
+    noise = rounding_noise(model, lambda: {"values": model(inputs)}, torch.bfloat16, seed=0)
+    assert noise["values"] == pytest.approx(2**-8 / 3**0.5, rel=0.05)
+    assert torch.equal(model(inputs), inputs), "the hooks are gone"
+
+
+def test_half_precision_is_not_blamed_for_what_rounding_does_to_the_model():
+    outcome = outcomes(subject(Chaotic), "autocast")["autocast"]
+    assert outcome.status == "skipped"
+    assert "rounding alone" in outcome.cause

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from aistudio.checks.arrival import received
 from aistudio.checks.evaluation import furthest, raw
 from aistudio.checks.outcome import Outcome, failed, passed, skipped
+from aistudio.checks.rounding import rounding_noise, straying
 from aistudio.checks.subject import Subject
 
 
@@ -46,35 +47,48 @@ class InputRange:
 
 @dataclass(frozen=True)
 class Autocast:
-    """After some learning, ``dtype`` gives the float32 answer: cosine of the raw answers at least ``cosine``.
+    """After some learning, ``dtype`` gives the float32 answer: a cosine of at least ``cosine`` between the raw answers.
 
-    Detectors only have to stay finite: their scores are tiny at first, and so is what rounding leaves of a cosine.
+    Below that, autocast is to blame only where it strays further than ``slack`` times what the rounding of the layers
+    explains (`rounding_noise`); where that would explain any answer at all, nothing can be told. Detectors only have to
+    stay finite: their scores are tiny at first, and so is what rounding leaves of a cosine.
     """
 
     why: str
     dtype: str = "bfloat16"
     cosine: float = 0.99
+    slack: float = 4.0
     steps: int = 10
 
     def __call__(self, subject: Subject) -> Outcome:
         """Raw answers of the trained, recalibrated model, in float32 and under autocast."""
-        inputs = subject.batch().inputs
+        inputs, dtype = subject.batch().inputs, getattr(torch, self.dtype)
         if not isinstance(inputs, list):
             subject.training.advance(self.steps, lambda first, loss: False)
         model = subject.trained()
         exact = raw(subject, model, inputs)
-        with torch.autocast(subject.device.type, dtype=getattr(torch, self.dtype)):
+        with torch.autocast(subject.device.type, dtype=dtype):
             rounded = {name: value.float() for name, value in raw(subject, model, inputs).items()}
         if not all(bool(torch.isfinite(value).all()) for value in rounded.values()):
             return failed("NaN or infinity", f"finite answers in {self.dtype}", "a number too large for the half type")
         if isinstance(inputs, list):
             return passed(f"finite in {self.dtype}", "finite answers")
         least = min(float(cosine(exact[name], rounded[name])) for name in exact)
-        expected = f"a cosine of at least {self.cosine:g} with the float32 answer"
-        if not least >= self.cosine:
+        seen, expected = f"cosine {least:.4f} in {self.dtype}", f"a cosine of at least {self.cosine:g} with float32"
+        if least >= self.cosine:
+            return passed(seen, expected)
+        strayed = straying(exact, rounded)
+        noise = rounding_noise(model, lambda: raw(subject, model, inputs), dtype, subject.seed)
+        worst = max(exact, key=lambda name: strayed[name] / max(noise[name], 1e-12))
+        seen = f"{seen}; off by {strayed[worst]:.2g} of the answer, rounding explains {noise[worst]:.2g}"
+        if strayed[worst] > self.slack * noise[worst]:
             cause = "differences of large numbers, or a sum that should be kept in float32"
-            return failed(f"cosine {least:.4f} in {self.dtype}", expected, cause)
-        return passed(f"cosine {least:.4f} in {self.dtype}", expected)
+            return failed(seen, f"{expected}, or at most {self.slack:g} times what rounding explains", cause)
+        if self.slack * noise[worst] >= 1:
+            return skipped(
+                f"rounding alone turns this model's answers around (off by {noise[worst]:.2g}): train it first"
+            )
+        return passed(seen, f"{expected}, or at most {self.slack:g} times what rounding explains")
 
 
 @dataclass(frozen=True)
