@@ -47,11 +47,14 @@ def tree(group: str, option: str, folder: Path | None = None) -> Tree:
         result: Tree = {}
     else:
         result, own = {}, {group: own}
-    for entry in defaults if group else ():
-        parent = entry.split("@")[0] if isinstance(entry, str) else None
-        if parent and parent != "_self_":
-            result = merged(result, tree(group, parent, folder))
+    for parent in parents(defaults) if group else ():
+        result = merged(result, tree(group, parent, folder))
     return merged(result, own)
+
+
+def parents(defaults: Sequence[Any]) -> list[str]:
+    """The files of its own group that a defaults list builds on."""
+    return [entry.split("@")[0] for entry in defaults if isinstance(entry, str) and entry != "_self_"]
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
@@ -83,10 +86,26 @@ def pair_problems(backbone: str, task: str, architecture: str) -> list[Any]:
     return rules.fit(config, {"backbone": backbone, "task": task, "architecture": architecture})
 
 
+def models() -> list[tuple[str, str, str]]:
+    """Every model that ships, once, as (task, architecture, backbone): full names only repeat what families have."""
+    families = [name for name in options("architecture") if not parents(defaults_of("architecture", name))]
+    return [
+        (task, architecture, backbone)
+        for task in options("task")
+        for architecture in families
+        for backbone in fitting_backbones(task, architecture)
+    ]
+
+
+def defaults_of(group: str, option: str) -> list[Any]:
+    """The defaults list of a shipped file."""
+    loaded = OmegaConf.load(conf_folder() / group / f"{option}.yaml")
+    return OmegaConf.to_container(loaded).get("defaults", [])
+
+
 def default_architecture(task: str) -> str:
     """The architecture that a task's file brings along (``override /architecture``)."""
-    defaults = OmegaConf.to_container(OmegaConf.load(conf_folder() / "task" / f"{task}.yaml"))["defaults"]
-    return next(entry["override /architecture"] for entry in defaults if "override /architecture" in entry)
+    return next(entry["override /architecture"] for entry in defaults_of("task", task) if isinstance(entry, dict))
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ import argparse
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 BY_HAND = """
@@ -37,17 +38,7 @@ with torch.no_grad():
         model(large)
 print(sum(p.numel() for p in model.parameters()), losses[-1] / losses[0])
 """
-BACKBONES = [
-    *("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v3_small", "mobilenet_v3_large"),
-    *("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4"),
-]
-ARCHITECTURES = {
-    "segmentation": "lraspp_mobilenet_v3_large deeplabv3_mobilenet_v3_large fcn_resnet50 fcn_resnet101 "
-    "deeplabv3_resnet50 deeplabv3_resnet101",
-    "object_detection": "fasterrcnn fasterrcnn_v2 retinanet retinanet_v2 fcos",
-    "instance_segmentation": "maskrcnn maskrcnn_v2",
-    "oriented_object_detection": "rotated_fcos",
-}
+SAME_MODEL = ("anomaly_detection", "regression")  # classification has them, with another last layer
 
 
 def process(*arguments: str) -> float:
@@ -59,30 +50,31 @@ def process(*arguments: str) -> float:
 
 def ratio(repeats: int, steps: int) -> None:
     """Alternate the two processes, so that what else the machine does hits both."""
-    ours = ("-m", "aistudio", "backbone=resnet18", "sanity=quick", "runtime=cpu", "hydra.run.dir=/tmp/aistudio-bench")
-    pairs = [(process(*ours), process("-c", BY_HAND.format(steps=steps))) for _ in range(repeats)]
+    with tempfile.TemporaryDirectory() as folder:
+        ours = ("-m", "aistudio", "backbone=resnet18", "sanity=quick", "runtime=cpu", f"hydra.run.dir={folder}")
+        pairs = [(process(*ours), process("-c", BY_HAND.format(steps=steps))) for _ in range(repeats)]
     mine, hand = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(f"sanity=quick {mine:.2f} s, by hand {hand:.2f} s, ratio {mine / hand:.2f} (medians of {repeats})")
 
 
 def matrix(level: str, seeds: list[int], only: list[str]) -> None:
     """One line a model and seed: seconds after imports, the verdict, what failed."""
+    from aistudio.catalog import models
     from aistudio.config import compose
     from aistudio.sanity import sanity_run
 
-    rows = [(f"backbone={name}", "task=classification") for name in BACKBONES]
-    for task, names in ARCHITECTURES.items():
-        rows += [(f"architecture={name}", f"task={task}") for name in names.split()]
+    rows = [(task, name, backbone) for task, name, backbone in models() if task not in SAME_MODEL]
     for seed in seeds:
         for row in rows:
-            if only and not any(words in row[0] for words in only):
+            if only and not any(words in name for words in only for name in row):
                 continue
-            report = sanity_run(compose(*row, f"sanity={level}", f"runtime.seed={seed}"))
+            choices = [f"{group}={name}" for group, name in zip(("task", "architecture", "backbone"), row, strict=True)]
+            report = sanity_run(compose(*choices, f"sanity={level}", f"runtime.seed={seed}"))
             broken = "; ".join(f"{check.name}: {check.seen}" for check in report.failures)
             learned = next((check.seen for check in report.checks if check.name == "learns"), "")
             checks = sum(check.seconds for check in report.checks)
             line = f"{report.seconds:6.1f} s, of them checks {checks:6.1f} s  {learned}  {broken}"
-            print(f"{seed} {row[0]:45} {report.verdict} {line}", flush=True)
+            print(f"{seed} {' '.join(row):62} {report.verdict} {line}", flush=True)
 
 
 def main() -> None:
