@@ -208,3 +208,33 @@ def test_it_learns_two_pictures():
 def test_it_learns_eight_pictures():
     result = overfit(pictures=8, steps=90)
     assert result.missed == 0 and result.false == 0 and result.mean_iou >= 0.95
+
+
+class RawMaps(torch.nn.Module):
+    """The part with a fixed graph: normalised pictures (N, 3, H, W) → the head's maps. Boxes are decoded outside."""
+
+    def __init__(self, detector):
+        super().__init__()
+        self.backbone, self.head = detector.backbone, detector.head
+
+    def forward(self, pictures):
+        return self.head(list(self.backbone(pictures).values()))
+
+
+def test_the_raw_maps_export_with_any_batch_and_give_the_same_detections():
+    detector = small_detector(size=64).eval()
+    pictures, dimension = torch.rand(2, 3, 64, 64), torch.export.Dim("batch", min=1, max=64)
+    program = torch.export.export(RawMaps(detector), (pictures,), dynamic_shapes={"pictures": {0: dimension}})
+    others = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    exported, own = program.module()(others), RawMaps(detector)(others)
+    assert exported.keys() == own.keys()
+    for name, value in own.items():
+        torch.testing.assert_close(exported[name], value)
+    sizes = [tuple(level.shape[-2:]) for level in detector.backbone(others).values()]
+    points, strides = pyramid_points(sizes, detector.strides, others.device)
+    counts = [height * width for height, width in sizes]
+    detector.score_thresh = 0.0
+    first = [{name: value[0] for name, value in raw.items()} for raw in (exported, own)]
+    deployed, expected = (detector.detections(raw, points, strides, counts) for raw in first)
+    assert len(expected["boxes"]) > 0
+    torch.testing.assert_close(deployed["boxes"], expected["boxes"], atol=1e-3, rtol=1e-4)
