@@ -208,10 +208,11 @@ def _problem_of(cause: BaseException, message: str, where: str, node: Any) -> Pr
         instead = f"backbone.weights=null (random numbers), or the file in {folder}"
         return Problem("the pretrained weights could not be downloaded", str(cause), "backbone.weights", instead)
     key = message.rpartition("full_key: ")[2].strip() if "full_key: " in message else ""
-    place = ".".join(part for part in (where, key) if part)
+    place = key if key.startswith(where) else f"{where}.{key}"  # Hydra counts from the root, if it knows one
+    place = place.strip(".")
     if isinstance(cause, TypeError) and "argument" in str(cause):
         return Problem(f"{place} does not fit its _target_", str(cause), place, "the arguments that the _target_ takes")
     if "Error locating target" in message or isinstance(cause, ImportError):
         what, instead = f"{place}._target_ cannot be imported", "the dotted path of a class or function"
-        return Problem(what, str(cause), place, instead)
+        return Problem(what, " ".join(str(cause).split()), place, instead)
     return None

@@ -74,6 +74,11 @@ def test_a_sweep_runs_every_combination(tmp_path):
     [
         (("backbone.weights=IMAGENET1K_V9", "backbone=resnet50"), "backbone.weights=IMAGENET1K_V9", "IMAGENET1K_V2"),
         (("runtime.device=cuda:99",), "runtime.device=cuda:99", "cpu"),
+        (
+            ("sanity.checks.learns._target_=aistudio.checks.learning.Gone",),
+            "sanity.checks.learns._target_ cannot be imported",
+            "the dotted path",
+        ),
         (("+task.loss.label_smoothin=0.1",), "task.loss.label_smoothin is unknown", "label_smoothing (nearest)"),
         (
             ("task=object_detection", "+architecture.model.trainable_backbone_layer=3"),
