@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from omegaconf import DictConfig, OmegaConf
 from aistudio.catalog import conf_folder
 from aistudio.config import compose, judge
 from aistudio.errors import Refusal
-from aistudio.report import Terminal, as_json, refusal_text, write_whole
+from aistudio.report import Terminal, as_json, refusal_text, shown, without_verdict, write_whole
 from aistudio.search import VERSION_BASE
+from aistudio.summarize import conclude
+from aistudio.summary import rows
 from aistudio.sweeps import combinations
 
 PASSED, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
@@ -71,17 +74,46 @@ def hand_to_hydra() -> int:
     """Let Hydra compose again, make the run's folder and call the job, once or for every combination of a sweep."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # a bug of ours keeps its traceback
     codes: list[int] = []
+    sweeps: set[Path] = set()
 
     def job(config: DictConfig) -> int:
-        try:
-            codes.append(run(config))
-        except Refusal as refusal:  # what only torch could know
-            print(refusal_text(refusal.problems), file=sys.stderr)
-            codes.append(REFUSED)
+        settings = HydraConfig.get()
+        if settings.mode == RunMode.MULTIRUN:
+            sweeps.add(Path(settings.sweep.dir))
+        codes.append(record(config, Path(settings.runtime.output_dir), bool(sweeps)))
         return codes[-1]
 
-    hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder().resolve()), config_name="config")(job)()
-    return max(codes, default=PASSED)
+    try:
+        hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder().resolve()), config_name="config")(job)()
+    finally:  # an interrupted sweep has rows, too
+        passed = [conclude(rows([folder]), folder, Terminal()) for folder in sweeps]
+    return max([*codes, PASSED if all(passed) else FAILED])
+
+
+def record(config: DictConfig, folder: Path, in_sweep: bool) -> int:
+    """Run one job, and leave a report behind even where it ends without a verdict; in a sweep the others go on."""
+    try:
+        return run(config)
+    except Refusal as refusal:  # what only torch could know
+        reason = refusal_text(refusal.problems)
+        leave(folder, config, "refused", reason)
+        print(reason, file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        leave(folder, config, "interrupted", "interrupted from the keyboard")
+        raise
+    except Exception as error:
+        leave(folder, config, "broke", f"{type(error).__name__}: {error}")
+        if not in_sweep:
+            raise
+        traceback.print_exc()
+        return FAILED
+
+
+def leave(folder: Path, config: DictConfig, outcome: str, reason: str) -> None:
+    """Write the report of a run that came to no verdict."""
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+    write_whole(folder / "report.json", without_verdict(outcome, reason, plain))
 
 
 def run(config: DictConfig) -> int:
@@ -104,11 +136,6 @@ def run(config: DictConfig) -> int:
     terminal.measurements(report.measurements)
     terminal.verdict(report, [shown(folder / name) for name in ("report.json", "config.yaml", "pictures")])
     return PASSED if report.ok else FAILED
-
-
-def shown(path: Path) -> Path:
-    """A path as short as it can be written from here."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def import_sanity_run() -> Callable:

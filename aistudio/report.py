@@ -1,6 +1,7 @@
 """What a person and a program read of a run: the terminal's lines, the refusal's text, ``report.json``. No torch.
 
-``report.json`` (schema 1) holds: ``schema``, ``verdict`` (``passed`` or ``failed``), ``seconds`` to the verdict,
+``report.json`` (schema 1) holds: ``schema``, ``verdict`` (``passed`` or ``failed``; where there was none, ``refused``,
+``broke`` or ``interrupted`` with a ``reason`` and without checks), ``seconds`` to the verdict,
 ``config`` (resolved), ``assembled`` (what was built, in words), ``checks`` (name, why, status, seen, expected, cause,
 seconds), ``measurements`` (name, value, unit, definition, low, high), ``versions`` and ``warnings``.
 """
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -57,6 +59,23 @@ def as_json(report: SanityReport) -> str:
     return json.dumps(parts, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
+def without_verdict(outcome: str, reason: str, config: Mapping[str, Any]) -> str:
+    """The text of ``report.json`` for a run that ended before its verdict: refused, broke or interrupted."""
+    parts = {
+        "schema": SCHEMA,
+        "verdict": outcome,
+        "reason": reason,
+        "seconds": None,
+        "assembled": {},
+        "checks": [],
+        "measurements": [],
+        "warnings": [],
+        "versions": {},
+        "config": config,
+    }
+    return json.dumps(parts, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that nobody ever sees half of it: beside it first, then renamed over it."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +89,11 @@ def write_whole(path: Path, text: str) -> None:
         raise
 
 
+def shown(path: Path) -> Path:
+    """A path as short as it can be written from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 class Terminal:
     """Prints a run as it goes: what was assembled, a line a check, the measurements, the verdict."""
 
@@ -79,13 +103,16 @@ class Terminal:
         if console is None and not self.console.is_terminal:
             self.console = Console(highlight=False, width=PLAIN_WIDTH)
 
-    def print(self, *renderables: RenderableType) -> None:
-        """Print; where output is no terminal, without the spaces that fill a table's lines."""
+    def print(self, *renderables: RenderableType, wrap: bool = True) -> None:
+        """Print; where output is no terminal, without the spaces that fill a table's lines.
+
+        Without ``wrap`` a line stays whole however long it is: paths, and what is searched for in logs.
+        """
         if self.console.is_terminal:
-            self.console.print(*renderables)
+            self.console.print(*renderables, soft_wrap=not wrap)
             return
         with self.console.capture() as captured:
-            self.console.print(*renderables)
+            self.console.print(*renderables, soft_wrap=not wrap)
         lines = captured.get().splitlines()
         self.console.file.write("".join(f"{line.rstrip()}\n" for line in lines))
         self.console.file.flush()
@@ -174,7 +201,7 @@ class Terminal:
             )
         )
         for path in files:
-            self.print(Text(f"  {path}", "dim", no_wrap=True, overflow="ignore"))
+            self.print(Text(f"  {path}", "dim"), wrap=False)
 
 
 def grid() -> Table:
