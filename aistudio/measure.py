@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import gc
 import resource
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,6 +156,7 @@ def synchronize(device: torch.device) -> None:
 def peak_memory(run: Callable[[], None], device: torch.device) -> tuple[int, str]:
     """Bytes at the highest point while ``run`` runs, and the name of the counter that says so."""
     gc.collect()
+    give_back()
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
@@ -165,24 +168,37 @@ def peak_memory(run: Callable[[], None], device: torch.device) -> tuple[int, str
     fresh = reset_high_water()
     run()
     if fresh:
-        return high_water(), "VmHWM of this process, reset before the pass (Python, torch and weights included)"
+        counter = (
+            "VmHWM - RssFile of this process, reset before the pass (Python and weights included, libraries' code not)"
+        )
+        return resident("VmHWM") - resident("RssFile"), counter
     lifetime = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _is_mac() else 1024)
     return lifetime, "ru_maxrss of this process since it started (Python, torch and weights included)"
+
+
+def give_back() -> None:
+    """Let the C library return freed memory to the system, or what ran before would count; only glibc can."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def reset_high_water() -> bool:
     """Let Linux forget the highest resident size of this process so far; False where it cannot."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
-        return high_water() > 0
+        return resident("VmHWM") > 0
     except OSError:
         return False
 
 
-def high_water() -> int:
-    """The highest resident size of this process since the last reset, in bytes (Linux)."""
+def resident(field: str) -> int:
+    """A field of Linux's account of this process, in bytes; 0 where it has none of that name.
+
+    ``VmHWM`` is the highest resident size since the last reset; ``RssFile`` is the part that maps files, which
+    differs between a process that was started and one that was forked.
+    """
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024
     return 0
 
