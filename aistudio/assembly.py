@@ -135,10 +135,10 @@ def devices() -> list[str]:
 
 
 def resolve_device(name: str) -> torch.device:
-    """``auto`` is the first GPU, else Apple's, else the CPU; anything else is itself."""
-    if name != "auto":
-        return torch.device("cuda:0" if name == "cuda" else name)
-    return torch.device("cuda:0" if _has("cuda") else "mps" if _has("mps") else "cpu")
+    """``auto`` is the current GPU, else Apple's, else the CPU; ``cuda`` the current GPU; anything else is itself."""
+    if name in ("auto", "cuda") and _has("cuda"):
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device(name if name != "auto" else "mps" if _has("mps") else "cpu")
 
 
 def precisions(device: torch.device) -> list[str]:
@@ -158,7 +158,7 @@ def _has(kind: str) -> bool:
     return torch.cuda.is_available() if kind == "cuda" else torch.backends.mps.is_available()
 
 
-def _weights_of(node: DictConfig) -> Any:
+def weights_of(node: DictConfig) -> Any:
     """torchvision's enumeration of the weights of a ``_target_`` of its own, None for other people's models."""
     package, _, builder = str(node["_target_"]).rpartition(".")
     if not package.startswith("torchvision.models"):
@@ -170,7 +170,7 @@ def _weights_of(node: DictConfig) -> Any:
 
 
 def _name_problems(node: DictConfig, name: str | None, where: str) -> list[Problem]:
-    choices = _weights_of(node)
+    choices = weights_of(node)
     if name is None or choices is None:
         return []
     names = [*choices.__members__]  # DEFAULT is one of them
@@ -183,7 +183,7 @@ def _name_problems(node: DictConfig, name: str | None, where: str) -> list[Probl
 
 
 def _class_problems(node: DictConfig, outputs: int) -> list[Problem]:
-    choices = _weights_of(node)
+    choices = weights_of(node)
     if choices is None:
         return []
     weights = choices[str(node.weights).removeprefix(f"{choices.__name__}.")]

@@ -46,7 +46,8 @@ class SanityReport:
     """The whole outcome of a sanity run: what was assembled, every check, every measurement.
 
     ``config`` is the resolved configuration as plain containers, ``assembled`` says in words what was built and what
-    its backbone receives, ``versions`` the software and device, ``seconds`` the time from start to verdict.
+    its backbone receives, ``versions`` the software and device, ``seconds`` the time from start to verdict,
+    ``weights`` the SHA-256 of every file of pretrained weights by its name.
     """
 
     config: Mapping[str, Any]
@@ -56,6 +57,7 @@ class SanityReport:
     versions: Mapping[str, str]
     seconds: float
     warnings: tuple[str, ...] = field(default=())
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def failures(self) -> tuple[CheckResult, ...]:

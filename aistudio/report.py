@@ -3,13 +3,15 @@
 ``report.json`` (schema 1) holds: ``schema``, ``verdict`` (``passed`` or ``failed``; where there was none, ``refused``,
 ``broke`` or ``interrupted`` with a ``reason`` and without checks), ``seconds`` to the verdict,
 ``config`` (resolved), ``assembled`` (what was built, in words), ``checks`` (name, why, status, seen, expected, cause,
-seconds), ``measurements`` (name, value, unit, definition, low, high), ``versions`` and ``warnings``.
+seconds), ``measurements`` (name, value, unit, definition, low, high), ``versions``, ``warnings``, and ``receipt``
+(``config_sha256``, ``overrides``, ``git``: commit and dirty, ``weights``: SHA-256 of each file).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,8 +45,8 @@ def refusal_text(problems: Iterable[Problem]) -> str:
     return "\n".join(lines)
 
 
-def as_json(report: SanityReport) -> str:
-    """The report as the text of ``report.json``; the same report gives the same text."""
+def as_json(report: SanityReport, receipt: Mapping[str, Any] | None = None) -> str:
+    """The report, and the receipt where there is one, as the text of ``report.json``; the same gives the same text."""
     parts = {
         "schema": SCHEMA,
         "verdict": report.verdict,
@@ -54,13 +56,14 @@ def as_json(report: SanityReport) -> str:
         "measurements": [asdict(measurement) for measurement in report.measurements],
         "warnings": list(report.warnings),
         "versions": dict(report.versions),
+        "receipt": {**(receipt or {}), "weights": dict(report.weights)},
         "config": report.config,
     }
     return json.dumps(parts, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
 def without_verdict(outcome: str, reason: str, config: Mapping[str, Any]) -> str:
-    """The text of ``report.json`` for a run that ended before its verdict: refused, broke or interrupted."""
+    """The text of ``report.json`` for a run without a verdict: refused, broke, interrupted or unfinished."""
     parts = {
         "schema": SCHEMA,
         "verdict": outcome,
@@ -71,6 +74,7 @@ def without_verdict(outcome: str, reason: str, config: Mapping[str, Any]) -> str
         "measurements": [],
         "warnings": [],
         "versions": {},
+        "receipt": {},
         "config": config,
     }
     return json.dumps(parts, indent=2, ensure_ascii=False, default=str) + "\n"
@@ -98,10 +102,10 @@ class Terminal:
     """Prints a run as it goes: what was assembled, a line a check, the measurements, the verdict."""
 
     def __init__(self, console: Console | None = None):
-        self.console = console or Console(highlight=False, soft_wrap=False)
+        self.console = console or Console(file=sys.stdout, highlight=False)
         self.status: Status | None = None
         if console is None and not self.console.is_terminal:
-            self.console = Console(highlight=False, width=PLAIN_WIDTH)
+            self.console = Console(file=sys.stdout, highlight=False, width=PLAIN_WIDTH)
 
     def print(self, *renderables: RenderableType, wrap: bool = True) -> None:
         """Print; where output is no terminal, without the spaces that fill a table's lines.
@@ -135,6 +139,16 @@ class Terminal:
     def head(self, task: str, backbone: str, architecture: str) -> None:
         """The first line, before anything slow: what is about to be checked."""
         self.print(Text.assemble(("aistudio", "bold"), f"  {task} · {backbone} · {architecture}"))
+
+    def sweep(self, jobs: int, kept: int, refused: int, folder: Path) -> None:
+        """The first line of a sweep: how many jobs there are, and how many of them need not run."""
+        others = "".join(
+            f", {count} {word}" for count, word in ((kept, "passed before"), (refused, "refused")) if count
+        )
+        self.print(
+            Text.assemble(("aistudio", "bold"), f"  sweep of {jobs} job{'s' * (jobs != 1)}{others} · {folder}"),
+            wrap=False,
+        )
 
     def facts(self, facts: Mapping[str, str]) -> None:
         """Names and what they are, in two columns."""

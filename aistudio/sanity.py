@@ -25,6 +25,7 @@ from aistudio.assembly import (
     refuse,
     resolve_device,
     torch_problems,
+    weights_of,
 )
 from aistudio.checks.arrival import arrival, arrival_warnings, received
 from aistudio.checks.outcome import Check, Outcome
@@ -32,6 +33,7 @@ from aistudio.checks.pictures import save_pictures
 from aistudio.checks.subject import Subject
 from aistudio.checks.watch import OnResult, OnStart, Watch, finding, is_out_of_memory
 from aistudio.errors import Refusal
+from aistudio.receipt import file_digest
 from aistudio.records import CheckResult, Measurement, SanityReport
 
 TIME_TO_VERDICT = "wall time from the call of sanity_run to the last measurement; importing torch left out"
@@ -197,6 +199,20 @@ def versions(device: torch.device) -> dict[str, str]:
     return {**found, "threads": str(torch.get_num_threads()), "system": platform.platform()}
 
 
+def weight_files(cfg: DictConfig) -> dict[str, str]:
+    """SHA-256 of the files of torchvision's weights that the configuration names, by their names in torch's cache."""
+    full = cfg.architecture.model
+    named = [(cfg.backbone.model, cfg.backbone.weights), (full, full.weights if "weights" in full else None)]
+    found = {}
+    for node, name in named:
+        choices = weights_of(node)
+        if name is not None and choices is not None:
+            weights = choices[str(name).removeprefix(f"{choices.__name__}.")]
+            path = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+            found |= {path.name: file_digest(path)} if path.is_file() else {}
+    return found
+
+
 def _version(package: str) -> str:
     try:
         return version(package)
@@ -226,4 +242,5 @@ def _report(
         versions=versions(resolve_device(str(cfg.runtime.device))),
         seconds=seconds,
         warnings=warnings,
+        weights=weight_files(cfg),
     )
