@@ -6,7 +6,9 @@ Hydra composes; ``diagnose.py`` explains what Hydra refuses or lets pass. All of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -30,6 +32,30 @@ def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig
     Raises:
         Refusal: with every problem that was found.
     """
+    found = composition(overrides, config_dir)
+    problems = [*found.problems, *(found.obstacles or rules.judge(found.resolved, found.chosen))]
+    if problems:
+        raise Refusal(problems)
+    return found.config
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What Hydra made of some overrides, before the rules have judged the values in it.
+
+    ``chosen`` maps groups to the options that were taken; ``problems`` is what is wrong with the keys, whatever their
+    values; ``resolved`` is the configuration as plain containers, empty where ``obstacles`` keep it from that.
+    """
+
+    config: DictConfig
+    chosen: Mapping[str, str]
+    problems: Sequence[Problem]
+    resolved: Mapping[str, Any]
+    obstacles: Sequence[Problem]
+
+
+def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Composition:
+    """Let Hydra compose, and look at the keys; a `Refusal` where Hydra cannot."""
     folders = user_folders(overrides, config_dir)
     problems = [*diagnose.shadowed_files(folders)]
     try:
@@ -45,10 +71,8 @@ def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig
     unresolved = OmegaConf.to_container(config)
     problems += diagnose.unknown_keys(unresolved, chosen, folders, overrides)
     problems += diagnose.misnamed(unresolved, chosen)
-    problems += judge(config, chosen)
-    if problems:
-        raise Refusal(problems)
-    return config
+    resolved, obstacles = resolve(config)
+    return Composition(config, chosen, problems, resolved, obstacles)
 
 
 def problems_of(overrides: Sequence[str] | None, config_dir: str | Path | None) -> list[Problem]:
@@ -62,22 +86,23 @@ def problems_of(overrides: Sequence[str] | None, config_dir: str | Path | None) 
     return []
 
 
-def judge(config: DictConfig, chosen: Mapping[str, str] | None = None) -> list[Problem]:
-    """The rules' verdict on a composed configuration; a value that cannot be resolved is a problem, too.
+def judge(config: DictConfig) -> list[Problem]:
+    """The rules' verdict on a composed configuration; a value that cannot be resolved is a problem, too."""
+    resolved, obstacles = resolve(config)
+    return obstacles or rules.judge(resolved)
 
-    ``chosen`` maps groups to the options that were taken, so that problems can name the file.
-    """
+
+def resolve(config: DictConfig) -> tuple[Mapping[str, Any], list[Problem]]:
+    """The configuration as plain containers, or what keeps it from being resolved."""
     unresolved = OmegaConf.to_container(config)
     sections = [name for name in GROUPS if name != "experiment" and not isinstance(unresolved.get(name), Mapping)]
     if sections:
-        return [
-            Problem(f"{name} is no section", "it holds keys and values", name, f"{name}={options(name)[0]}")
-            for name in sections
-        ]
+        why = "it holds keys and values"
+        return {}, [Problem(f"{name} is no section", why, name, f"{name}={options(name)[0]}") for name in sections]
     missing = [*rules.missing_keys(unresolved)]
     if missing:  # what interpolates a missing value cannot be resolved; the names alone are said
-        return [Problem(f"{key} is missing", "it has no default", key, f"{key}=VALUE") for key in missing]
+        return {}, [Problem(f"{key} is missing", "it has no default", key, f"{key}=VALUE") for key in missing]
     try:
-        return rules.judge(OmegaConf.to_container(config, resolve=True), chosen)
+        return OmegaConf.to_container(config, resolve=True), []
     except OmegaConfBaseException as error:
-        return [diagnose.in_its_own_words(error)]
+        return {}, [diagnose.in_its_own_words(error)]

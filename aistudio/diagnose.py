@@ -22,6 +22,14 @@ from aistudio.limits import lookup, show, suggest
 from aistudio.search import HYDRA_ERRORS, available, hydra_composed, key_of, without_hydra
 
 COMMAND_LINE = "the command line"
+EXTRAS = {  # launchers and the extras that they need
+    "side_by_side": "joblib",
+    "joblib": "joblib",
+    "slurm": "submitit",
+    "submitit_slurm": "submitit",
+    "submitit_local": "submitit",
+    "ray": "ray",
+}
 
 
 def shadowed_files(folders: Sequence[Path]) -> Iterator[Problem]:
@@ -87,7 +95,8 @@ def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> tuple
         if (
             known
             and not override.is_add()
-            and override.key_or_group.split(".")[0] not in ("hydra", *(GROUPS if mended is None else ()))
+            and override.key_or_group.replace("/", ".").split(".")[0]
+            not in ("hydra", *(GROUPS if mended is None else ()))
         ):
             fault = unknown_key(override.key_or_group.split("."), known)
             if fault:
@@ -113,6 +122,9 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
             COMMAND_LINE,
             f"python -m aistudio -m {override}",
         ), None
+    if group == "hydra/launcher":
+        problem = absent_launcher(show(parsed.value()), folders)
+        return problem, None if problem else override
     if group not in GROUPS or parsed.is_delete() or (parsed.value() is None and group == "experiment"):
         return None, override
     there, name = available(group, folders), show(parsed.value())
@@ -124,6 +136,18 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
         f"{group}={name} does not exist", "no file of that name is in the group", where, suggest(name, there)
     )
     return problem, f"{group}={near[0]}" if near else None
+
+
+def absent_launcher(name: str, folders: Sequence[Path]) -> Problem | None:
+    """What is wrong with a launcher that Hydra does not find: each comes with a package of its own."""
+    try:
+        hydra_composed([f"hydra/launcher={name}"], folders)
+    except HYDRA_ERRORS:
+        extra = EXTRAS.get(name)
+        instead = f"pip install 'aistudio[{extra}]'" if extra else suggest(name, ["basic", *EXTRAS])
+        why = "its package is not installed" if extra else "no launcher of that name is known"
+        return Problem(f"hydra/launcher={name} is not there", why, COMMAND_LINE, instead)
+    return None
 
 
 def known_to(parsed: Sequence[Override], folders: Sequence[Path]) -> Tree:

@@ -49,6 +49,10 @@ LIMITS = (
     Limit("runtime.compile", bool, why="it switches torch.compile"),
     Limit("runtime.seed", int, low=0, below=2**63, why="torch takes seeds from 0 to 2^63 - 1"),
     Limit("runtime.threads", int, low=1, nullable=True, why="it counts CPU threads; null leaves it to torch"),
+    Limit("sweep.on_refusal", str, choices=("stop", "skip"), why="it says what a refused combination does to a sweep"),
+    Limit("sweep.isolate", bool, nullable=True, why="a job has a process of its own or has not"),
+    Limit("sweep.timeout", float, low=1, nullable=True, why="it is the time that a job may take, in seconds"),
+    Limit("sweep.fail_fast", bool, why="the first job that does not pass ends a sweep or does not"),
 )
 
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}

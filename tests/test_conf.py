@@ -1,6 +1,7 @@
 """Every file of conf/ composes, is a page for its reader, and holds only keys that are promised."""
 
 import re
+import shlex
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -8,13 +9,14 @@ import pytest
 from omegaconf import OmegaConf
 
 from aistudio import catalog
+from aistudio.combinations import judged
 from aistudio.config import compose
 from aistudio.errors import Refusal
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(path for path in catalog.conf_folder().glob("*/*.yaml"))
 DOCUMENTS = [ROOT / "README.md", *sorted(catalog.conf_folder().rglob("*.yaml"))]
-COMMAND = re.compile(r"(?:python -m aistudio|^aistudio)\s+((?:[+~]?[\w.@/]+=\S+\s*|-m\s+)+)", re.MULTILINE)
+COMMAND = re.compile(r"(?:python -m aistudio|^aistudio)[ \t]+((?:'?[+~]?[\w.@/]+=\S+[ \t]*|-m[ \t]+)+)", re.MULTILINE)
 
 
 def documented_commands():
@@ -22,7 +24,9 @@ def documented_commands():
     for path in DOCUMENTS:
         for match in COMMAND.finditer(path.read_text(encoding="utf-8")):
             refused = "\n  why " in path.read_text(encoding="utf-8")[match.end() : match.end() + 150]
-            yield pytest.param(match[1].split("#")[0].split(), refused, id=f"{path.name}: {' '.join(match[1].split())}")
+            yield pytest.param(
+                shlex.split(match[1].split("#")[0]), refused, id=f"{path.name}: {' '.join(match[1].split())}"
+            )
 
 
 COMMANDS = [*documented_commands()]
@@ -63,14 +67,12 @@ def test_every_file_says_what_it_is_what_it_costs_and_how_to_run_it(path):
 
 @pytest.mark.parametrize(("arguments", "refused"), COMMANDS)
 def test_every_documented_command_does_what_is_shown(arguments, refused, tmp_path, monkeypatch, no_torch):
-    from aistudio.sweeps import combinations
-
     monkeypatch.chdir(tmp_path)
     for folder in ("photos", "conf"):
         (tmp_path / folder).mkdir()
-    for combination in combinations([argument for argument in arguments if argument != "-m"]):
+    for job in judged([argument for argument in arguments if argument != "-m"]):
         with pytest.raises(Refusal) if refused else nullcontext():
-            compose(*combination)
+            compose(*job.overrides)
 
 
 def keys(node, path=""):
@@ -84,7 +86,7 @@ def keys(node, path=""):
 
 def test_config_keys_are_promises(golden):
     """Keys that an experiment repo may have written down: removing one breaks somebody."""
-    promised = set()
+    promised = set(keys({"sweep": catalog.tree("", "config")["sweep"]}))
     for group in catalog.GROUPS:
         if group == "experiment":
             continue

@@ -1,0 +1,179 @@
+"""A sweep: judge every combination, run what is missing through one of Hydra's launchers, end in a summary.
+
+Every job has a row from the start, in a ``report.json`` of its own that says ``unfinished``; how a job ended is read
+from that file and from nothing else. So nothing is lost, however the jobs, the launcher or this process end.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from hydra import initialize_config_dir
+from hydra._internal.callbacks import Callbacks
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, open_dict, read_write
+
+from aistudio.catalog import conf_folder
+from aistudio.combinations import Job, in_short, judged
+from aistudio.errors import Problem, Refusal
+from aistudio.job import FAILED, INTERRUPTED, PASSED, STOP, in_sweep
+from aistudio.progress import Progress
+from aistudio.report import Terminal, refusal_text, shown, without_verdict, write_whole
+from aistudio.search import VERSION_BASE, key_of, user_folders
+from aistudio.summarize import conclude
+from aistudio.summary import row
+
+UNFINISHED = "not started, or ended together with its sweep"
+
+
+def sweep(overrides: Sequence[str], config_dir: str | None) -> int:
+    """Run every combination that ``overrides`` span; the exit code: 0 only if every row passed, 130 if interrupted."""
+    jobs = [*judged(overrides, config_dir)]
+    fitting = [job for job in jobs if not job.problems]
+    if len(fitting) < len(jobs) and (not fitting or fitting[0].config["sweep"]["on_refusal"] == "stop"):
+        raise Refusal(in_short(jobs))
+    terminal = Terminal()
+    with initialize_config_dir(str(conf_folder().resolve()), version_base=VERSION_BASE):
+        launcher_config = config_for_launcher(overrides, config_dir)
+        with refusing_what_cannot_be_written(launcher_config):
+            folder = claimed(launcher_config, overrides)
+            waiting = plan(jobs, folder)
+        terminal.sweep(len(jobs), len(fitting) - len(waiting), len(jobs) - len(fitting), shown(folder))
+        with Progress([folder / job.name for job in waiting], terminal):
+            end = launched(waiting, launcher_config)
+    rows = [row(folder / job.name / "report.json") for job in jobs]
+    passed = conclude([replace(one, **end) if one.outcome == "unfinished" else one for one in rows], folder, terminal)
+    return INTERRUPTED if end["outcome"] == "interrupted" else PASSED if passed else FAILED
+
+
+def config_for_launcher(overrides: Sequence[str], config_dir: str | None) -> DictConfig:
+    """What Hydra's launchers start from: the configuration with Hydra's own section, and the overrides of that."""
+    folders = ",".join(f"file://{folder}" for folder in user_folders(overrides, config_dir))
+    own = [one for one in overrides if is_hydras(one) and key_of(one) != "hydra.searchpath"]
+    search = [f"hydra.searchpath=[{folders}]"] if folders else []
+    hydra = GlobalHydra.instance().hydra
+    return hydra.compose_config("config", [*own, *search, "hydra.mode=MULTIRUN"], RunMode.MULTIRUN)
+
+
+@contextmanager
+def refusing_what_cannot_be_written(config: DictConfig) -> Iterator[None]:
+    """Answer a disk that is full or closed before the first job, rather than after the last."""
+    try:
+        yield
+    except OSError as error:
+        folder = shown(Path(config.hydra.sweep.dir).absolute())
+        what = f"the reports of this sweep cannot be written below {folder}"
+        instead = "hydra.sweep.dir=FOLDER with room in it"
+        raise Refusal([Problem(what, f"{error.strerror or error}", "hydra.sweep.dir", instead)]) from None
+
+
+def is_hydras(override: str) -> bool:
+    """Whether an override is about Hydra itself, its launcher for example."""
+    return key_of(override).startswith(("hydra.", "hydra/"))
+
+
+def claimed(config: DictConfig, overrides: Sequence[str]) -> Path:
+    """The folder of this sweep: the one that was asked for, else a new one, also where another began this second."""
+    folder = Path(config.hydra.sweep.dir).absolute()
+    if any(key_of(override) == "hydra.sweep.dir" for override in overrides):
+        folder.mkdir(parents=True, exist_ok=True)
+    else:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder = next(one for one in numbered(folder) if made(one))
+    with read_write(config), open_dict(config):
+        config.hydra.sweep.dir = str(folder)
+    return folder
+
+
+def numbered(folder: Path) -> Iterator[Path]:
+    """A folder's name, then the same with -2, -3, …"""
+    yield folder
+    yield from (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+
+
+def made(folder: Path) -> bool:
+    """Make a folder; False where it was there before."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def plan(jobs: Sequence[Job], folder: Path) -> list[Job]:
+    """Give every job a row, and say which are to run: all that fit, but those that passed as they are now."""
+    (folder / STOP).unlink(missing_ok=True)
+    waiting = []
+    for job in jobs:
+        path = folder / job.name / "report.json"
+        if job.problems:
+            write_whole(path, without_verdict("refused", refusal_text(job.problems), job.config or named(job)))
+        elif not passed_before(path, job.config):
+            write_whole(path, without_verdict("unfinished", UNFINISHED, job.config))
+            waiting.append(job)
+    return waiting
+
+
+def named(job: Job) -> dict[str, dict[str, str]]:
+    """The names that a job's overrides say, for the row of one that could not be composed."""
+    options = dict(override.lstrip("+").split("=", 1) for override in job.overrides if "=" in override)
+    return {group: {"name": options.get(group, "")} for group in ("task", "architecture", "backbone")}
+
+
+def passed_before(path: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a report says that this very configuration has passed."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        return report["verdict"] == "passed" and same(report["config"], config)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two resolved configurations describe the same job; how its sweep is run makes no difference."""
+    return as_read({**one, "sweep": None}) == as_read({**other, "sweep": None})
+
+
+def as_read(config: Mapping[str, Any]) -> Any:
+    """A configuration as it comes back from a report."""
+    return json.loads(json.dumps(config, default=str))
+
+
+def launched(jobs: Sequence[Job], config: DictConfig) -> dict[str, str]:
+    """Hand the jobs to the launcher and wait; the outcome and the reason of those that leave no report.
+
+    How a job ended is in its report: what the launcher returns or raises decides nothing.
+    """
+    hydra = GlobalHydra.instance().hydra
+    context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
+    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=in_sweep, config=config)
+    folder = f"hydra.sweep.dir={quoted(str(config.hydra.sweep.dir))}"
+    lines = [
+        [*(one for one in job.overrides if not is_hydras(one)), folder, f"hydra.sweep.subdir={quoted(job.name)}"]
+        for job in jobs
+    ]
+    for name in ("hydra", "hydra_plugins"):  # they announce every job; Progress does
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        if lines:
+            launcher.launch(lines, initial_job_idx=0)
+    except KeyboardInterrupt:
+        return {"outcome": "interrupted", "reason": "not started before the sweep was interrupted"}
+    except Exception as error:
+        return {"outcome": "broke", "reason": f"its launcher gave up: {type(error).__name__}: {error}"}
+    return {"outcome": "broke", "reason": "it left no report: killed, or never started by its launcher"}
+
+
+def quoted(text: str) -> str:
+    """A text as a value of Hydra's grammar."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
