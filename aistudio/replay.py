@@ -1,0 +1,153 @@
+"""``python -m aistudio.replay report.json``: run a report's configuration again, and say what has changed since.
+
+Exit codes: 0 the same, 1 something drifted, 2 there is nothing to replay. Checks, parameters and arithmetic must come
+out as they were; memory may differ by a tenth; a time that differs beyond the spread of both runs is a warning.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.text import Text
+
+from aistudio.config import judge
+from aistudio.errors import Problem, Refusal
+from aistudio.job import FAILED, PASSED, REFUSED, import_sanity_run
+from aistudio.receipt import digest
+from aistudio.records import SanityReport
+from aistudio.report import Terminal, quantity, refusal_text
+
+MEMORY = 0.10  # share by which peak memory may differ: allocators round, and processes hold different libraries
+NO_VERDICT = ("refused", "broke", "interrupted", "unfinished")
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that came out otherwise than the report says; a drift fails the replay, a warning does not."""
+
+    kind: str  # "drift" or "warning"
+    name: str
+    before: str
+    now: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Replay a report and print what changed; the exit code."""
+    parser = argparse.ArgumentParser("python -m aistudio.replay", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("report", type=Path, help="a report.json that a run has left")
+    given = parser.parse_args(arguments)
+    terminal = Terminal()
+    try:
+        before = read(given.report)
+        config = configuration(before)
+        terminal.head(config.task.name, config.backbone.name, config.architecture.name)
+        with terminal.busy():
+            terminal.start("importing torch")
+            report = import_sanity_run()(config, on_result=terminal.check, on_start=terminal.start)
+    except Refusal as refusal:
+        print(refusal_text(refusal.problems), file=sys.stderr)
+        return REFUSED
+    found = [*changes(before, report)]
+    tell(found, before, report, terminal)
+    return FAILED if any(change.kind == "drift" for change in found) else PASSED
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A report that ended in a verdict; anything else is refused."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        verdict, _ = report["verdict"], report["config"]["task"]["name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise Refusal([Problem(f"{path} is no report", why, str(path), "the report.json of a run")]) from None
+    if verdict in NO_VERDICT:
+        why = f"that run was {verdict}" if verdict != "broke" else "that run broke"
+        raise Refusal([Problem(f"{path} has no verdict to compare with", why, str(path), "the report of a whole run")])
+    return report
+
+
+def configuration(before: Mapping[str, Any]) -> DictConfig:
+    """The report's configuration, judged anew, with as many CPU threads as then: sums depend on their number."""
+    recorded = before.get("receipt", {}).get("config_sha256")
+    if recorded and recorded != digest(before["config"]):
+        why = "it does not hash to the receipt's config_sha256"
+        raise Refusal([Problem("the report's configuration was edited", why, "config", "the report as it was written")])
+    config = OmegaConf.create(before["config"])
+    problems = judge(config)
+    if problems:
+        raise Refusal(problems)
+    if config.runtime.threads is None:
+        config.runtime.threads = int(before["versions"]["threads"])
+    return config
+
+
+def changes(before: Mapping[str, Any], report: SanityReport) -> Iterator[Change]:
+    """What came out otherwise: checks, measurements, weights."""
+    then = {check["name"]: check for check in before["checks"]}
+    now = {check.name: asdict(check) for check in report.checks}
+    for name in {**then, **now}:
+        yield from change("drift", name, described(then.get(name)), described(now.get(name)))
+    measured = {one["name"]: one for one in before["measurements"]}
+    for one in report.measurements:
+        yield from measurement_changes(measured.get(one.name), asdict(one))
+    weights = before.get("receipt", {}).get("weights", {})
+    for name in {**weights, **report.weights}:
+        yield from change("drift", name, weights.get(name, "not there"), report.weights.get(name, "not there"))
+
+
+def described(check: Mapping[str, Any] | None) -> str:
+    """How a check ended, in words that are the same for the same end."""
+    return "not run" if check is None else f"{check['status']}: {check['seen'] or check['cause']}"
+
+
+def measurement_changes(then: Mapping[str, Any] | None, now: Mapping[str, Any]) -> Iterator[Change]:
+    """Whether a number differs by more than it may."""
+    if then is None or then["value"] is None or now["value"] is None:
+        return
+    kind, same = "drift", then["value"] == now["value"]
+    if now["unit"] == "bytes":
+        same = abs(now["value"] - then["value"]) <= MEMORY * then["value"]
+    elif now["name"].endswith("images_per_second"):
+        same = True  # another name for the time that is compared
+    elif now["low"] is not None:
+        kind, same = "warning", now["low"] <= then["high"] and then["low"] <= now["high"]
+    elif now["name"] == "time_to_verdict":
+        same = True  # it holds what the machine did besides; forward and training step are the times to compare
+    if not same:
+        yield Change(kind, now["name"], quantity(then["value"], now["unit"]), quantity(now["value"], now["unit"]))
+
+
+def change(kind: str, name: str, before: str, now: str) -> Iterator[Change]:
+    """A change, where there is one."""
+    if before != now:
+        yield Change(kind, name, before, now)
+
+
+def tell(found: Sequence[Change], before: Mapping[str, Any], report: SanityReport, terminal: Terminal) -> None:
+    """Print the changes, what else differs between the two runs, and the verdict."""
+    terminal.print()
+    for one in found:
+        style = "bold red" if one.kind == "drift" else "yellow"
+        terminal.print(Text.assemble((f"{one.kind:<8}", style), f" {one.name}"))
+        terminal.print(Text(f"           was  {one.before}\n           is   {one.now}"), wrap=False)
+    for name, version in report.versions.items():
+        was = before["versions"].get(name)
+        if was != version:
+            terminal.print(Text(f"since then {name}: {was} -> {version}", "dim"), wrap=False)
+    drifts = sum(one.kind == "drift" for one in found)
+    warnings = len(found) - drifts
+    words = f"{len(report.checks)} checks and {len(report.measurements)} measurements; {drifts} drifted"
+    style = "bold red" if drifts else "bold green"
+    also = f", {warnings} warning{'s' * (warnings != 1)}" if warnings else ""
+    terminal.print(Text.assemble(("DRIFTED" if drifts else "THE SAME", style), f"  {words}{also}"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
