@@ -80,13 +80,13 @@ def without_verdict(outcome: str, reason: str, config: Mapping[str, Any]) -> str
     return json.dumps(parts, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that nobody ever sees half of it: beside it first, then renamed over it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

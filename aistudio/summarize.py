@@ -8,15 +8,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
-from aistudio import summary
+from aistudio import plots, summary
 from aistudio.errors import Problem
-from aistudio.report import Terminal, refusal_text, shown
+from aistudio.report import MARKS, Terminal, refusal_text, shown
 
+SHOWN = 50  # rows, and reasons, in the terminal at most; the files hold all
 MANY = 5  # pairs that cannot be told apart, written out at most
 
 
@@ -48,22 +51,67 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def conclude(rows: Sequence[summary.Row], folder: Path, terminal: Terminal) -> bool:
-    """Print the rows, write the three files into the folder; whether every row passed."""
-    terminal.print(Padding(summary.as_table(rows), (1, 0), expand=False))
-    for reason in summary.reasons(rows):
+    """Print the rows, write the files and the pictures into the folder; whether every row passed and all is written."""
+    terminal.print(Padding(as_table(rows), (1, 0), expand=False))
+    if len(rows) > SHOWN:
+        terminal.print(Text(f"… and {len(rows) - SHOWN} more rows in summary.csv", "dim"))
+    lines = summary.reasons(rows)
+    for reason in lines[:SHOWN]:
         terminal.print(Text(reason), wrap=False)
-    pairs = summary.indistinct(rows)
-    for one, other in pairs[:MANY]:
-        terminal.print(
-            Text(f"{one} and {other} cannot be told apart by their forward times: the spreads overlap", "dim")
-        )
-    if len(pairs) > MANY:
-        terminal.print(Text(f"… nor can {len(pairs) - MANY} other pairs", "dim"))
+    if len(lines) > SHOWN:
+        terminal.print(Text(f"… and {len(lines) - SHOWN} more reasons in summary.csv", "dim"))
+    for one, other in islice(summary.indistinct(rows), MANY):
+        words = f"{one} and {other} cannot be told apart by their forward times: the spreads overlap"
+        terminal.print(Text(words, "dim"))
+    if more := sum(1 for _ in islice(summary.indistinct(rows), MANY, None)):
+        terminal.print(Text(f"… nor can {more} other pairs", "dim"))
     passed = all(row.outcome == "passed" for row in rows)
     terminal.print(Text(summary.tally(rows), "bold green" if passed else "bold red"))
-    for path in summary.write(rows, folder):
+    return written(rows, folder, terminal) and passed
+
+
+def as_table(rows: Sequence[summary.Row]) -> Table:
+    """For the terminal: passed rows first, the quickest on top; the best of each column and task in bold.
+
+    A column that would be empty is left out; so is the architecture where there is only one. The job's name is there
+    where it tells apart what the other names do not. At most ``SHOWN`` rows.
+    """
+    columns = [name for name in summary.COLUMNS if any(getattr(row, name) is not None for row in rows)]
+    names = ["task", "architecture", "backbone"]
+    if len({row.architecture for row in rows}) == 1:
+        names.remove("architecture")
+    if len({(row.task, row.architecture, row.backbone) for row in rows}) < len(rows):
+        names.append("job")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("", min_width=1)
+    for heading in names:
+        table.add_column(heading, no_wrap=True)
+    for column in columns:
+        table.add_column(summary.COLUMNS[column][0], justify="right", no_wrap=True)
+    best = summary.leaders(rows)
+    for row in summary.ordered(rows)[:SHOWN]:
+        mark = Text(*MARKS.get(row.outcome, MARKS["failed"]))
+        styles = ["bold" if summary.leads(row, column, best) else "" for column in columns]
+        numbers = [Text(summary.number(row, column), style) for column, style in zip(columns, styles, strict=True)]
+        table.add_row(mark, *(getattr(row, name) for name in names), *numbers)
+    return table
+
+
+def written(rows: Sequence[summary.Row], folder: Path, terminal: Terminal) -> bool:
+    """Write the files and draw the pictures; what cannot be written is said, for the table is whole all the same."""
+    try:
+        paths = summary.write(rows, folder)
+        try:
+            paths += plots.draw(rows, folder)
+        except ImportError:
+            terminal.print(Text("pictures need matplotlib: pip install 'aistudio[plots]'", "dim"))
+    except OSError as error:
+        words = f"the summary cannot be written into {shown(folder)}: {error.strerror or error}"
+        terminal.print(Text(words, "bold red"), wrap=False)
+        return False
+    for path in paths:
         terminal.print(Text(f"  {shown(path)}", "dim"), wrap=False)
-    return passed
+    return True
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The end of a sweep: one row a job, read from ``report.json`` files, as a table, CSV, Markdown and JSON.
+"""The end of a sweep: one row a job, read from ``report.json`` files, as CSV, Markdown and JSON.
 
 Rows come from the files alone, so that the summary of a sweep that was interrupted is right, and summaries of several
 sweeps can be made together: ``python -m aistudio.summarize FOLDER…``. Nothing here needs torch.
@@ -9,18 +9,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
-from aistudio.report import MARKS, quantity, write_whole
+from aistudio.report import quantity, write_whole
 
 SCHEMA = 1
-OUTCOMES = ("passed", "failed", "refused", "broke", "interrupted", "unreadable")
+OUTCOMES = ("passed", "failed", "refused", "broke", "interrupted", "unfinished", "unreadable")
+TIMES = ("forward", "training_step")
 COLUMNS = {  # field of a row: its heading, its unit, and whether less or more is better
     "parameters": ("parameters", "", min),
     "multiply_adds": ("multiply-adds", "MACs", min),
@@ -34,14 +32,20 @@ COLUMNS = {  # field of a row: its heading, its unit, and whether less or more i
 class Row:
     """One job: what it was, how it ended and why, and what was measured (None where nothing was).
 
-    Times are medians in seconds with their spread ``low`` … ``high``; memory is in bytes.
+    ``job`` is the name of its folder. Times are medians in seconds with their spread ``low`` … ``high``; memory is in
+    bytes; ``top1`` is the published ImageNet accuracy of the backbone in percent; ``batch_size`` is of the measurement.
     """
 
+    job: str
     task: str
     architecture: str
     backbone: str
     level: str
     seed: int | None
+    image_size: int | None
+    batch_size: int | None
+    device: str
+    top1: float | None
     outcome: str
     reason: str
     parameters: float | None
@@ -49,6 +53,9 @@ class Row:
     forward: float | None
     forward_low: float | None
     forward_high: float | None
+    images_per_second: float | None
+    images_per_second_low: float | None
+    images_per_second_high: float | None
     training_step: float | None
     training_step_low: float | None
     training_step_high: float | None
@@ -65,18 +72,15 @@ def rows(folders: Iterable[Path]) -> list[Row]:
 
 def row(path: Path) -> Row:
     """What one report says; a file that is no report gives a row that says so."""
-    folder = path.parent.as_posix()
+    job, folder = path.parent.resolve().name, path.parent.as_posix()
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         measured = {one["name"]: one for one in report["measurements"]}
-        config = report["config"]
         failures = [check for check in report["checks"] if check["status"] == "failed"]
         return Row(
-            task=config["task"]["name"],
-            architecture=config["architecture"]["name"],
-            backbone=config["backbone"]["name"],
-            level=config["sanity"]["level"],
-            seed=config["runtime"]["seed"],
+            job=job,
+            **_settings(report["config"]),
+            device=report.get("versions", {}).get("device", ""),
             outcome=report["verdict"],
             reason=report.get("reason") or "; ".join(f"{check['name']}: {check['seen']}" for check in failures),
             seconds=report["seconds"],
@@ -84,19 +88,33 @@ def row(path: Path) -> Row:
             **_numbers(measured),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        nothing = dict.fromkeys(("task", "architecture", "backbone", "level"), "")
-        unknown = {name: None for name in Row.__dataclass_fields__ if name not in ("outcome", "reason", "folder")}
+        nothing = dict.fromkeys(("task", "architecture", "backbone", "level", "device"), "")
+        unknown = dict.fromkeys(Row.__dataclass_fields__)
         reason = f"{path.name} is no report of aistudio: {type(error).__name__}: {error}"
-        return Row(**{**unknown, **nothing}, outcome="unreadable", reason=reason, folder=folder)
+        return Row(**{**unknown, **nothing, "outcome": "unreadable", "reason": reason, "folder": folder, "job": job})
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a job was; a combination that was refused by its names has no more than these."""
+    sanity, data, published = (config.get(name, {}) for name in ("sanity", "data", "backbone"))
+    published = published.get("published") or {}
+    return {
+        **{group: config[group]["name"] for group in ("task", "architecture", "backbone")},
+        "level": sanity.get("level", ""),
+        "seed": config.get("runtime", {}).get("seed"),
+        "image_size": config["task"].get("image_size"),
+        "batch_size": sanity.get("measure", {}).get("batch_size") or data.get("batch_size"),
+        "top1": published.get("top1"),
+    }
 
 
 def _numbers(measured: dict[str, Any]) -> dict[str, Any]:
     """The measurements of a row; forward and training step with their spread."""
     found: dict[str, Any] = {name: measured.get(name, {}).get("value") for name in ("parameters", "multiply_adds")}
-    for name in ("forward", "training_step"):
-        one = measured.get(name, {})
+    for name, source in (*((name, name) for name in TIMES), ("images_per_second", "forward_images_per_second")):
+        one = measured.get(source, {})
         found |= {name: one.get("value"), f"{name}_low": one.get("low"), f"{name}_high": one.get("high")}
-    peaks = [measured.get(f"{name}_peak_memory", {}).get("value") for name in ("forward", "training_step")]
+    peaks = [measured.get(f"{name}_peak_memory", {}).get("value") for name in TIMES]
     return found | {"peak_memory": max((peak for peak in peaks if peak is not None), default=None)}
 
 
@@ -123,41 +141,22 @@ def leads(row: Row, column: str, best: Mapping[tuple[str, str], float]) -> bool:
     )
 
 
-def indistinct(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """Pairs of backbones of one task whose forward times overlap: these runs cannot say which is faster."""
-    timed = [row for row in rows if row.outcome == "passed" and row.forward_low is not None]
-    timed.sort(key=lambda row: row.forward_low)
-    return [
-        (one.backbone, other.backbone)
-        for index, one in enumerate(timed)
-        for other in timed[index + 1 :]
-        if (one.task, one.level) == (other.task, other.level)
-        and one.backbone != other.backbone
-        and other.forward_low <= one.forward_high
-    ]
+def indistinct(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
+    """Pairs of backbones whose forward times overlap: these runs cannot say which is faster.
 
-
-def as_table(rows: Sequence[Row]) -> Table:
-    """For the terminal: passed rows first, the quickest on top; the best of each column and task in bold.
-
-    A column that would be empty is left out; so is the architecture where there is only one.
+    Compared are runs of the same task at the same size on the same device; of a backbone that ran several times the
+    whole span counts.
     """
-    columns = [name for name in COLUMNS if any(getattr(row, name) is not None for row in rows)]
-    names = ["task", "architecture", "backbone"]
-    if len({row.architecture for row in rows}) == 1:
-        names.remove("architecture")
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("", min_width=1)
-    for heading in names:
-        table.add_column(heading, no_wrap=True)
-    for column in columns:
-        table.add_column(COLUMNS[column][0], justify="right", no_wrap=True)
-    best = leaders(rows)
-    for row in ordered(rows):
-        mark, style = MARKS.get(row.outcome, MARKS["failed"])
-        numbers = [Text(number(row, column), "bold" if leads(row, column, best) else "") for column in columns]
-        table.add_row(Text(mark, style), *(getattr(row, name) for name in names), *numbers)
-    return table
+    spans: dict[tuple[Any, ...], dict[str, tuple[float, float]]] = {}
+    for row in rows:
+        if row.outcome == "passed" and row.forward_low is not None:
+            alike = spans.setdefault((row.task, row.architecture, row.image_size, row.batch_size, row.device), {})
+            low, high = alike.get(row.backbone, (row.forward_low, row.forward_high))
+            alike[row.backbone] = min(low, row.forward_low), max(high, row.forward_high)
+    for alike in spans.values():
+        timed = sorted((low, high, backbone) for backbone, (low, high) in alike.items())
+        for index, (_, high, one) in enumerate(timed):
+            yield from ((one, other) for low, _, other in timed[index + 1 :] if low <= high)
 
 
 def ordered(rows: Sequence[Row]) -> list[Row]:
@@ -172,13 +171,19 @@ def number(row: Row, column: str) -> str:
 
 
 def reasons(rows: Sequence[Row]) -> list[str]:
-    """A line for every row that did not pass: what it was and why."""
-    return [
-        f"{row.outcome}: {' · '.join(filter(None, (row.task, row.architecture, row.backbone))) or row.folder}"
-        f"  {row.reason.splitlines()[0] if row.reason else ''}".rstrip()
-        for row in rows
-        if row.outcome != "passed"
-    ]
+    """A line for every row that did not pass, what it was and why; rows that ended alike share one."""
+    alike: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row.outcome != "passed":
+            alike.setdefault((row.outcome, row.reason.splitlines()[0] if row.reason else ""), []).append(row)
+    return [f"{outcome}: {_who(group)}  {reason}".rstrip() for (outcome, reason), group in alike.items()]
+
+
+def _who(rows: Sequence[Row]) -> str:
+    """The names of a row, or how many there are and some of their jobs."""
+    if len(rows) == 1:
+        return " · ".join(filter(None, (rows[0].task, rows[0].architecture, rows[0].backbone))) or rows[0].folder
+    return f"{len(rows)} jobs ({', '.join(row.job for row in rows[:3])}{', …' * (len(rows) > 3)})"
 
 
 def tally(rows: Sequence[Row]) -> str:
@@ -198,11 +203,11 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def as_markdown(rows: Sequence[Row]) -> str:
     """A table for a pull request, the best of each column and task in bold, then the reasons."""
-    headings = ["", "task", "architecture", "backbone", *(heading for heading, _, _ in COLUMNS.values())]
-    lines = [_line(headings), _line(["---"] * 4 + ["---:"] * len(COLUMNS))]
+    headings = ["", "job", "task", "architecture", "backbone", *(heading for heading, _, _ in COLUMNS.values())]
+    lines = [_line(headings), _line(["---"] * 5 + ["---:"] * len(COLUMNS))]
     best = leaders(rows)
     for row in ordered(rows):
-        cells = [row.outcome, row.task, row.architecture, row.backbone]
+        cells = [row.outcome, row.job, row.task, row.architecture, row.backbone]
         for column in COLUMNS:
             text = number(row, column)
             cells.append(f"**{text}**" if leads(row, column, best) else text)

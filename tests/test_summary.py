@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -11,16 +9,17 @@ from aistudio import summary
 from aistudio.report import without_verdict
 from aistudio.summarize import main
 
-FAST = ("sanity=quick", "sanity.image_size=64", "task.image_size=64", "runtime.threads=1", "hydra.sweep.dir=out")
+LEARNS = {"name": "learns", "status": "failed", "seen": "1 -> 1 " * 40 + "end"}
 
 
-def config(backbone, task="classification"):
+def config(backbone, task="classification", image_size=224):
     named = {"task": task, "architecture": "backbone_head", "backbone": backbone}
     tree = {group: {"name": name} for group, name in named.items()}
+    tree["task"]["image_size"] = image_size
     return {**tree, "sanity": {"level": "quick"}, "runtime": {"seed": 0}}
 
 
-def report(folder, backbone, forward=(0.010, 0.009, 0.011), verdict="passed", task="classification", checks=()):
+def report(folder, backbone, forward=(0.010, 0.009, 0.011), verdict="passed", checks=(), **settings):
     """Leaves a report in a folder, as a run does."""
     middle, low, high = forward
     measured = [
@@ -31,7 +30,7 @@ def report(folder, backbone, forward=(0.010, 0.009, 0.011), verdict="passed", ta
     ]
     parts = {"verdict": verdict, "seconds": 2.0, "checks": list(checks), "measurements": measured}
     folder.mkdir(parents=True)
-    (folder / "report.json").write_text(json.dumps({**parts, "config": config(backbone, task)}))
+    (folder / "report.json").write_text(json.dumps({**parts, "config": config(backbone, **settings)}))
 
 
 @pytest.fixture
@@ -39,8 +38,7 @@ def sweep(tmp_path):
     report(tmp_path / "0", "resnet18")
     report(tmp_path / "1", "resnet50", forward=(0.040, 0.038, 0.050))
     report(tmp_path / "2", "resnet34", forward=(0.011, 0.0105, 0.013))
-    learns = {"name": "learns", "status": "failed", "seen": "1 -> 1 " * 40 + "end"}
-    report(tmp_path / "10", "fast_but_wrong", forward=(0.001, 0.001, 0.001), verdict="failed", checks=[learns])
+    report(tmp_path / "10", "fast_but_wrong", forward=(0.001, 0.001, 0.001), verdict="failed", checks=[LEARNS])
     (tmp_path / "11").mkdir()
     (tmp_path / "11" / "report.json").write_text(without_verdict("broke", "OSError: a\nb", config("broken|one")))
     (tmp_path / "12").mkdir()
@@ -76,7 +74,61 @@ def test_each_task_has_a_best_of_its_own(tmp_path):
 
 
 def test_overlapping_spreads_are_said_to_overlap(sweep):
-    assert summary.indistinct(summary.rows([sweep])) == [("resnet18", "resnet34")]
+    assert list(summary.indistinct(summary.rows([sweep]))) == [("resnet18", "resnet34")]
+
+
+def test_of_a_backbone_that_ran_with_several_seeds_the_whole_span_counts(tmp_path):
+    report(tmp_path / "0", "resnet18", forward=(0.010, 0.009, 0.011))
+    report(tmp_path / "1", "resnet18", forward=(0.013, 0.012, 0.014))
+    report(tmp_path / "2", "resnet34", forward=(0.0115, 0.0114, 0.0116))
+    report(tmp_path / "3", "resnet50", forward=(0.020, 0.019, 0.021))
+    assert list(summary.indistinct(summary.rows([tmp_path]))) == [("resnet18", "resnet34")]
+
+
+def test_runs_at_different_sizes_are_not_compared(tmp_path):
+    report(tmp_path / "0", "resnet18", image_size=64)
+    report(tmp_path / "1", "resnet34", image_size=224)
+    assert not list(summary.indistinct(summary.rows([tmp_path])))
+
+
+def test_a_job_that_was_refused_by_its_names_is_a_row_of_these_names(tmp_path):
+    named = {"task": {"name": "segmentation"}, "architecture": {"name": ""}, "backbone": {"name": "resnet18"}}
+    (tmp_path / "report.json").write_text(without_verdict("refused", "the rule says no\n  why", named))
+    (row,) = summary.rows([tmp_path])
+    assert (row.outcome, row.task, row.backbone, row.seed) == ("refused", "segmentation", "resnet18", None)
+    assert summary.reasons([row]) == ["refused: segmentation · resnet18  the rule says no"]
+
+
+def test_jobs_that_ended_alike_share_a_reason(tmp_path):
+    for job in range(5):
+        (tmp_path / f"{job}").mkdir()
+        text = without_verdict("unfinished", "not started", config(f"resnet{job}"))
+        (tmp_path / f"{job}" / "report.json").write_text(text)
+    assert summary.reasons(summary.rows([tmp_path])) == ["unfinished: 5 jobs (0, 1, 2, …)  not started"]
+
+
+def test_rows_of_one_name_are_told_apart_by_their_jobs(tmp_path, capsys):
+    for seed in (0, 1):
+        report(tmp_path / f"runtime.seed={seed}", "resnet18")
+    assert main([str(tmp_path)]) == 0
+    assert "runtime.seed=1" in capsys.readouterr().out and "runtime.seed=1" in (tmp_path / "summary.md").read_text()
+
+
+def test_the_terminal_shows_what_one_can_read_and_the_files_hold_all(tmp_path, capsys):
+    for job in range(60):
+        report(tmp_path / f"{job}", f"net_{job}", verdict="failed", checks=[{**LEARNS, "seen": f"{job}"}])
+    assert main([str(tmp_path)]) == 1
+    printed = capsys.readouterr().out
+    assert "10 more rows" in printed and "10 more reasons" in printed and "60 failed" in printed
+    assert len((tmp_path / "summary.csv").read_text().splitlines()) == 61
+
+
+def test_a_summary_that_cannot_be_written_is_said_and_no_success(tmp_path, monkeypatch, capsys):
+    report(tmp_path / "0", "resnet18")
+    monkeypatch.setattr("aistudio.summary.write_whole", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    assert main([str(tmp_path)]) == 1
+    printed = capsys.readouterr().out
+    assert "1 passed" in printed and "cannot be written" in printed and "No space left" in printed
 
 
 def test_csv_has_every_field_and_markdown_survives_any_name(sweep):
@@ -85,7 +137,7 @@ def test_csv_has_every_field_and_markdown_survives_any_name(sweep):
     assert [one["backbone"] for one in read] == [row.backbone for row in rows]
     assert float(read[0]["forward"]) == 0.010 and read[5]["forward"] == ""
     lines = summary.as_markdown(rows).splitlines()
-    assert {line.replace("\\|", "").count("|") for line in lines[:8]} == {10}, "as many cells in every line"
+    assert {line.replace("\\|", "").count("|") for line in lines[:8]} == {11}, "as many cells in every line"
     assert "**10.0 ms**" in lines[2] and "- broke: classification · backbone_head · broken|one  OSError: a" in lines
 
 
@@ -96,7 +148,8 @@ def test_summarize_writes_what_it_prints_and_gates(sweep, capsys):
     assert any(line.startswith("failed: ") and line.endswith("end") for line in printed.splitlines()), "one line each"
     assert len(json.loads((sweep / "summary.json").read_text())["rows"]) == 6
     assert main([str(sweep / "0"), str(sweep / "1"), "--into", str(sweep / "both")]) == 0
-    assert {path.name for path in (sweep / "both").iterdir()} == {"summary.csv", "summary.md", "summary.json"}
+    files = {"summary.csv", "summary.md", "summary.json", "memory.png", "parameters.png"}
+    assert {path.name for path in (sweep / "both").iterdir()} == files
 
 
 @pytest.mark.parametrize("folders", [("nowhere",), (".",), ("nowhere", "elsewhere")])
@@ -105,49 +158,3 @@ def test_nothing_to_summarise_is_refused(folders, tmp_path, monkeypatch, capsys)
     assert main(list(folders)) == 2
     said = capsys.readouterr().err
     assert "  why " in said and all(folder in said for folder in folders) and not list(tmp_path.iterdir())
-
-
-BREAKS = """
-import torch
-
-
-class Breaks:
-    def __init__(self, why):
-        self.why = why
-
-    def __call__(self, subject):
-        raise {error}
-"""
-
-
-def run_sweep(tmp_path, *arguments, error="KeyboardInterrupt"):
-    (tmp_path / "breaks.py").write_text(BREAKS.format(error=error))
-    command = [sys.executable, "-m", "aistudio", "-m", *arguments, *FAST]
-    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-
-
-def outcomes(folder):
-    return [row.outcome for row in summary.rows([folder / "out"])]
-
-
-def test_a_refusal_of_torch_is_a_row_and_the_others_run(tmp_path):
-    done = run_sweep(tmp_path, "backbone=mobilenet_v3_small", "backbone.weights=IMAGENET1K_V9,null")
-    assert done.returncode == 2, done.stderr
-    assert outcomes(tmp_path) == ["refused", "passed"]
-    assert "1 passed, 1 refused" in done.stdout and "Traceback" not in done.stderr
-    assert "refused: classification · backbone_head · mobilenet_v3_small  backbone.weights=IMAGENET1K_V9" in done.stdout
-
-
-def test_an_interrupted_sweep_keeps_its_rows(tmp_path):
-    check = "+sanity.checks.mine={_target_:breaks.Breaks,why:.}"
-    done = run_sweep(tmp_path, "backbone=mobilenet_v3_small", "runtime.seed=0,1", check)
-    assert done.returncode == 130, done.stderr
-    assert outcomes(tmp_path) == ["interrupted"] and (tmp_path / "out" / "summary.csv").exists()
-
-
-def test_a_job_that_breaks_is_a_row_and_the_others_run(tmp_path):
-    (tmp_path / "out" / "0" / "config.yaml").mkdir(parents=True)  # where the first job is to write a file
-    done = run_sweep(tmp_path, "backbone=mobilenet_v3_small", "runtime.seed=0,1")
-    assert done.returncode == 1 and "Traceback" in done.stderr, done.stderr
-    assert outcomes(tmp_path) == ["broke", "passed"]
-    assert "broke: classification · backbone_head · mobilenet_v3_small  IsADirectoryError" in done.stdout

@@ -112,7 +112,7 @@ def sweep(folder, *arguments):
 
 
 def rows(folder):
-    return {getattr(row, "job", row.folder.split("/")[-1]): row for row in summary.rows([folder])}
+    return {row.job: row for row in summary.rows([folder])}
 
 
 def findings(folder):
