@@ -189,6 +189,8 @@ def axis(override: str, folders: Sequence[Path]) -> Axis:
         return Axis(key, tuple(f"{key}={name}" for name in globbed(parsed, folders)), None)
     values = [*parsed.sweep_iterator()] if parsed.is_sweep_override() else [parsed.value()]
     texts = [*parsed.sweep_string_iterator()] if parsed.is_sweep_override() else []
+    if not values:
+        raise Refusal([Problem(f"{override} names no value", "a sweep of nothing has no job", "the command line")])
     plain = key not in catalog.GROUPS and "/" not in key and parsed.is_force_add() is parsed.is_add() is False
     plain = plain and not parsed.is_delete() and all(isinstance(value, SCALARS) for value in values)
     plain = plain and not any(isinstance(value, str) and ("${" in value or value == MISSING) for value in values)

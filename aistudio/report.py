@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -83,13 +82,12 @@ def without_verdict(outcome: str, reason: str, config: Mapping[str, Any]) -> str
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that nobody ever sees half of it: beside it first, then renamed over it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    beside = path.with_name(f".{path.name}.{os.urandom(6).hex()}")  # not tempfile's: only its owner may read those
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-        os.replace(name, path)
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(beside, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
 
 

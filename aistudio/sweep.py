@@ -32,11 +32,18 @@ from aistudio.search import VERSION_BASE, key_of, user_folders
 from aistudio.summarize import conclude
 from aistudio.summary import row
 
+NOT_USED = {  # keys of Hydra's own sweeps that mean nothing here
+    "hydra.sweeper": "name what is swept on the command line, or in a script around it",
+    "hydra.callbacks": "what a job leaves behind is in its report.json",
+    "hydra.sweep.subdir": "a job's folder is named after what the sweep varies",
+}
 UNFINISHED = "not started, or ended together with its sweep"
 
 
 def sweep(overrides: Sequence[str], config_dir: str | None) -> int:
     """Run every combination that ``overrides`` span; the exit code: 0 only if every row passed, 130 if interrupted."""
+    if unused := [*not_used(overrides)]:
+        raise Refusal(unused)
     jobs = [*judged(overrides, config_dir)]
     fitting = [job for job in jobs if not job.problems]
     if len(fitting) < len(jobs) and (not fitting or fitting[0].config["sweep"]["on_refusal"] == "stop"):
@@ -53,6 +60,17 @@ def sweep(overrides: Sequence[str], config_dir: str | None) -> int:
     rows = [row(folder / job.name / "report.json") for job in jobs]
     passed = conclude([replace(one, **end) if one.outcome == "unfinished" else one for one in rows], folder, terminal)
     return INTERRUPTED if end["outcome"] == "interrupted" else PASSED if passed else FAILED
+
+
+def not_used(overrides: Sequence[str]) -> Iterator[Problem]:
+    """What is said to Hydra's sweepers, which would compose every job anew and know nothing of rules."""
+    for override in overrides:
+        key = key_of(override).replace("/", ".")
+        for prefix, instead in NOT_USED.items():
+            if key == prefix or key.startswith(f"{prefix}."):
+                yield Problem(
+                    f"{override} has no effect", f"a sweep does not use {prefix}", "the command line", instead
+                )
 
 
 def config_for_launcher(overrides: Sequence[str], config_dir: str | None) -> DictConfig:

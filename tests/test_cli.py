@@ -177,6 +177,12 @@ def test_nobody_sees_half_a_file(tmp_path, monkeypatch):
     assert path.read_text() == "old" and [*tmp_path.iterdir()] == [path]
 
 
+def test_files_may_be_read_by_whoever_may_read_others(tmp_path):
+    (tmp_path / "other").touch()
+    write_whole(tmp_path / "report.json", "x")
+    assert (tmp_path / "report.json").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_a_refusal_leaves_out_what_is_empty():
     from aistudio.errors import Problem
 

@@ -181,6 +181,29 @@ def test_a_sweep_of_nothing_but_refusals_stops_whatever_it_was_told(tmp_path):
     assert done.returncode == 2 and not [*tmp_path.iterdir()], done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("hydra/sweeper=optuna", "does not use hydra.sweeper"),
+        ("hydra.sweeper.params.backbone=resnet18,resnet34", "does not use hydra.sweeper"),
+        ("+hydra.callbacks.mine._target_=mine.Callback", "does not use hydra.callbacks"),
+        ("hydra.sweep.subdir=mine", "does not use hydra.sweep.subdir"),
+        ("hydra/launcher=nonsense", "no launcher of that name"),
+        ("hydra.launcher.n_jobs=2", "hydra.launcher.n_jobs"),
+        ("runtime.seed=range(0)", "names no value"),
+        ("runtime.seed=interval(0,1)", "is no list of values"),
+        ("backbone=glob(zzz*)", "names no file"),
+        ("sweep.timeout=-1", "out of range"),
+        ("sweep.on_refusal=maybe", "sweep.on_refusal"),
+        ("sweep.nonsense=1", "sweep.nonsense"),
+    ],
+)
+def test_what_no_sweep_understands_is_refused_before_it_starts(override, said, tmp_path, cli):
+    code, answer = cli("-m", TINY, override)
+    assert code == 2 and said in answer and "  why " in answer, answer
+    assert not [*(tmp_path / "empty").iterdir()]
+
+
 def test_an_interrupted_sweep_keeps_its_rows_and_goes_on_where_it_was(tmp_path):
     repository(tmp_path)
     line = ("--config-dir", "conf", "experiment=a_fine,h_hangs,l_fine", "hydra.sweep.dir=out")
