@@ -214,6 +214,7 @@ def test_an_interrupted_sweep_keeps_its_rows_and_goes_on_where_it_was(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     first, log = tmp_path / "out" / "a_fine" / "report.json", tmp_path / "out" / "h_hangs" / "log.txt"
     until(lambda: first.exists() and "passed" in first.read_text()[:60] and log.exists() and log.stat().st_size > 0)
