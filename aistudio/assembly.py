@@ -6,7 +6,9 @@ What torch alone can know (a weight name, a device, a precision) is refused here
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.error import URLError
 
@@ -20,6 +22,7 @@ from torch import nn
 from aistudio.backbones import BackboneWrapper, freeze
 from aistudio.errors import Problem, Refusal
 from aistudio.signatures import keyword_problems
+from aistudio.trust import target_problems
 
 NOT_FOR_THE_TASK = ("name", "image_size", "rules")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -44,6 +47,7 @@ def assemble(cfg: DictConfig, seed: int | None = None) -> nn.Module:
 
 def torch_problems(cfg: DictConfig) -> list[Problem]:
     """What could not be judged before torch and torchvision were there: arguments of ``_target_`` entries, weights."""
+    refuse([*target_problems(OmegaConf.to_container(cfg, resolve=True))])  # below, targets are looked up
     settings = {**OmegaConf.to_container(cfg, resolve=True), "task": task_settings(cfg)}
     # the backbone's own entry stands inside the architecture's, too
     problems = list({(problem.why, problem.instead): problem for problem in keyword_problems(settings)}.values())
@@ -83,7 +87,8 @@ def build_optimizer(cfg: DictConfig) -> Callable[[Iterable[nn.Parameter]], torch
 def build(node: Any, where: str, **extra: Any) -> Any:
     """Make the object of a ``_target_`` entry; what the entry got wrong is a `Refusal` that names ``where``."""
     try:
-        return instantiate(node, _convert_="all", **extra)
+        with loading_weights_only():
+            return instantiate(node, _convert_="all", **extra)
     except InstantiationException as error:
         cause = error.__cause__ or error
         if isinstance(cause, Refusal):
@@ -92,6 +97,25 @@ def build(node: Any, where: str, **extra: Any) -> Any:
         if problem is None:
             raise cause from error
         raise Refusal([problem]) from error
+
+
+@contextmanager
+def loading_weights_only() -> Iterator[None]:
+    """Let ``torch.load`` read tensors and no pickled code, whatever a model's builder asks for.
+
+    torchvision checks the hash of what it downloads, not of what lies in the cache. The person who runs this may say
+    otherwise, with torch's own ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD``.
+    """
+    force, refuse_it = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(force)
+    if before is not None or refuse_it in os.environ:
+        yield
+        return
+    os.environ[force] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[force]
 
 
 def named_backbone(model: nn.Module) -> tuple[str, nn.Module]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import hydra
@@ -16,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from aistudio.catalog import conf_folder
-from aistudio.config import compose, judge
+from aistudio.config import compose
 from aistudio.errors import Problem, Refusal
 from aistudio.job import FAILED, INTERRUPTED, PASSED, REFUSED, reported
 from aistudio.report import refusal_text
@@ -30,10 +31,12 @@ INSPECT = (
     "cfg",
     "info",
     "shell_completion",
-    "experimental_rerun",
-    "config_name",
-    "config_path",
 )
+NOT_OURS = {  # options of Hydra's that would run what nobody has judged, and what to take instead
+    "config_name": "--config-dir FOLDER, with groups of your own in it; or an application of your own",
+    "config_path": "--config-dir FOLDER, with groups of your own in it; or an application of your own",
+    "experimental_rerun": "python -m aistudio.replay report.json",
+}
 
 
 def main() -> int:
@@ -42,6 +45,7 @@ def main() -> int:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # a bug of ours keeps its traceback
     inspected = any(getattr(arguments, name, None) for name in INSPECT)
     try:
+        refuse_what_is_not_judged(arguments)
         if arguments.multirun and not inspected:
             from aistudio.sweep import sweep  # a single run needs none of it
 
@@ -64,14 +68,20 @@ def main() -> int:
         return FAILED
 
 
+def refuse_what_is_not_judged(arguments: Namespace) -> None:
+    """Hydra's own ways around this program's configuration, which could name any code."""
+    given = [(name, instead) for name, instead in NOT_OURS.items() if getattr(arguments, name, None)]
+    options = [(f"--{name.replace('_', '-')}", instead) for name, instead in given]
+    if options:
+        why = "it would put an unjudged configuration in the place of this program's own"
+        raise Refusal([Problem(f"{option} is not taken", why, "the command line", alt) for option, alt in options])
+
+
 def hand_to_hydra() -> int:
     """Let Hydra compose again, make the run's folder and call the job, or print what it was asked for."""
     codes: list[int] = []
 
     def job(config: DictConfig) -> None:
-        problems = judge(config)
-        if problems:  # only reachable with a primary configuration of the user's own, which was not judged before
-            raise Refusal(problems)
         settings = HydraConfig.get()
         codes.append(reported(config, Path(settings.runtime.output_dir), [*settings.overrides.task]))
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from aistudio import diagnose, rules
+from aistudio import diagnose, rules, trust
 from aistudio.catalog import GROUPS, options
 from aistudio.errors import Problem, Refusal
-from aistudio.search import HYDRA_ERRORS, hydra_composed, user_folders, without_hydra
+from aistudio.search import HYDRA_ERRORS, hydra_composed, key_of, user_folders, without_hydra
 
 
 def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig:
@@ -64,6 +65,8 @@ def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Comp
         faults, mended = diagnose.faulty_overrides(overrides, folders)
         problems += faults or [diagnose.in_its_own_words(error)]
         raise Refusal([*problems, *problems_of(mended, config_dir)] if faults else problems) from None
+    if folders:  # what ships says nothing that it may not
+        problems += trust.hydra_problems(composed.hydra, hydras_own(overrides, composed.hydra.runtime.choices))
     choices = composed.hydra.runtime.choices
     problems += diagnose.several_files(choices, overrides)
     chosen = {group: str(option) for group, option in choices.items() if group in GROUPS and option}
@@ -73,6 +76,22 @@ def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Comp
     problems += diagnose.misnamed(unresolved, chosen)
     resolved, obstacles = resolve(config)
     return Composition(config, chosen, problems, resolved, obstacles)
+
+
+def hydras_own(overrides: Sequence[str], choices: Mapping[str, str]) -> DictConfig:
+    """Hydra's section as the command line alone would have it, with the launcher that was chosen if it is known."""
+    values = tuple(override for override in overrides if key_of(override).startswith("hydra."))
+    return composed_without_files(values, choices.get("hydra/launcher", "basic"))
+
+
+@cache
+def composed_without_files(values: tuple[str, ...], launcher: str) -> DictConfig:
+    """Hydra's section of the shipped configuration; with a user's own launcher, that of the default one."""
+    try:
+        return hydra_composed([f"hydra/launcher={launcher}", *values], ()).hydra
+    except HYDRA_ERRORS:
+        bare = [value for value in values if not value.startswith("hydra.launcher.")]
+        return hydra_composed(bare, ()).hydra
 
 
 def problems_of(overrides: Sequence[str] | None, config_dir: str | Path | None) -> list[Problem]:
@@ -103,6 +122,6 @@ def resolve(config: DictConfig) -> tuple[Mapping[str, Any], list[Problem]]:
     if missing:  # what interpolates a missing value cannot be resolved; the names alone are said
         return {}, [Problem(f"{key} is missing", "it has no default", key, f"{key}=VALUE") for key in missing]
     try:
-        return OmegaConf.to_container(config, resolve=True), []
+        return trust.plain(config), []
     except OmegaConfBaseException as error:
         return {}, [diagnose.in_its_own_words(error)]

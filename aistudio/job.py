@@ -15,6 +15,7 @@ from aistudio.errors import Refusal
 from aistudio.isolation import LOG, in_a_process_of_its_own
 from aistudio.receipt import receipt
 from aistudio.report import Terminal, as_json, refusal_text, shown, without_verdict, write_whole
+from aistudio.trust import plain
 
 PASSED, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 IN_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
@@ -32,7 +33,7 @@ def run(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
         terminal.start("importing torch")
         sanity_run = import_sanity_run()
         report = sanity_run(config, terminal.facts, terminal.check, terminal.start, pictures=folder / "pictures")
-    write_whole(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+    write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(report.config)))
     write_whole(folder / "report.json", as_json(report, receipt(report.config, overrides)))
     terminal.measurements(report.measurements)
     terminal.verdict(report, [shown(folder / name) for name in ("report.json", "config.yaml", "pictures")])
@@ -74,8 +75,7 @@ def reported(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
 
 def leave(folder: Path, config: DictConfig, outcome: str, reason: str) -> None:
     """Write the report of a run that came to no verdict."""
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
-    write_whole(folder / "report.json", without_verdict(outcome, reason, plain))
+    write_whole(folder / "report.json", without_verdict(outcome, reason, plain(config, missing=True)))
 
 
 def logged(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aistudio import trust
 from aistudio.errors import Problem
 from aistudio.limits import MISSING, Config, is_a, limit_problems, lookup
 
@@ -27,6 +28,7 @@ def judge(config: Config, files: Mapping[str, str] | None = None) -> list[Proble
         return misshapen
     missing = [Problem(f"{key} is missing", "it has no default", key, f"{key}=VALUE") for key in missing_keys(config)]
     return [
+        *trust.target_problems(config),
         *missing,
         *fit(config, names),
         *size_problems(config, names),
@@ -102,7 +104,7 @@ def backbone_problems(
             )
         ]
     choices = [name for name in allow if within is None or takes(within, name)]
-    instead = rule.get("instead") or ", ".join(choices) or f"another {group}"
+    instead = rule.get("instead") or ", ".join(map(str, choices)) or f"another {group}"
     return [
         Problem(f"backbone={backbone} does not fit {group}={names[group]}", rule.get("because", ""), where, instead)
     ]
@@ -117,7 +119,7 @@ def architecture_problems(names: Mapping[str, str], task: str, architecture: Con
     return [
         Problem(
             f"architecture={name} does not fit task={names['task']}",
-            f"it is built for {' and '.join(tasks)}",
+            f"it is built for {' and '.join(map(str, tasks))}",
             f"conf/architecture/{name}.yaml · tasks",
             f"{' or '.join(f'task={other}' for other in tasks)}; or no architecture=, for the task brings its own",
         )
@@ -158,7 +160,7 @@ def alone_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
 def folder_problems(config: Config) -> list[Problem]:
     """A folder of images that is not there."""
     root = config["data"].get("root")
-    if root is None or (isinstance(root, str) and Path(root).expanduser().is_dir()):
+    if root is None or (isinstance(root, str) and Path(trust.with_environment(root)).expanduser().is_dir()):
         return []
     return [
         Problem(f"data.root={root} is not a folder", "images are looked for in it", "data.root", "an existing folder")

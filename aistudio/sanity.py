@@ -35,6 +35,7 @@ from aistudio.checks.watch import OnResult, OnStart, Watch, finding, is_out_of_m
 from aistudio.errors import Refusal
 from aistudio.receipt import file_digest
 from aistudio.records import CheckResult, Measurement, SanityReport
+from aistudio.trust import plain
 
 TIME_TO_VERDICT = "wall time from the call of sanity_run to the last measurement; importing torch left out"
 
@@ -235,7 +236,7 @@ def _report(
     seconds = time.perf_counter() - started
     taken = Measurement("time_to_verdict", seconds, "s", TIME_TO_VERDICT)
     return SanityReport(
-        config=OmegaConf.to_container(cfg, resolve=True),
+        config=plain(cfg),
         assembled=facts,
         checks=tuple(watch.results),
         measurements=(*measurements, taken),

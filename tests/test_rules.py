@@ -83,7 +83,8 @@ def test_a_full_name_brings_its_backbone_and_refuses_another(full_name, no_torch
         compose(f"task={task}", f"architecture={full_name}", f"backbone={other}")
 
 
-def test_a_backbone_of_the_users_own_is_any_backbone(tmp_path, no_torch):
+def test_a_backbone_of_the_users_own_is_any_backbone(tmp_path, monkeypatch, no_torch):
+    monkeypatch.setenv("AISTUDIO_TRUST", "my_package")
     (tmp_path / "backbone").mkdir()
     (tmp_path / "backbone" / "mine.yaml").write_text("name: mine\nmodel: {_target_: my_package.Mine}\n")
     config = compose("backbone=mine", "task=regression", config_dir=tmp_path)

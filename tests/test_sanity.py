@@ -18,6 +18,11 @@ from aistudio.sanity import make_subject, runtime_settings, sanity_run
 SMALL = ("backbone=mobilenet_v3_small", "sanity=quick", "runtime.device=cpu", "runtime.threads=1")
 
 
+@pytest.fixture(autouse=True)
+def trusting_this_file(monkeypatch):
+    monkeypatch.setenv("AISTUDIO_TRUST", __name__.split(".")[0])
+
+
 def config(*overrides, checks=None):
     """A small configuration; ``checks`` replaces those of the level."""
     cfg = compose(*SMALL, *overrides)
@@ -209,7 +214,7 @@ def test_weights_that_cannot_be_downloaded_are_refused(monkeypatch):
     assert "could not be downloaded" in refusal.value.problems[0].what
 
 
-@pytest.mark.parametrize("node", [{"_target_": "no.such.Thing"}, {"_target_": "torch.nn.Linear", "width": 3}])
+@pytest.mark.parametrize("node", [{"_target_": "torch.nn.NoSuchThing"}, {"_target_": "torch.nn.Linear", "width": 3}])
 def test_a_target_that_cannot_be_made_is_refused(node):
     with pytest.raises(Refusal) as refusal:
         build(node, "task.loss")

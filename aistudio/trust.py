@@ -1,0 +1,175 @@
+"""A configuration is data: what it may name, and what it may not do, until the person who runs it says otherwise.
+
+Code is trusted by its top-level package in the environment variable ``AISTUDIO_TRUST`` (``mine,timm``), which no YAML
+can set; ``hydra`` there trusts what files say in Hydra's own section. Nothing here imports what a configuration names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import PurePath
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.resolvers import oc
+
+from aistudio.errors import Problem
+
+VARIABLE = "AISTUDIO_TRUST"
+MODELS = r"torchvision\.models\.((detection|segmentation|quantization|video|optical_flow)\.)?"
+TARGETS = re.compile(  # one public name each, no way on through the modules that a module has imported
+    r"aistudio\.(checks|data|tasks)\.[a-z]\w*\.[A-Z]\w*"
+    r"|aistudio\.(backbones\.BackboneWrapper|heads\.BackboneWithHead|measure\.Measure|oriented\.[a-z]\w*)"
+    r"|torch\.(nn|optim|optim\.lr_scheduler)\.[A-Z]\w*"
+    rf"|{MODELS}[A-Za-z]\w*"
+    r"|torchvision\.ops\.[A-Za-z]\w*"
+    r"|torchvision\.transforms\.(v2\.)?[A-Z]\w*",
+    re.ASCII,
+)
+LAUNCHERS = re.compile(
+    r"hydra\._internal\.core_plugins\.basic_launcher\.BasicLauncher|hydra_plugins\.hydra_\w+_launcher\.\w+\.\w+",
+    re.ASCII,
+)
+WHY = "a configuration is data; of code it names torchvision's models, torch's layers and optimisers, and aistudio's"
+OURS = "a model of torchvision.models, a class of torch.nn or torch.optim, a check, task or source of aistudio"
+# What files may say in Hydra's own section: where runs go (inside the folder they start from), what they are called,
+# and numbers and words for a launcher. The rest can start commands, write anywhere or change the environment.
+FREE = ("run.dir", "sweep.dir", "sweep.subdir", "job.name", "verbose", "help")
+FILLED_IN = ("runtime", "overrides", "searchpath", "job.override_dirname")  # by Hydra, whatever files say
+FOLDERS = ("run.dir", "sweep.dir", "sweep.subdir", "launcher.submitit_folder")
+LAUNCHER_KEYS = re.compile(
+    r"_target_|n_jobs|backend|prefer|require|verbose|timeout|pre_dispatch|batch_size|max_nbytes|mmap_mode|submitit_folder"
+    r"|timeout_min|cpus_per_(task|gpu)|gpus_per_(node|task)|tasks_per_node|nodes|mem_gb|mem_per_[cg]pu|name|partition|qos"
+    r"|account|constraint|gres|exclude|array_parallelism|signal_delay_s|max_num_timeout"
+)
+WORD = re.compile(r"[\w .,:/=+*%@-]*", re.ASCII)  # nothing that could begin a line or a command in a batch script
+
+
+def trusted() -> frozenset[str]:
+    """The packages that the person who runs this trusts beyond ours."""
+    return frozenset(name.strip() for name in os.environ.get(VARIABLE, "").split(",")) - {""}
+
+
+def target_problems(config: Mapping[str, Any]) -> list[Problem]:
+    """A problem for everything that a ``_target_`` in plain containers names, however deep, and nobody has trusted."""
+    packages, found = trusted(), {}
+    for key, value in targets(config):
+        if str(value) not in found and not may_be_named(value, packages):
+            package = str(value).split(".")[0]
+            instead = OURS if package in ("aistudio", "torch", "torchvision") else trusting(package)
+            found[str(value)] = Problem(f"{key}={value} is not trusted", WHY, key, instead)
+    return [*found.values()]
+
+
+def trusting(package: str) -> str:
+    """What to do about code that one knows."""
+    return f"{VARIABLE}={package} before the command, if you know that code"
+
+
+def targets(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The dotted keys and the values of all ``_target_`` entries."""
+    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list | tuple) else ()
+    for key, value in items:
+        below = f"{path}.{key}" if path else str(key)
+        if key == "_target_":
+            yield below, value
+        yield from targets(value, below)
+
+
+def may_be_named(target: Any, packages: frozenset[str]) -> bool:
+    """Whether a ``_target_`` is allowed, or inside a trusted package; what is no text is for others to refuse."""
+    if not isinstance(target, str) or target == "???":
+        return not callable(target)
+    return bool(TARGETS.fullmatch(target)) or target.split(".")[0] in packages
+
+
+def hydra_problems(said: DictConfig, own: DictConfig) -> list[Problem]:
+    """What files say in Hydra's section (``said``) that they may not; ``own`` is the same without those files."""
+    if "hydra" in trusted():
+        return []
+    ours, theirs = (dict(leaves(OmegaConf.to_container(node))) for node in (own, said))
+    problems = []
+    for key, value in theirs.items():
+        name = f"hydra.{key}"
+        if ours.get(key, ()) == value:
+            continue
+        if key == "launcher._target_" and not LAUNCHERS.fullmatch(str(value)):
+            problems.append(Problem(f"{name}={value} is not trusted", "a launcher is code", name, f"{VARIABLE}=hydra"))
+        elif not is_free(key, value):
+            what, why = f"{name} is set by a file", "there Hydra can be told to run code and to write anywhere"
+            problems.append(Problem(what, why, name, f"{VARIABLE}=hydra before the command, or {name}=… in it"))
+        elif key in FOLDERS and escapes(value):
+            what, why = f"{name}={value} leaves the folder", "a file may not say that runs are written elsewhere"
+            problems.append(Problem(what, why, name, f"a relative path, or {name}=… on the command line"))
+    return problems
+
+
+def is_free(key: str, value: Any) -> bool:
+    """Whether files may set a key of Hydra's section to a value."""
+    if not key.startswith("launcher."):
+        return any(key == free or key.startswith(f"{free}.") for free in FREE + FILLED_IN)
+    harmless = not value or isinstance(value, int | float)
+    return harmless or bool(LAUNCHER_KEYS.fullmatch(key.split(".", 1)[1]) and WORD.fullmatch(inside(value)))
+
+
+def inside(path: Any) -> str:
+    """A path or a word, without what Hydra itself fills in: the time, the job's name, the folder of the sweep."""
+    return re.sub(r"\$\{(now|hydra\.job\.name|hydra\.sweep\.dir)(:[^{}$]*)?\}", "x", str(path))
+
+
+def escapes(path: Any) -> bool:
+    """Whether a path may lead out of the current folder; an interpolation may."""
+    text = inside(path)
+    return "${" in text or text.startswith(("/", "~", "\\")) or ".." in PurePath(text).parts or ":" in text
+
+
+def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values of plain containers; lists, and mappings without keys, are values."""
+    if isinstance(node, Mapping) and node:
+        for key, value in node.items():
+            yield from leaves(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, node
+
+
+def plain(config: DictConfig, missing: bool = False) -> dict[str, Any]:
+    """A configuration as plain containers, resolved but for environment variables: they stand there as written.
+
+    So a secret gets into no report, whichever way a configuration reaches for it. ``missing`` lets ``???`` pass.
+    """
+    with environment_left_out():
+        return OmegaConf.to_container(config, resolve=True, throw_on_missing=not missing)
+
+
+@contextmanager
+def environment_left_out() -> Iterator[None]:
+    """Let ``${oc.env:NAME}`` resolve to itself."""
+    OmegaConf.register_new_resolver("oc.env", as_written, replace=True)
+    try:
+        yield
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+
+
+def as_written(*arguments: Any) -> str:
+    """The interpolation that asks for an environment variable, with its default where it has one."""
+    return f"${{oc.env:{','.join(map(quoted, arguments))}}}"
+
+
+def quoted(value: Any) -> str:
+    """A value in OmegaConf's grammar."""
+    if value is None or re.fullmatch(r"\w+", str(value)):
+        return "null" if value is None else str(value)
+    escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def with_environment(text: Sequence[Any] | str) -> Any:
+    """What ``plain`` left as written, resolved; an environment variable that is not set leaves the text as it is."""
+    try:
+        return OmegaConf.create({"text": text})["text"]
+    except Exception:  # OmegaConf wraps what the resolver raised in one of many
+        return text
