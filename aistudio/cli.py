@@ -50,6 +50,10 @@ def main() -> int:
             from aistudio.sweep import sweep  # a single run needs none of it
 
             return sweep(arguments.overrides, arguments.config_dir)
+        if not inspected and "sanity=rules" in arguments.overrides:
+            from aistudio.verify import verify
+
+            return verify(arguments.overrides, arguments.config_dir)
         if not inspected:  # before Hydra makes a folder and before torch is imported
             compose(*arguments.overrides, config_dir=arguments.config_dir)
         return hand_to_hydra()

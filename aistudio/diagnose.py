@@ -6,6 +6,7 @@ of a shipped one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -65,9 +66,18 @@ def misnamed(config: Tree, chosen: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(what, "rules go by the name", f"conf/{group}/{option}.yaml · name", f"{group}={show(name)}")
 
 
+ABSENT = re.compile(
+    r"In '(.+?)': Could not find '(?P<group>\w+)/(?P<name>[\w.-]+)'\s+Available options in '\w+':(?P<known>.*)", re.S
+)
+
+
 def in_its_own_words(error: Exception) -> Problem:
     """An error of Hydra or OmegaConf that nothing else explains, in its own first words."""
     text = str(error).partition("Config search path")[0]
+    if absent := ABSENT.search(text):
+        group, name = absent["group"], absent["name"]
+        why = f"a defaults list names it{f' in {absent[1]}' if absent[1] != 'config' else ''}"
+        return Problem(f"{group}={name} does not exist", why, f"conf/{group}/", suggest(name, absent["known"].split()))
     first, *rest = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     return Problem(first, ", ".join(rest).replace(":,", ":"), "the configuration", "see python -m aistudio --help")
 

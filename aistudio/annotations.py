@@ -1,0 +1,115 @@
+"""Refused combinations in the formats of CI systems and code hosts: JUnit XML, and SARIF with the line of each file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import yaml
+
+from aistudio.errors import Problem
+from aistudio.report import refusal_text
+
+SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # what no XML document may hold
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One combination: its name, the YAML file that stands for it (None where it has none of its own), its problems."""
+
+    name: str
+    file: Path | None
+    problems: Sequence[Problem]
+
+
+def as_junit(judgements: Sequence[Judgement]) -> str:
+    """A test case for every combination, failed where it was refused."""
+    refused = sum(bool(one.problems) for one in judgements)
+    suite = ElementTree.Element("testsuite", name="aistudio", tests=str(len(judgements)), failures=str(refused))
+    for one in judgements:
+        case = ElementTree.SubElement(suite, "testcase", classname="aistudio.rules", name=printable(one.name))
+        if one.file is not None:
+            case.set("file", address(one.file))
+        if one.problems:
+            failure = ElementTree.SubElement(case, "failure", message=printable(one.problems[0].what))
+            failure.text = printable(refusal_text(one.problems))
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def printable(text: str) -> str:
+    """A text without the characters that no XML document may hold."""
+    return CONTROL.sub("?", text)
+
+
+def as_sarif(judgements: Sequence[Judgement], version: str) -> str:
+    """A result for every problem, at its line; files below the current folder are named relative to it."""
+    results = [
+        {
+            "ruleId": "refused",
+            "level": "error",
+            "message": {"text": f"{one.name}: {refusal_text([problem])}"},
+            "locations": [location(one.file, problem)] if one.file else [],
+        }
+        for one in judgements
+        for problem in one.problems
+    ]
+    rule = {"id": "refused", "shortDescription": {"text": "A configuration that cannot work, refused before it runs."}}
+    driver = {"name": "aistudio", "version": version, "rules": [rule]}
+    run = {"tool": {"driver": driver}, "results": results}
+    return json.dumps({"$schema": SARIF, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+
+
+def location(file: Path, problem: Problem) -> dict[str, Any]:
+    """Where in a file a problem stands."""
+    place = {"artifactLocation": {"uri": address(file)}, "region": {"startLine": line_of(file, problem)}}
+    return {"physicalLocation": place}
+
+
+def address(file: Path) -> str:
+    """A file from the current folder, so that it means the same in a checkout elsewhere; a URI where it is outside."""
+    file = file.resolve()
+    return file.relative_to(Path.cwd()).as_posix() if file.is_relative_to(Path.cwd()) else file.as_uri()
+
+
+def line_of(file: Path, problem: Problem) -> int:
+    """The line, from 1, of the key that a problem is about; 1 where the file does not have it."""
+    try:
+        tree = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        return mark.line + 1 if mark else 1
+    lines = dict(keys(tree))
+    for text in (problem.where, problem.what):
+        for word in re.findall(r"[\w./]+", text):
+            found = lines.get(word.strip("./")) or lines.get(f"defaults/{word.partition('/')[0]}")
+            if found:
+                return found
+    return 1
+
+
+def keys(node: yaml.Node | None, path: str = "") -> list[tuple[str, int]]:
+    """The dotted keys of a YAML tree with their lines; ``override /task`` of a defaults list as ``defaults/task``."""
+    found: list[tuple[str, int]] = []
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            name = f"{path}.{key.value}" if path else str(key.value)
+            found.append((name, key.start_mark.line + 1))
+            if name == "defaults" and isinstance(value, yaml.SequenceNode):
+                found += [pair for entry in value.value for pair in choices(entry)]
+            else:
+                found += keys(value, name)
+    return found
+
+
+def choices(entry: yaml.Node) -> list[tuple[str, int]]:
+    """The groups that an entry of a defaults list chooses from."""
+    pairs = entry.value if isinstance(entry, yaml.MappingNode) else []
+    names = ((str(key.value).split()[-1].strip("/"), key) for key, _ in pairs)
+    return [(f"defaults/{name}", key.start_mark.line + 1) for name, key in names]
