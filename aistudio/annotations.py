@@ -12,8 +12,7 @@ from xml.etree import ElementTree
 
 import yaml
 
-from aistudio.errors import Problem
-from aistudio.report import refusal_text
+from aistudio.errors import Problem, refusal_text
 
 SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # what no XML document may hold

@@ -20,9 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from aistudio.backbones import BackboneWrapper, freeze
+from aistudio.config import judge
 from aistudio.errors import Problem, Refusal
 from aistudio.signatures import keyword_problems
-from aistudio.trust import target_problems
 
 NOT_FOR_THE_TASK = ("name", "image_size", "rules")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -32,7 +32,8 @@ def assemble(cfg: DictConfig, seed: int | None = None) -> nn.Module:
     """Build the configured model on the CPU, in train mode, with as many outputs as the task has.
 
     ``seed`` (by default ``runtime.seed``) decides the random weights; the caller's random numbers are left alone.
-    Raises `Refusal` for weights that do not exist, cannot be had, or were trained for another number of classes.
+    Raises `Refusal` for what the rules refuse, and for weights that do not exist, cannot be had, or were trained for
+    another number of classes.
     """
     refuse(torch_problems(cfg))
     outputs = build_task(cfg).outputs
@@ -47,7 +48,7 @@ def assemble(cfg: DictConfig, seed: int | None = None) -> nn.Module:
 
 def torch_problems(cfg: DictConfig) -> list[Problem]:
     """What could not be judged before torch and torchvision were there: arguments of ``_target_`` entries, weights."""
-    refuse([*target_problems(OmegaConf.to_container(cfg, resolve=True))])  # below, targets are looked up
+    refuse(judge(cfg))  # another application may have composed it; and below, targets are looked up
     settings = {**OmegaConf.to_container(cfg, resolve=True), "task": task_settings(cfg)}
     # the backbone's own entry stands inside the architecture's, too
     problems = list({(problem.why, problem.instead): problem for problem in keyword_problems(settings)}.values())

@@ -38,9 +38,13 @@ def options(group: str, folder: Path | None = None) -> list[str]:
 def tree(group: str, option: str, folder: Path | None = None) -> Tree:
     """What a file of a group adds to the configuration, as a tree from the top (``{"backbone": {"name": …}}``).
 
-    ``option="config"`` with ``group=""`` is the primary file. Unresolved; treat as read-only, for it is cached.
+    ``option="config"`` with ``group=""`` is the primary file. A user's file may build on a shipped one. Unresolved;
+    treat as read-only, for it is cached. What is in neither folder is empty.
     """
-    path = (folder or conf_folder()) / group / f"{option}.yaml"
+    places = [place / group / f"{option}.yaml" for place in (folder, conf_folder()) if place]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        return {}
     own = OmegaConf.to_container(OmegaConf.load(path))
     defaults = own.pop("defaults", [])
     if not group or "@package _global_" in path.read_text(encoding="utf-8").split("\n\n")[0]:
@@ -84,6 +88,28 @@ def pair_problems(backbone: str, task: str, architecture: str) -> list[Any]:
         "architecture": section("architecture", architecture),
     }
     return rules.fit(config, {"backbone": backbone, "task": task, "architecture": architecture})
+
+
+def changed_rules(config: Tree) -> list[str]:
+    """In words, what a resolved configuration says otherwise than the shipped rules of its task and architecture."""
+    found = []
+    for group in ("task", "architecture"):
+        given = config[group].get("rules") or {}
+        shipped = [rules or {} for rules in shipped_rules(group, config[group]["name"], config["backbone"]["name"])]
+        for rule in dict.fromkeys(rule for one in (*shipped, given) for rule in one) if shipped else ():
+            now, were = given.get(rule, {}), [one.get(rule, {}) for one in shipped]
+            if now not in were:
+                changed = [key for key in {**were[0], **now} if were[0].get(key) != now.get(key)]
+                found += [
+                    f"{group}.rules.{rule}.{key}={now.get(key)}, shipped is {were[0].get(key)}" for key in changed
+                ]
+    return found
+
+
+def shipped_rules(group: str, name: str, backbone: str) -> list[Any]:
+    """The rules of the shipped files that make something of this name: a family's and a full name's may both do."""
+    sections = (section(group, option) for option in options(group))
+    return [one.get("rules") for one in sections if one["name"].replace("${backbone.name}", backbone) == name]
 
 
 def models() -> list[tuple[str, str, str]]:

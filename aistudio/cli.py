@@ -18,9 +18,8 @@ from omegaconf import DictConfig
 
 from aistudio.catalog import conf_folder
 from aistudio.config import compose
-from aistudio.errors import Problem, Refusal
+from aistudio.errors import Problem, Refusal, refusal_text
 from aistudio.job import FAILED, INTERRUPTED, PASSED, REFUSED, reported
-from aistudio.report import refusal_text
 from aistudio.search import VERSION_BASE
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)

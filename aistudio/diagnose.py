@@ -17,6 +17,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
+from aistudio import rules
 from aistudio.catalog import GROUPS, Tree, conf_folder, merged, options, tree
 from aistudio.errors import Problem
 from aistudio.limits import lookup, show, suggest
@@ -196,7 +197,7 @@ def unknown_keys(
     config: Tree, chosen: Mapping[str, str], folders: Sequence[Path], overrides: Sequence[str]
 ) -> Iterator[Problem]:
     """Keys of a composed configuration that nobody reads: misspelt in a user's YAML, or added on the command line."""
-    known = tree("", "config")
+    known = merged(tree("", "config"), {group: {"rules": rules.KEYS} for group in ("task", "architecture")})
     for group, option in chosen.items():
         if group != "experiment":
             known = merged(

@@ -25,7 +25,18 @@ class Refusal(Exception):
 
     def __init__(self, problems: Iterable[Problem]):
         self.problems = tuple(problems)
-        super().__init__("\n".join(problem.what for problem in self.problems))
+        super().__init__(refusal_text(self.problems))
 
     def __reduce__(self):  # joblib and multiprocessing send exceptions between processes
         return (type(self), (self.problems,))
+
+
+def refusal_text(problems: Iterable[Problem]) -> str:
+    """The problems as a user reads them: what, then why, where and what to take instead."""
+    lines = []
+    for problem in problems:
+        lines.append(problem.what)
+        where = "rule" if " · " in problem.where else "where"
+        parts = (("why", problem.why), (where, problem.where), ("instead", problem.instead))
+        lines += [f"  {name:<8} {text}" for name, text in parts if text]
+    return "\n".join(lines)

@@ -11,10 +11,10 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from aistudio.errors import Refusal
+from aistudio.errors import Refusal, refusal_text
 from aistudio.isolation import LOG, in_a_process_of_its_own
 from aistudio.receipt import receipt
-from aistudio.report import Terminal, as_json, refusal_text, shown, without_verdict, write_whole
+from aistudio.report import Terminal, as_json, shown, without_verdict, write_whole
 from aistudio.trust import plain
 
 PASSED, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130

@@ -18,11 +18,11 @@ from omegaconf import DictConfig, OmegaConf
 from rich.text import Text
 
 from aistudio.config import judge
-from aistudio.errors import Problem, Refusal
+from aistudio.errors import Problem, Refusal, refusal_text
 from aistudio.job import FAILED, PASSED, REFUSED, import_sanity_run
 from aistudio.receipt import digest
 from aistudio.records import SanityReport
-from aistudio.report import Terminal, quantity, refusal_text
+from aistudio.report import Terminal, quantity
 
 MEMORY = 0.10  # share by which peak memory may differ: allocators round, and processes hold different libraries
 NO_VERDICT = ("refused", "broke", "interrupted", "unfinished")

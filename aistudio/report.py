@@ -24,24 +24,12 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from aistudio.errors import Problem
 from aistudio.records import CheckResult, Measurement, SanityReport
 
 SCHEMA = 1
 MARKS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("–", "dim")}
 PLAIN_WIDTH = 110  # columns where output is no terminal: files and logs are not to depend on the window
 SI = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-
-
-def refusal_text(problems: Iterable[Problem]) -> str:
-    """The problems as a user reads them: what, then why, where and what to take instead."""
-    lines = []
-    for problem in problems:
-        lines.append(problem.what)
-        where = "rule" if " · " in problem.where else "where"
-        parts = (("why", problem.why), (where, problem.where), ("instead", problem.instead))
-        lines += [f"  {name:<8} {text}" for name, text in parts if text]
-    return "\n".join(lines)
 
 
 def as_json(report: SanityReport, receipt: Mapping[str, Any] | None = None) -> str:

@@ -63,7 +63,7 @@ def fit(config: Config, names: Mapping[str, str]) -> list[Problem]:
     of_architecture = allowed_backbones(architecture)
     problems = [
         *backbone_problems("task", names, backbone["name"], of_task),
-        *architecture_problems(names, task["name"], architecture),
+        *architecture_problems(names, task, architecture),
     ]
     if problems:  # the architecture's own list would only repeat what was said, or speak of an architecture to be left
         return problems
@@ -110,10 +110,11 @@ def backbone_problems(
     ]
 
 
-def architecture_problems(names: Mapping[str, str], task: str, architecture: Config) -> list[Problem]:
-    """A problem if the architecture was built for other tasks."""
+def architecture_problems(names: Mapping[str, str], task: Config, architecture: Config) -> list[Problem]:
+    """A problem if the architecture was built for other tasks; a user's task of a shipped class counts as that one."""
     tasks = architecture["tasks"]
-    if tasks == "any" or task in tasks:
+    kind = str(task.get("_target_", "")).removeprefix("aistudio.tasks.").split(".")[0]
+    if tasks == "any" or task["name"] in tasks or kind in tasks:
         return []
     name = names["architecture"]
     return [
@@ -126,6 +127,14 @@ def architecture_problems(names: Mapping[str, str], task: str, architecture: Con
     ]
 
 
+BOUND = {"at_least": None, "because": None}
+KEYS = {  # what a rule of a task or an architecture may say
+    "backbones": {"allow": None, "because": None, "instead": None},
+    "image_size": BOUND,
+    "batch_size": BOUND,
+    "num_classes": BOUND,
+    "batch_of_one": {"image_size_at_least": None, "because": None},
+}
 MINIMA = (  # the section that has the rule, its name there, and the value that it speaks of
     ("architecture", "image_size", "task.image_size"),
     ("architecture", "batch_size", "data.batch_size"),

@@ -27,6 +27,7 @@ from aistudio.assembly import (
     torch_problems,
     weights_of,
 )
+from aistudio.catalog import changed_rules
 from aistudio.checks.arrival import arrival, arrival_warnings, received
 from aistudio.checks.outcome import Check, Outcome
 from aistudio.checks.pictures import save_pictures
@@ -188,7 +189,7 @@ def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[st
         "measured at": f"{cfg.task.image_size} px",
         "device": f"{subject.device}, {cfg.runtime.precision}{', channels last' * subject.channels_last}",
     }
-    return facts, [*subject.source.warnings, *warnings]
+    return facts, [*changed_rules(plain(cfg)), *subject.source.warnings, *warnings]
 
 
 def versions(device: torch.device) -> dict[str, str]:

@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from aistudio import plots, summary
-from aistudio.errors import Problem
-from aistudio.report import MARKS, Terminal, refusal_text, shown
+from aistudio.errors import Problem, refusal_text
+from aistudio.report import MARKS, Terminal, shown
 
 SHOWN = 50  # rows, and reasons, in the terminal at most; the files hold all
 MANY = 5  # pairs that cannot be told apart, written out at most

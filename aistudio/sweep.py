@@ -24,10 +24,10 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from aistudio.catalog import conf_folder
 from aistudio.combinations import Job, in_short, judged
-from aistudio.errors import Problem, Refusal
+from aistudio.errors import Problem, Refusal, refusal_text
 from aistudio.job import FAILED, INTERRUPTED, PASSED, STOP, in_sweep
 from aistudio.progress import Progress
-from aistudio.report import Terminal, refusal_text, shown, without_verdict, write_whole
+from aistudio.report import Terminal, shown, without_verdict, write_whole
 from aistudio.search import VERSION_BASE, key_of, user_folders
 from aistudio.summarize import conclude
 from aistudio.summary import row

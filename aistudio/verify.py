@@ -12,8 +12,8 @@ from rich.text import Text
 from aistudio.annotations import Judgement, as_junit, as_sarif
 from aistudio.catalog import conf_folder
 from aistudio.combinations import Job, judged
-from aistudio.errors import Problem, Refusal
-from aistudio.report import MARKS, Terminal, refusal_text, shown, write_whole
+from aistudio.errors import Problem, Refusal, refusal_text
+from aistudio.report import MARKS, Terminal, shown, write_whole
 from aistudio.search import key_of, user_folders
 
 FITS, REFUSED = 0, 2

@@ -1,10 +1,13 @@
 """What all tests share: golden files that can be rewritten, one CPU thread, a process without torch, the command."""
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parent.parent
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -57,3 +60,17 @@ def cli(monkeypatch, tmp_path, capsys):
         return code, capsys.readouterr().err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """The project as a wheel, made from the working tree."""
+    if subprocess.run([*PIP, "--version"], capture_output=True).returncode:
+        pytest.skip("this environment has no pip")
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(source)], check=True)
+    for name in ("aistudio", "conf", "pyproject.toml", "README.md"):  # the working tree, not the last commit
+        subprocess.run(["cp", "-r", str(ROOT / name), str(source)], check=True)
+    subprocess.run([*PIP, "wheel", "--no-deps", "-w", str(folder), str(source)], check=True)
+    return next(folder.glob("*.whl"))

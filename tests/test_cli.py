@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aistudio.records import CheckResult, Measurement, SanityReport
-from aistudio.report import Terminal, as_json, quantity, refusal_text, write_whole
+from aistudio.report import Terminal, as_json, quantity, write_whole
 
 
 def aistudio(*arguments, cwd, module="aistudio"):
@@ -184,6 +184,6 @@ def test_files_may_be_read_by_whoever_may_read_others(tmp_path):
 
 
 def test_a_refusal_leaves_out_what_is_empty():
-    from aistudio.errors import Problem
+    from aistudio.errors import Problem, refusal_text
 
     assert refusal_text([Problem("x is wrong", instead="y")]) == "x is wrong\n  instead  y"

@@ -3,27 +3,11 @@
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
+from conftest import PIP, ROOT
 
 from aistudio import catalog
-
-ROOT = Path(__file__).parent.parent
-PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    if subprocess.run([*PIP, "--version"], capture_output=True).returncode:
-        pytest.skip("this environment has no pip")
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    subprocess.run(["git", "clone", "-q", str(ROOT), str(source)], check=True)
-    for name in ("aistudio", "conf", "pyproject.toml", "README.md"):  # the working tree, not the last commit
-        subprocess.run(["cp", "-r", str(ROOT / name), str(source)], check=True)
-    subprocess.run([*PIP, "wheel", "--no-deps", "-w", str(folder), str(source)], check=True)
-    return next(folder.glob("*.whl"))
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from aistudio import catalog, rules
 from aistudio.config import compose
 from aistudio.errors import Refusal
+from aistudio.trust import plain
 
 ANY = set(catalog.options("backbone"))
 SPECIFIED = {
@@ -93,14 +94,37 @@ def test_a_backbone_of_the_users_own_is_any_backbone(tmp_path, monkeypatch, no_t
         compose("backbone=mine", "task=object_detection", config_dir=tmp_path)
 
 
+RELAXED = ("task.rules.backbones.allow=any", "architecture.rules.backbones.allow=any")
+
+
 def test_a_rule_that_a_user_relaxes_lets_pass(no_torch):
-    config = compose(
-        "task=segmentation",
-        "backbone=resnet34",
-        "task.rules.backbones.allow=any",
-        "architecture.rules.backbones.allow=any",
-    )
+    config = compose("task=segmentation", "backbone=resnet34", *RELAXED)
     assert config.backbone.name == "resnet34"
+
+
+def test_a_changed_rule_of_ours_is_said(no_torch):
+    relaxed = compose("task=segmentation", "backbone=resnet34", *RELAXED)
+    assert catalog.changed_rules(plain(relaxed)) == [
+        "task.rules.backbones.allow=any, shipped is ['resnet50', 'resnet101', 'mobilenet_v3_large']",
+        "architecture.rules.backbones.allow=any, shipped is ['resnet50', 'resnet101', 'mobilenet_v3_large']",
+    ]
+    smaller = compose("task=segmentation", "architecture.rules.image_size.at_least=1")
+    assert len(catalog.changed_rules(plain(smaller))) == 1
+
+
+@pytest.mark.parametrize("architecture", catalog.options("architecture"))
+def test_no_shipped_rule_is_said_to_have_changed(architecture, no_torch):
+    task = catalog.section("architecture", architecture)["tasks"][0]
+    assert not catalog.changed_rules(plain(compose(f"task={task}", f"architecture={architecture}")))
+
+
+def test_a_task_of_a_shipped_class_takes_what_that_takes(tmp_path, no_torch):
+    (tmp_path / "task").mkdir()
+    text = "# @package _global_\ndefaults: [regression@_global_, _self_]\ntask:\n  name: age\n"
+    (tmp_path / "task" / "age.yaml").write_text(text)
+    assert compose("task=age", config_dir=tmp_path).architecture.name == "backbone_head"
+    with pytest.raises(Refusal, match="architecture=fcn does not fit task=age"):
+        compose("task=age", "architecture=fcn", config_dir=tmp_path)
 
 
 @pytest.mark.parametrize(("batch", "size", "count"), [(1, 32, 1), (1, 33, 0), (2, 32, 0), (2, 31, 1), (1, 31, 1)])

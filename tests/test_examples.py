@@ -1,0 +1,72 @@
+"""The repositories in examples/, from the wheel, in an environment of their own, outside the checkout."""
+
+import os
+import re
+import shlex
+import shutil
+import site
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+NAMES = sorted(path.name for path in EXAMPLES.iterdir())
+
+
+def commands(name):
+    """The command lines of an example's README."""
+    blocks = re.findall(r"```sh\n(.*?)```", (EXAMPLES / name / "README.md").read_text(), re.S)
+    lines = [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("pip install")]
+
+
+@pytest.fixture(scope="module")
+def environment(wheel, tmp_path_factory):
+    """The programs of an environment that has the wheel, and everything else from the one that runs the tests."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False)
+    own = next(folder.glob("lib/python*/site-packages"))
+    (own / "others.pth").write_text("\n".join(path for path in site.getsitepackages()))
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "--python", str(folder / "bin" / "python")]
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--ignore-installed", str(wheel)], check=True)
+    return folder / "bin"
+
+
+def run(line, folder, environment):
+    """Run a command line in a folder as a stranger would."""
+    paths = {"PATH": f"{environment}:{os.environ['PATH']}", "HOME": str(folder), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(shlex.split(line), cwd=folder, env=paths, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_of_its_readme_works(name, environment, tmp_path):
+    shutil.copytree(EXAMPLES / name, tmp_path / name)
+    found = run("python -c 'import aistudio; print(aistudio.__file__)'", tmp_path, environment)
+    assert found.stdout.startswith(str(environment.parent)), found.stdout + found.stderr
+    assert len(commands(name)) >= 4
+    for line in commands(name):
+        done = run(line, tmp_path / name, environment)
+        assert done.returncode == 0, (line, done.stdout[-2000:], done.stderr[-2000:])
+
+
+@pytest.mark.slow
+def test_both_trainers_learn_and_refuse(environment, tmp_path):
+    shutil.copytree(EXAMPLES / "training", tmp_path / "training")
+    for program in ("train.py", "train_lightning.py"):
+        done = run(f"python {program} backbone=resnet18 epochs=2", tmp_path / "training", environment)
+        assert float(re.findall(r"loss ([0-9.]+)", done.stdout)[-1]) < 0.7, done.stdout + done.stderr
+        done = run(f"python {program} task=segmentation backbone=resnet18", tmp_path / "training", environment)
+        assert done.returncode == 1 and "instead  resnet50" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_every_experiment_of_the_example_fits(cli, no_torch):
+    conf = str(EXAMPLES / "no_code" / "conf")
+    code, answer = cli("-m", "--config-dir", conf, "experiment=glob(*)", "sanity=rules")
+    assert code == 0, answer
+    code, answer = cli("--config-dir", conf, "task=steering", "backbone=resnet50")
+    assert code == 2 and "the car's computer runs nothing slower in time" in answer
+    assert "conf/task/steering.yaml" in answer
