@@ -67,6 +67,7 @@ def misnamed(config: Tree, chosen: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(what, "rules go by the name", f"conf/{group}/{option}.yaml · name", f"{group}={show(name)}")
 
 
+RENAMED: dict[str, str] = {}  # keys that a release had: their names now. An entry stays for good
 ABSENT = re.compile(
     r"In '(.+?)': Could not find '(?P<group>\w+)/(?P<name>[\w.-]+)'\s+Available options in '\w+':(?P<known>.*)", re.S
 )
@@ -189,7 +190,9 @@ def unknown_key(path: Sequence[str], known: Mapping[str, Any]) -> tuple[str, str
 
 
 def siblings(above: str, node: Mapping[str, Any], name: str) -> str:
-    """The keys of a section in full, the nearest to ``name`` first."""
+    """The keys of a section in full, the nearest to ``name`` first; of a key that was renamed, its name now."""
+    if name in RENAMED:
+        return f"{RENAMED[name]}, its name now"
     return suggest(name, [f"{above}.{key}" if above else key for key in node if not str(key).startswith("_")])
 
 

@@ -77,7 +77,7 @@ def sanity_run(
         if pictures is not None:
             watch.quietly("pictures", partial(save_pictures, subject, Path(pictures)))
         measurements = measure(cfg, subject, watch)
-    return _report(cfg, facts, watch, measurements, started, (*warnings, *watch.warnings))
+        return _report(cfg, facts, watch, measurements, started, (*warnings, *watch.warnings))
 
 
 def prepare(cfg: DictConfig, watch: Watch) -> tuple[Subject | None, dict[str, Check]]:
