@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -63,14 +62,21 @@ def cli(monkeypatch, tmp_path, capsys):
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory):
-    """The project as a wheel, made from the working tree."""
-    if subprocess.run([*PIP, "--version"], capture_output=True).returncode:
+def pip():
+    """The command that runs this environment's pip; without one, what needs it is skipped."""
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+    if subprocess.run([*command, "--version"], capture_output=True).returncode:
         pytest.skip("this environment has no pip")
+    return command
+
+
+@pytest.fixture(scope="session")
+def wheel(pip, tmp_path_factory):
+    """The project as a wheel, made from the working tree."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(source)], check=True)
     for name in ("aistudio", "conf", "pyproject.toml", "README.md"):  # the working tree, not the last commit
         subprocess.run(["cp", "-r", str(ROOT / name), str(source)], check=True)
-    subprocess.run([*PIP, "wheel", "--no-deps", "-w", str(folder), str(source)], check=True)
+    subprocess.run([*pip, "wheel", "--no-deps", "-w", str(folder), str(source)], check=True)
     return next(folder.glob("*.whl"))

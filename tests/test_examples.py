@@ -6,7 +6,6 @@ import shlex
 import shutil
 import site
 import subprocess
-import sys
 import venv
 from pathlib import Path
 
@@ -24,14 +23,14 @@ def commands(name):
 
 
 @pytest.fixture(scope="module")
-def environment(wheel, tmp_path_factory):
+def environment(wheel, pip, tmp_path_factory):
     """The programs of an environment that has the wheel, and everything else from the one that runs the tests."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=False)
     own = next(folder.glob("lib/python*/site-packages"))
     (own / "others.pth").write_text("\n".join(path for path in site.getsitepackages()))
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "--python", str(folder / "bin" / "python")]
-    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--ignore-installed", str(wheel)], check=True)
+    line = ["--python", str(folder / "bin" / "python"), "install", "--no-deps", "--no-index", "--ignore-installed"]
+    subprocess.run([*pip, *line, str(wheel)], check=True)
     return folder / "bin"
 
 

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
-from conftest import PIP, ROOT
 
 from aistudio import catalog
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.slow
@@ -20,10 +22,10 @@ def test_the_wheel_carries_every_file_of_conf_and_every_module(wheel):
 
 
 @pytest.mark.slow
-def test_the_installed_wheel_refuses_and_composes_without_the_checkout(wheel, tmp_path):
+def test_the_installed_wheel_refuses_and_composes_without_the_checkout(wheel, pip, tmp_path):
     site, empty = tmp_path / "site", tmp_path / "empty"
     empty.mkdir()
-    subprocess.run([*PIP, "install", "--no-deps", "--target", str(site), str(wheel)], check=True)
+    subprocess.run([*pip, "install", "--no-deps", "--target", str(site), str(wheel)], check=True)
     code = (
         "import sys, aistudio, aistudio.cli;"
         f"assert aistudio.__file__.startswith({str(site)!r}), aistudio.__file__;"
