@@ -83,10 +83,16 @@ def refuse_what_is_not_judged(arguments: Namespace) -> None:
 def hand_to_hydra() -> int:
     """Let Hydra compose again, make the run's folder and call the job, or print what it was asked for."""
     codes: list[int] = []
+    refusals: list[Refusal] = []
 
     def job(config: DictConfig) -> None:
         settings = HydraConfig.get()
-        codes.append(reported(config, Path(settings.runtime.output_dir), [*settings.overrides.task]))
+        try:
+            codes.append(reported(config, Path(settings.runtime.output_dir), [*settings.overrides.task]))
+        except Refusal as refusal:  # through Hydra, it would be announced as an error
+            refusals.append(refusal)
 
     hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder().resolve()), config_name="config")(job)()
+    if refusals:
+        raise refusals[0]
     return max(codes, default=PASSED)

@@ -216,7 +216,7 @@ def test_weights_are_tensors_also_in_the_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
     (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
     cached = tmp_path / "hub" / "checkpoints" / "mobilenet_v3_small-047dcff4.pth"
-    cached.write_bytes(pickle.dumps(Touch()))
+    cached.write_bytes(pickle.dumps(Touch(), protocol=2))
     with pytest.raises(Exception, match=r"(?i)weights.only|unsupported"):
         assemble(compose("backbone=mobilenet_v3_small", "backbone.weights=IMAGENET1K_V1"))
     assert not (tmp_path / "ran").exists()

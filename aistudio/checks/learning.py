@@ -42,7 +42,9 @@ class Gradients:
         if wild:
             return failed(f"not finite: {some(wild)}", expected, "an overflow, or a derivative taken at zero")
         if cut:
-            cause = "a detached or unused layer, or one that is dead (always zero)"
+            cause = (
+                "a detached or unused layer, one that is dead, or a branch that starts at zero (timm: zero_init_last)"
+            )
             return failed(f"{len(cut)} of {len(gradients)} without gradient: {some(cut)}", expected, cause)
         frozen = sum(not p.requires_grad for p in subject.built.parameters())
         without = [f"{frozen} frozen"] * bool(frozen) + [f"{some(excused)} allowed"] * bool(excused)

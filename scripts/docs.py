@@ -1,0 +1,127 @@
+"""Write docs/tasks/: a page for every task, from conf/ and the docstrings of aistudio/tasks/, so that none goes stale.
+
+python scripts/docs.py              # the pages; a test compares them with what is committed
+python scripts/docs.py --pictures   # their pictures, too: what each model says after sanity=standard, some minutes
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from aistudio import catalog
+
+ROOT = Path(__file__).parent.parent
+PAGES = ROOT / "docs" / "tasks"
+SMALLEST = {"segmentation": "mobilenet_v3_large"}  # what the pictures are made with, where any backbone is not taken
+WIDTH = 1200  # pixels of a page's picture
+MEMBERS = {
+    "inputs": "the model takes",
+    "target": "an image's target",
+    "loss": "the loss takes",
+    "problems": "the answer",
+    "picture": "the picture",
+}
+
+
+def page(task: str) -> str:
+    """A task's page as Markdown."""
+    yaml = (catalog.conf_folder() / "task" / f"{task}.yaml").read_text(encoding="utf-8")
+    header = [line[2:] for line in yaml.splitlines() if line.startswith("# ") and "@package" not in line]
+    what, learns, command = header[:3]
+    settings = f"`conf/task/{task}.yaml`, which a file of yours can build on:\n\n```yaml\n{yaml.strip()}\n```"
+    sections = [
+        f"# {task.replace('_', ' ').capitalize()}",
+        f"{plain(what.partition(': ')[2])}\n{learns}",
+        f"```sh\n{command.strip()}\n```",
+        f"![What a model says of painted pictures after a short training, and what was expected]({task}.jpg)",
+        f"## What fits\n\n{backbones(task)}\n\n{architectures(task)}",
+        f"## The contract\n\n{contract(task)}",
+        f"## The settings\n\n{settings}",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def backbones(task: str) -> str:
+    """Which backbones the task takes, and why no others."""
+    rule = catalog.section("task", task)["rules"]["backbones"]
+    if rule["allow"] == "any":
+        return "Any backbone, those that you add, too."
+    return f"The backbones {', '.join(f'`{name}`' for name in rule['allow'])}: {rule['because']}."
+
+
+def architectures(task: str) -> str:
+    """A table of the architectures of a task."""
+    default = catalog.default_architecture(task)
+    lines = ["| `architecture=` | what it is |", "| --- | --- |"]
+    for name in catalog.options("architecture"):
+        facts = catalog.section("architecture", name)
+        family = name == "backbone_head" or "${backbone.name}" in facts["name"]
+        if task in facts["tasks"] and family and not catalog.parents(catalog.defaults_of("architecture", name)):
+            first = (catalog.conf_folder() / "architecture" / f"{name}.yaml").read_text(encoding="utf-8")
+            words = next(line for line in first.splitlines() if "@package" not in line).removeprefix("# ")
+            lines.append(f"| `{name}`{' (by default)' if name == default else ''} | {words} |")
+    return "\n".join(lines)
+
+
+def contract(task: str) -> str:
+    """What goes in and comes out, in the words of the task's class."""
+    tree = ast.parse((ROOT / "aistudio" / "tasks" / f"{task}.py").read_text(encoding="utf-8"))
+    words = [plain((ast.get_docstring(tree) or "").partition(": ")[2])]
+    owner = next(node for node in tree.body if isinstance(node, ast.ClassDef))
+    words.append(plain(ast.get_docstring(owner) or ""))
+    methods = {node.name: ast.get_docstring(node) for node in owner.body if isinstance(node, ast.FunctionDef)}
+    rows = [f"| {heading} | {plain(methods[name] or '')} |" for name, heading in MEMBERS.items()]
+    return "\n\n".join(words) + "\n\n" + "\n".join(["| | |", "| --- | --- |", *rows])
+
+
+def plain(docstring: str) -> str:
+    """A docstring's marks as Markdown's, its first letter large."""
+    text = docstring.replace("``", "`")
+    return text[:1].upper() + text[1:]
+
+
+def pictures(task: str) -> None:
+    """Run the task, and put the pictures that the run leaves side by side."""
+    chosen = {"backbone_head": ["backbone=resnet18"]}.get(catalog.default_architecture(task), [])
+    chosen = [f"backbone={SMALLEST[task]}"] if task in SMALLEST else chosen
+    with tempfile.TemporaryDirectory() as folder:
+        line = [sys.executable, "-m", "aistudio", f"task={task}", *chosen, "sanity=standard", "runtime=cpu"]
+        subprocess.run([*line, f"hydra.run.dir={folder}"], check=True, stdout=subprocess.DEVNULL)
+        row = beside([*sorted(Path(folder, "pictures").glob("*.png"))][:3])
+        row.thumbnail((WIDTH, WIDTH))
+        row.save(PAGES / f"{task}.jpg", quality=88)
+
+
+def beside(paths: list[Path]) -> Image.Image:
+    """Pictures in a row, on white."""
+    images = [Image.open(path).convert("RGB") for path in paths]
+    gap = 8
+    width = sum(image.width for image in images) + gap * (len(images) - 1)
+    row = Image.new("RGB", (width, max(image.height for image in images)), "white")
+    left = 0
+    for image in images:
+        row.paste(image, (left, 0))
+        left += image.width + gap
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", action="store_true", help="make the pictures, too")
+    given = parser.parse_args()
+    PAGES.mkdir(parents=True, exist_ok=True)
+    for task in catalog.options("task"):
+        (PAGES / f"{task}.md").write_text(page(task), encoding="utf-8")
+        if given.pictures:
+            pictures(task)
+
+
+if __name__ == "__main__":
+    main()

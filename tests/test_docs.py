@@ -1,0 +1,50 @@
+"""Documents say what is so: pages that are made from conf/ are fresh, and every link leads somewhere."""
+
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from aistudio import catalog
+
+ROOT = Path(__file__).parent.parent
+TRACKED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+PAGES = [ROOT / name for name in TRACKED]
+
+
+@pytest.fixture(scope="module")
+def docs():
+    """The script that makes the pages."""
+    spec = importlib.util.spec_from_file_location("docs", ROOT / "scripts" / "docs.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("task", catalog.options("task"))
+def test_the_page_of_a_task_is_fresh_and_has_its_picture(task, docs):
+    text = (ROOT / "docs" / "tasks" / f"{task}.md").read_text(encoding="utf-8")
+    assert text == docs.page(task), "python scripts/docs.py writes it anew"
+    assert all(words in text for words in ("## What fits", "## The contract", "## The settings", "(by default)"))
+    with Image.open(ROOT / "docs" / "tasks" / f"{task}.jpg") as picture:
+        assert picture.width > 300 and picture.height > 100
+    assert f"docs/tasks/{task}.md" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_leads_somewhere(path):
+    text = path.read_text(encoding="utf-8")
+    lines = [line.lstrip("# ") for line in text.splitlines() if line.startswith("#")]
+    headings = {re.sub(r"[^\w -]", "", line).lower().replace(" ", "-") for line in lines}
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("#"):
+            assert link[1:] in headings, link
+        elif not link.startswith("http"):
+            assert (path.parent / link.partition("#")[0]).exists(), link
+
+
+def test_there_are_pages():
+    assert len(PAGES) >= 7
