@@ -102,6 +102,14 @@ def test_help_is_a_page(tmp_path):
         assert group in done.stdout
 
 
+def test_a_reader_that_goes_away_gets_no_traceback():
+    running = subprocess.Popen(
+        [sys.executable, "-m", "aistudio", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    running.stdout.close()
+    assert not running.stderr.read() and running.wait() == 1
+
+
 def test_the_catalog_needs_no_torch(tmp_path):
     code = "import sys; sys.modules['torch'] = None; from aistudio.catalog import main; main()"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
