@@ -20,7 +20,7 @@ from aistudio.catalog import conf_folder
 from aistudio.config import compose
 from aistudio.errors import Problem, Refusal, refusal_text
 from aistudio.job import FAILED, INTERRUPTED, PASSED, REFUSED, reported
-from aistudio.search import VERSION_BASE
+from aistudio.search import VERSION_BASE, without_plus
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 INSPECT = (
@@ -40,6 +40,7 @@ NOT_OURS = {  # options of Hydra's that would run what nobody has judged, and wh
 
 def main() -> int:
     """Run ``python -m aistudio`` with the arguments of the process; the exit code."""
+    sys.argv[1:] = without_plus(sys.argv[1:])  # Hydra reads them again
     arguments = get_args_parser().parse_args()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # a bug of ours keeps its traceback
     inspected = any(getattr(arguments, name, None) for name in INSPECT)

@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from aistudio import diagnose, rules, trust
 from aistudio.catalog import GROUPS, options
 from aistudio.errors import Problem, Refusal
-from aistudio.search import HYDRA_ERRORS, hydra_composed, key_of, user_folders, without_hydra
+from aistudio.search import HYDRA_ERRORS, hydra_composed, key_of, user_folders, without_hydra, without_plus
 
 
 def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig:
@@ -33,7 +33,7 @@ def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig
     Raises:
         Refusal: with every problem that was found.
     """
-    found = composition(overrides, config_dir)
+    found = composition(without_plus(overrides), config_dir)
     problems = [*found.problems, *(found.obstacles or rules.judge(found.resolved, found.chosen))]
     if problems:
         raise Refusal(problems)

@@ -107,6 +107,7 @@ def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> tuple
         if (
             known
             and not override.is_add()
+            and override.key_or_group not in GROUPS
             and override.key_or_group.replace("/", ".").split(".")[0]
             not in ("hydra", *(GROUPS if mended is None else ()))
         ):

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from aistudio.catalog import conf_folder, options
+from aistudio.catalog import GROUPS, conf_folder, options
 from aistudio.errors import Problem, Refusal
 
 VERSION_BASE = "1.3"
@@ -38,6 +38,11 @@ def without_hydra(composed: DictConfig) -> DictConfig:
 def key_of(override: str) -> str:
     """The key of an override, without the signs that add or delete."""
     return override.lstrip("+~").split("=")[0]
+
+
+def without_plus(overrides: Sequence[str]) -> list[str]:
+    """``+experiment=mine`` as ``experiment=mine``: every group has a choice already, so that Hydra would add none."""
+    return [one.lstrip("+") if key_of(one) in GROUPS and "@" not in one else one for one in overrides]
 
 
 def user_folders(overrides: Sequence[str], config_dir: str | Path | None) -> list[Path]:

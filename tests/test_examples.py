@@ -66,6 +66,10 @@ def test_every_experiment_of_the_example_fits(cli, no_torch):
     conf = str(EXAMPLES / "no_code" / "conf")
     code, answer = cli("-m", "--config-dir", conf, "experiment=glob(*)", "sanity=rules")
     assert code == 0, answer
+    code, answer = cli("--config-dir", conf, "+experiment=parking", "sanity=rules")
+    assert code == 0, "as Hydra's users are used to write it"
+    code, answer = cli("--config-dir", conf, "experiment=parkin", "sanity=rules")
+    assert code == 2 and "parking (nearest)" in answer and answer.count("  why ") == 1
     code, answer = cli("--config-dir", conf, "task=steering", "backbone=resnet50")
     assert code == 2 and "the car's computer runs nothing slower in time" in answer
     assert "conf/task/steering.yaml" in answer
