@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "tasks"
 SMALLEST = {"segmentation": "mobilenet_v3_large"}  # what the pictures are made with, where any backbone is not taken
 WIDTH = 1200  # pixels of a page's picture
+CAPTION = "From random weights, after the few steps of the check `learns`: it trains, and finds little as yet."
 MEMBERS = {
     "inputs": "the model takes",
     "target": "an image's target",
@@ -40,7 +41,7 @@ def page(task: str) -> str:
         f"# {task.replace('_', ' ').capitalize()}",
         f"{plain(what.partition(': ')[2])}\n{learns}",
         f"```sh\n{command.strip()}\n```",
-        f"![What a model says of painted pictures after a short training, and what was expected]({task}.jpg)",
+        f"![What a model says of painted pictures, and what was expected]({task}.jpg)\n\n{CAPTION}",
         f"## What fits\n\n{backbones(task)}\n\n{architectures(task)}",
         f"## The contract\n\n{contract(task)}",
         f"## The settings\n\n{settings}",
@@ -53,7 +54,8 @@ def backbones(task: str) -> str:
     rule = catalog.section("task", task)["rules"]["backbones"]
     if rule["allow"] == "any":
         return "Any backbone, those that you add, too."
-    return f"The backbones {', '.join(f'`{name}`' for name in rule['allow'])}: {rule['because']}."
+    names = ", ".join(f"`{name}`" for name in rule["allow"])
+    return f"{names} and no other: {rule['because']}."
 
 
 def architectures(task: str) -> str:
