@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import typing
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
@@ -179,6 +180,18 @@ def test_looking_at_a_configuration_runs_none_of_it(option, tmp_path):
     line = [sys.executable, "-m", "aistudio", "--config-dir", "conf", "experiment=x", *option]
     subprocess.run(line, cwd=tmp_path, capture_output=True, timeout=60)
     assert not (tmp_path / "ran").exists()
+
+
+def test_the_script_imports_nothing_that_lies_in_the_current_folder(tmp_path):
+    for name in ("yaml.py", "torch.py", "hydra_plugins/evil/__init__.py", "hydra_plugins/evil/plugin.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(MODULE)
+    script = Path(sys.executable).parent / "aistudio"
+    for arguments in (("sanity=rules",), ("-m", "runtime.seed=0,1", "sanity=rules"), ("--cfg", "job")):
+        done = subprocess.run([script, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and not (tmp_path / "ran").exists(), done.stderr
+    subprocess.run([sys.executable, "-m", "aistudio", "sanity=rules"], cwd=tmp_path, capture_output=True, timeout=60)
+    assert (tmp_path / "ran").exists(), "python -m does, as SECURITY.md says"
 
 
 def test_who_runs_it_may_trust_a_package_and_then_it_runs(tmp_path):
