@@ -155,7 +155,9 @@ def absent_launcher(name: str, folders: Sequence[Path]) -> Problem | None:
     """What is wrong with a launcher that Hydra does not find: each comes with a package of its own."""
     try:
         hydra_composed([f"hydra/launcher={name}"], folders)
-    except HYDRA_ERRORS:
+    except HYDRA_ERRORS as error:
+        if any(name in options("hydra/launcher", folder) for folder in folders):  # it is there, and cannot be read
+            return in_its_own_words(error)
         extra = EXTRAS.get(name)
         instead = f"pip install 'aistudio[{extra}]'" if extra else suggest(name, ["basic", *EXTRAS])
         why = "its package is not installed" if extra else "no launcher of that name is known"

@@ -59,13 +59,20 @@ def tell(judgements: Sequence[Judgement], jobs: Sequence[Job]) -> None:
         mark = MARKS["failed" if one.problems else "passed"]
         what = "" if len(jobs) == 1 or one.problems else described(job)
         terminal.print(Text.assemble(mark, f"  {one.name:<{width}}  ", (what, "dim")), wrap=False)
+    alike: dict[tuple[Problem, ...], list[Judgement]] = {}
     for one in judgements:
-        if one.problems:
-            print(f"\n{one.name}" + (f"  {shown(one.file)}" if one.file else ""), file=sys.stderr)
-            print(refusal_text(one.problems), file=sys.stderr)
+        alike.setdefault(tuple(one.problems), []).append(one)
+    for problems, refused_alike in alike.items():
+        if problems:
+            print(f"\n{', '.join(map(title, refused_alike))}\n{refusal_text(problems)}", file=sys.stderr)
     refused = sum(bool(one.problems) for one in judgements)
     words = ", ".join(filter(None, [f"{len(jobs) - refused} fit", f"{refused} refused" if refused else ""]))
     terminal.print(Text(words, "bold red" if refused else "bold green"))
+
+
+def title(one: Judgement) -> str:
+    """A combination's name, and its file where it has one."""
+    return f"{one.name}  {shown(one.file)}" if one.file else one.name
 
 
 def file_of(job: Job, folders: Sequence[Path]) -> Path | None:

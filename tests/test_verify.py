@@ -90,6 +90,11 @@ def test_a_refused_run_is_refused(cli, no_torch):
     assert code == 2 and "backbone=resnet18 does not fit" in answer
 
 
+def test_what_is_wrong_with_several_is_said_once(cli, no_torch):
+    code, answer = cli("-m", "task=segmentation", "backbone=resnet18", "runtime.seed=0,1", "sanity=rules")
+    assert code == 2 and answer.count("  why ") == 1 and "runtime.seed=0, runtime.seed=1\n" in answer, answer
+
+
 def test_a_file_may_not_say_what_is_written_where(tmp_path, cli, no_torch):
     folder = tmp_path / "conf" / "experiment"
     folder.mkdir(parents=True)
