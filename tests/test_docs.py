@@ -1,6 +1,7 @@
 """Documents say what is so: pages that are made from conf/ are fresh, and every link leads somewhere."""
 
 import importlib.util
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from PIL import Image
 
 from aistudio import catalog
+from aistudio.receipt import receipt
+from aistudio.report import without_verdict
 
 ROOT = Path(__file__).parent.parent
 TRACKED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True).stdout.split()
@@ -44,6 +47,16 @@ def test_every_link_leads_somewhere(path):
             assert link[1:] in headings, link
         elif not link.startswith("http"):
             assert (path.parent / link.partition("#")[0]).exists(), link
+
+
+def test_the_page_on_reports_names_every_key():
+    text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    report = json.loads((ROOT / "tests" / "golden" / "report.json").read_text())
+    keys = [*json.loads(without_verdict("broke", "", {}))]
+    assert re.findall(r"^\| `(\w+)`", text, re.M) == keys, "in the order in which they stand in a file"
+    for part in (report["checks"][0], report["measurements"][0], receipt({}, [])):
+        assert all(f"`{key}`" in text for key in part), part
+    assert report["schema"] == 1 and "`schema` is 1" in text
 
 
 def test_there_are_pages():
