@@ -222,11 +222,14 @@ def names_of(axes: Sequence[Axis], lines: Sequence[Sequence[int]]) -> Iterator[s
 def distinct(names: Iterable[str]) -> list[str]:
     """Names that differ also where capitals do not count; those that do not are numbered."""
     seen: Counter[str] = Counter()
-    found = []
+    found: dict[str, str] = {}
     for name in names:
-        seen[name.lower()] += 1
-        found.append(name if seen[name.lower()] == 1 else f"{name}-{seen[name.lower()]}")
-    return found
+        unlike = name
+        while unlike.lower() in found:
+            seen[name.lower()] += 1
+            unlike = f"{name}-{seen[name.lower()] + 1}"
+        found[unlike.lower()] = unlike
+    return [*found.values()]
 
 
 def in_short(jobs: Iterable[Job]) -> list[Problem]:

@@ -69,7 +69,7 @@ def accuracy(rows: Sequence[Row]) -> Figure | None:
     lines = math.ceil(len(tasks) / columns)
     figure = empty((9.0 if columns == 1 else 15.0, 0.6 + 5.8 * lines))
     panels = [figure.add_subplot(lines, columns, index + 1) for index in range(len(tasks))]
-    for task, axes, colour in zip(tasks, panels, COLOURS, strict=False):
+    for task, axes, colour in zip(tasks, panels, itertools.cycle(COLOURS), strict=False):
         scatter(axes, [row for row in known if row.task == task], colour)
         axes.set_title(f"{task.replace('_', ' ')}: throughput and published accuracy", loc="left", fontsize=11)
     left_out = len(rows) - len(known)
@@ -78,7 +78,7 @@ def accuracy(rows: Sequence[Row]) -> Figure | None:
     figure.canvas.draw()  # the layout is settled now; labels are placed in what it leaves
     figure.set_layout_engine("none")
     if nameless := sum(
-        beside(axes, [row for row in known if row.task == task]) for task, axes in zip(tasks, panels, strict=False)
+        beside(axes, [row for row in known if row.task == task]) for task, axes in zip(tasks, panels, strict=True)
     ):
         caption(figure, known, ", ".join(filter(None, (note, f"{nameless} names left out for want of room"))))
     return figure
@@ -144,7 +144,7 @@ def bars(rows: Sequence[Row], field: str, unit: str, title: str) -> Figure | Non
         return None
     shown = known[:BARS]
     tasks = sorted({row.task for row in known})
-    colours = dict(zip(tasks, COLOURS * len(tasks), strict=False))
+    colours = dict(zip(tasks, itertools.cycle(COLOURS), strict=False))
     figure = empty((9.0, 1.4 + 0.28 * len(shown)))
     axes = figure.add_subplot()
     places = range(len(shown))

@@ -122,6 +122,7 @@ def test_names_say_what_varies_and_nothing_else():
 
 def test_names_differ_also_where_capitals_do_not_count():
     assert distinct(["a", "A", "b", "a"]) == ["a", "A-2", "b", "a-3"]
+    assert distinct(["a", "a", "a-2", "a"]) == ["a", "a-2", "a-2-2", "a-3"], "also from names that look numbered"
 
 
 def test_what_many_have_in_common_is_said_once():

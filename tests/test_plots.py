@@ -40,6 +40,7 @@ CASES = {
     "in one place": [row(f"network_{index}", 50 + index / 1000, 75 + index / 1000) for index in range(8)],
     "two": [row("a", 1, 70), row("b", 1000, 80)],
     "long names": [row("a_name_that_never_ends_" * 4 + str(index), 50 + index, 75 + index) for index in range(4)],
+    "many tasks": [row(name, 50 + index, 75, task) for task in "abcdefghi" for index, name in enumerate("xyz")],
     "several tasks": [row(name, 50 + index, 75, task) for task in "abc" for index, name in enumerate("xyz")],
 }
 
@@ -52,6 +53,7 @@ def test_every_name_is_there_inside_and_covers_neither_a_point_nor_another(case)
     for axes in figure.axes:
         labels = [text.get_window_extent(renderer) for text in axes.texts if text.get_gid() == "label"]
         inside = axes.get_window_extent(renderer)
+        assert len(axes.collections) == 2, "spreads and points"
         points = axes.transData.transform(axes.collections[-1].get_offsets())
         boxes += len(labels)
         assert not any(one.overlaps(other) for one, other in itertools.combinations(labels, 2))
