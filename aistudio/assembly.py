@@ -108,8 +108,7 @@ def loading_weights_only() -> Iterator[None]:
     otherwise, with torch's own ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD``.
     """
     force, refuse_it = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
-    before = os.environ.get(force)
-    if before is not None or refuse_it in os.environ:
+    if force in os.environ or refuse_it in os.environ:
         yield
         return
     os.environ[force] = "1"

@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from aistudio.catalog import conf_folder
 from aistudio.config import compose
 from aistudio.errors import Problem, Refusal, refusal_text
-from aistudio.job import FAILED, INTERRUPTED, PASSED, REFUSED, reported
+from aistudio.job import FAILED, INTERRUPTED, PASSED, REFUSED, as_written, reported
 from aistudio.search import VERSION_BASE, without_plus
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
@@ -46,14 +46,14 @@ def main() -> int:
     inspected = any(getattr(arguments, name, None) for name in INSPECT)
     try:
         refuse_what_is_not_judged(arguments)
-        if arguments.multirun and not inspected:
-            from aistudio.sweep import sweep  # a single run needs none of it
-
-            return sweep(arguments.overrides, arguments.config_dir)
         if not inspected and "sanity=rules" in arguments.overrides:
-            from aistudio.verify import verify
+            from aistudio.verify import verify  # a run needs none of it
 
             return verify(arguments.overrides, arguments.config_dir)
+        if arguments.multirun and not inspected:
+            from aistudio.sweep import sweep
+
+            return sweep(arguments.overrides, arguments.config_dir)
         if not inspected:  # before Hydra makes a folder and before torch is imported
             compose(*arguments.overrides, config_dir=arguments.config_dir)
         return hand_to_hydra()
@@ -92,7 +92,7 @@ def hand_to_hydra() -> int:
     def job(config: DictConfig) -> None:
         settings = HydraConfig.get()
         try:
-            codes.append(reported(config, Path(settings.runtime.output_dir), [*settings.overrides.task]))
+            codes.append(reported(config, Path(settings.runtime.output_dir), as_written(settings)))
         except Refusal as refusal:  # through Hydra, it would be announced as an error
             refusals.append(refusal)
 

@@ -115,7 +115,7 @@ def in_sweep(config: DictConfig) -> int:
         leave(folder, config, "interrupted", stop.read_text(encoding="utf-8"))
         return FAILED
     (folder / LOG).unlink(missing_ok=True)
-    overrides = [*settings.overrides.task]
+    overrides = as_written(settings)
     job = logged if settings.launcher._target_ == IN_PROCESS else side_by_side
     if isolated(config, settings.launcher._target_):
         code = in_a_process_of_its_own(job, config, folder, overrides, leave)
@@ -124,6 +124,11 @@ def in_sweep(config: DictConfig) -> int:
     if code != PASSED and config.sweep.fail_fast:
         write_whole(stop, f"not started: sweep.fail_fast=true, and {folder.name} did not pass")
     return code
+
+
+def as_written(settings: DictConfig) -> list[str]:
+    """The overrides of a job, with ``${…}`` in them as it was written: a receipt holds no environment variable."""
+    return OmegaConf.to_container(settings.overrides.task, resolve=False)
 
 
 def isolated(config: DictConfig, launcher: str) -> bool:

@@ -31,7 +31,6 @@ from aistudio.report import Terminal, shown, without_verdict, write_whole
 from aistudio.search import VERSION_BASE, key_of, user_folders
 from aistudio.summarize import conclude
 from aistudio.summary import row
-from aistudio.verify import only_rules, verify
 
 NOT_USED = {  # keys of Hydra's own sweeps that mean nothing here
     "hydra.sweeper": "name what is swept on the command line, or in a script around it",
@@ -45,8 +44,6 @@ def sweep(overrides: Sequence[str], config_dir: str | None) -> int:
     """Run every combination that ``overrides`` span; the exit code: 0 only if every row passed, 130 if interrupted."""
     if unused := [*not_used(overrides)]:
         raise Refusal(unused)
-    if only_rules(overrides):
-        return verify(overrides, config_dir)
     jobs = [*judged(overrides, config_dir)]
     fitting = [job for job in jobs if not job.problems]
     if len(fitting) < len(jobs) and (not fitting or fitting[0].config["sweep"]["on_refusal"] == "stop"):

@@ -37,15 +37,17 @@ WHY = "a configuration is data; of code it names torchvision's models, torch's l
 OURS = "a model of torchvision.models, a class of torch.nn or torch.optim, a check, task or source of aistudio"
 # What files may say in Hydra's own section: where runs go (inside the folder they start from), what they are called,
 # and numbers and words for a launcher. The rest can start commands, write anywhere or change the environment.
-FREE = ("run.dir", "sweep.dir", "sweep.subdir", "job.name", "verbose", "help")
+FREE = ("verbose", "help")
 FILLED_IN = ("runtime", "overrides", "searchpath", "job.override_dirname")  # by Hydra, whatever files say
-FOLDERS = ("run.dir", "sweep.dir", "sweep.subdir", "launcher.submitit_folder")
+FOLDERS = ("run.dir", "sweep.dir", "sweep.subdir", "job.name", "launcher.submitit_folder")  # or a part of one
 LAUNCHER_KEYS = re.compile(
     r"_target_|n_jobs|backend|prefer|require|verbose|timeout|pre_dispatch|batch_size|max_nbytes|mmap_mode|submitit_folder"
     r"|timeout_min|cpus_per_(task|gpu)|gpus_per_(node|task)|tasks_per_node|nodes|mem_gb|mem_per_[cg]pu|name|partition|qos"
     r"|account|constraint|gres|exclude|array_parallelism|signal_delay_s|max_num_timeout"
 )
-WORD = re.compile(r"[\w .,:/=+*%@-]*", re.ASCII)  # nothing that could begin a line or a command in a batch script
+WORD = re.compile(
+    r"[\w.,:/=+*%@-]*", re.ASCII
+)  # nothing that could begin a line, an option or a command in a batch script
 
 
 def trusted() -> frozenset[str]:
@@ -109,15 +111,18 @@ def hydra_problems(said: DictConfig, own: DictConfig) -> list[Problem]:
 
 def is_free(key: str, value: Any) -> bool:
     """Whether files may set a key of Hydra's section to a value."""
+    if any(key == free or key.startswith(f"{free}.") for free in FREE + FILLED_IN):
+        return True
+    word = bool(WORD.fullmatch(inside(value)))
     if not key.startswith("launcher."):
-        return any(key == free or key.startswith(f"{free}.") for free in FREE + FILLED_IN)
+        return key in FOLDERS and word
     harmless = not value or isinstance(value, int | float)
-    return harmless or bool(LAUNCHER_KEYS.fullmatch(key.split(".", 1)[1]) and WORD.fullmatch(inside(value)))
+    return harmless or bool(LAUNCHER_KEYS.fullmatch(key.split(".", 1)[1]) and word)
 
 
 def inside(path: Any) -> str:
     """A path or a word, without what Hydra itself fills in: the time, the job's name, the folder of the sweep."""
-    return re.sub(r"\$\{(now|hydra\.job\.name|hydra\.sweep\.dir)(:[^{}$]*)?\}", "x", str(path))
+    return re.sub(r"\$\{(now:[%YmdjHMSf_-]*|hydra\.job\.name|hydra\.sweep\.dir)\}", "x", str(path))
 
 
 def escapes(path: Any) -> bool:

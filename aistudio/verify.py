@@ -23,11 +23,6 @@ FORMATS: dict[str, Callable[[Sequence[Judgement]], str]] = {
 }
 
 
-def only_rules(overrides: Sequence[str]) -> bool:
-    """Whether the command line asks for the rules alone."""
-    return "sanity=rules" in overrides
-
-
 def verify(overrides: Sequence[str], config_dir: str | None) -> int:
     """Judge all that ``overrides`` span and print it; the exit code: 0 if everything fits, 2 if something does not."""
     jobs, folders = [*judged(overrides, config_dir)], user_folders(overrides, config_dir)

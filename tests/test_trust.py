@@ -85,6 +85,13 @@ HYDRA = {  # what an experiment says in Hydra's own section
     "a launcher's interpreter": "{launcher: {python: ./evil.sh}}",
     "a launcher's arguments": "{launcher: {additional_parameters: {wrap: touch ran}}}",
     "a line in a batch script": '{launcher: {name: "x\\ntouch ran"}}',
+    "an option in a batch script": "{launcher: {name: 'x --output=/opt/out'}}",
+    "a line feed of strftime": "{launcher: {name: '${now:x%ntouch}'}}",
+    "a run folder by way of the time": "{run: {dir: '${now:/opt/out}'}}",
+    "a run folder above, by way of the time": "{run: {dir: '${now:../../out}'}}",
+    "a job's name that leads away": "{job: {name: ../../out}, run: {dir: 'outputs/${hydra.job.name}'}}",
+    "a job's name of two lines": '{job: {name: "x\\ntouch ran"}}',
+    "a sweep folder of two lines": '{sweep: {dir: "x\\ntouch ran"}}',
     "a sweeper": "{sweeper: {_target_: evil.Check}}",
     "an environment variable": "{job: {env_set: {AISTUDIO_TRUST: evil}}}",
     "a copied variable": "{job: {env_copy: [SECRET]}}",
@@ -249,6 +256,21 @@ def test_secrets_of_the_environment_get_into_no_report(tmp_path, monkeypatch):
         "replayed, it is there"
     )
     assert config["a"] == "hunter2", "and it is there again"
+
+
+def test_a_receipt_says_the_command_line_as_it_was_written(tmp_path):
+    line = ["backbone=mobilenet_v3_small", "sanity=quick", "sanity.image_size=64", "task.image_size=64"]
+    line += ["sanity.checks.learns.why=${oc.env:SECRET}", "runtime.threads=1"]
+    for flags, where in (((), "hydra.run.dir=out"), (("-m",), "hydra.sweep.dir=out")):
+        command = [sys.executable, "-m", "aistudio", *flags, *line, where]
+        done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "SECRET": "hunter2"}, capture_output=True)
+        assert done.returncode == 0, done.stderr
+    reports = [json.loads(path.read_text()) for path in tmp_path.rglob("report.json")]
+    assert len(reports) == 2
+    for report in reports:
+        assert line[-2] in report["receipt"]["overrides"]
+        assert report["config"]["sanity"]["checks"]["learns"]["why"] == "${oc.env:SECRET}"
+        assert "hunter2" not in json.dumps([report["config"], report["receipt"]])
 
 
 def test_a_folder_of_pictures_may_come_from_the_environment(tmp_path, monkeypatch, cli, no_torch):
