@@ -7,9 +7,13 @@ Importing it imports no torch; ``assemble`` and ``sanity_run`` do when they are 
     report = aistudio.sanity_run(cfg)                                       # checks, measurements, verdict
 """
 
-from typing import TYPE_CHECKING
+from aistudio import doors
 
-from aistudio.errors import Problem, Refusal
+doors.leave_out_the_current_folder()  # before anything else is imported
+
+from typing import TYPE_CHECKING  # noqa: E402
+
+from aistudio.errors import Problem, Refusal  # noqa: E402
 
 if TYPE_CHECKING:
     from aistudio.assembly import assemble

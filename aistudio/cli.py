@@ -18,9 +18,11 @@ from omegaconf import DictConfig
 
 from aistudio.catalog import conf_folder
 from aistudio.config import compose
+from aistudio.doors import SafeChildren, reach
 from aistudio.errors import Problem, Refusal, refusal_text
 from aistudio.job import FAILED, INTERRUPTED, PASSED, REFUSED, as_written, reported
 from aistudio.search import VERSION_BASE, without_plus
+from aistudio.trust import trusted
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 INSPECT = (
@@ -40,6 +42,13 @@ NOT_OURS = {  # options of Hydra's that would run what nobody has judged, and wh
 
 def main() -> int:
     """Run ``python -m aistudio`` with the arguments of the process; the exit code."""
+    reach(trusted())
+    with SafeChildren():
+        return answered()
+
+
+def answered() -> int:
+    """Do what was asked for, and say in a few lines what keeps it from being done."""
     sys.argv[1:] = without_plus(sys.argv[1:])  # Hydra reads them again
     arguments = get_args_parser().parse_args()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # a bug of ours keeps its traceback

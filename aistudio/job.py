@@ -11,11 +11,12 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from aistudio.doors import reach
 from aistudio.errors import Refusal, refusal_text
 from aistudio.isolation import LOG, in_a_process_of_its_own
 from aistudio.receipt import receipt
 from aistudio.report import Terminal, as_json, shown, without_verdict, write_whole
-from aistudio.trust import plain
+from aistudio.trust import plain, trusted
 
 PASSED, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 IN_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
@@ -108,6 +109,7 @@ def printing_to(path: Path) -> Iterator[None]:
 
 def in_sweep(config: DictConfig) -> int:
     """One job of a sweep, as launchers call it, here or on another machine; the exit code that it would have alone."""
+    reach(trusted())  # this may be a new process, on another machine
     settings = HydraConfig.get()
     folder = Path(settings.runtime.output_dir)
     stop = folder.parent / STOP

@@ -18,11 +18,13 @@ from omegaconf import DictConfig, OmegaConf
 from rich.text import Text
 
 from aistudio.config import judge
+from aistudio.doors import reach
 from aistudio.errors import Problem, Refusal, refusal_text
 from aistudio.job import FAILED, PASSED, REFUSED, import_sanity_run
 from aistudio.receipt import digest
 from aistudio.records import SanityReport
 from aistudio.report import Terminal, quantity
+from aistudio.trust import trusted
 
 MEMORY = 0.10  # share by which peak memory may differ: allocators round, and processes hold different libraries
 NO_VERDICT = ("refused", "broke", "interrupted", "unfinished")
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m aistudio.replay", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("report", type=Path, help="a report.json that a run has left")
     given = parser.parse_args(arguments)
+    reach(trusted())
     terminal = Terminal()
     try:
         before = read(given.report)

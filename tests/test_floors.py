@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "aistudio"
 FLOORS = [  # from the ground up; a name stands for the file and for all files of a folder
-    ["errors", "records", "receipt"],
+    ["doors", "errors", "records", "receipt"],
     ["limits", "trust"],
     ["rules", "report"],
     ["catalog", "summary", "labels", "annotations"],
