@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from aistudio.errors import Problem, Refusal
+from aistudio.errors import Problem, Refusal, first_line
 
 SIDE = 224  # pixels: divisible by 32, and large enough for every torchvision classifier
 STRIDES = (4, 8, 16, 32)
@@ -105,7 +105,7 @@ def _watch(model: nn.Module, name: str) -> tuple[Tensor, object, list[Call], _Op
                 [
                     Problem(
                         what=f"backbone={name} cannot be followed through a picture of {SIDE} x {SIDE}",
-                        why=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}",
+                        why=f"{type(error).__name__}: {first_line(error)}",
                         where="backbone.model",
                         instead="name the maps of strides 4, 8, 16, 32 and their channels in backbone.taps",
                     )

@@ -40,3 +40,14 @@ def refusal_text(problems: Iterable[Problem]) -> str:
         parts = (("why", problem.why), (where, problem.where), ("instead", problem.instead))
         lines += [f"  {name:<8} {text}" for name, text in parts if text]
     return "\n".join(lines)
+
+
+def first_line(text: object) -> str:
+    """The first line of a text, or of what an error says."""
+    try:
+        said = str(text).strip()
+    except Exception:  # an error's class may be anybody's
+        said = ""
+    if said:
+        return said.splitlines()[0]
+    return "no message" if isinstance(text, BaseException) else ""

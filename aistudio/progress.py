@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from aistudio.errors import first_line
 from aistudio.report import MARKS, Terminal, grid
 from aistudio.summary import Row, row
 
@@ -69,7 +70,7 @@ class Progress:
         )
         self.terminal.print(line)
         if ended.outcome != "passed" and ended.reason:
-            first = ended.reason.splitlines()[0]
+            first = first_line(ended.reason)
             self.terminal.print(Text(f"{' ' * (2 * len(str(self.total)) + 6)}{ended.outcome}: {first}"), wrap=False)
         self.terminal.start(f"{done} of {self.total} jobs done {ahead}")
 

@@ -7,27 +7,28 @@ out as they were; memory may differ by a tenth; a time that differs beyond the s
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from rich.text import Text
 
+from aistudio import report_file
 from aistudio.config import judge
 from aistudio.doors import reach
-from aistudio.errors import Problem, Refusal, refusal_text
+from aistudio.errors import Problem, Refusal, first_line, refusal_text
 from aistudio.job import FAILED, PASSED, REFUSED, import_sanity_run
 from aistudio.receipt import digest
-from aistudio.records import SanityReport
+from aistudio.records import CheckResult, Measurement, SanityReport
 from aistudio.report import Terminal, quantity
+from aistudio.report_file import Report
 from aistudio.trust import trusted
 
 MEMORY = 0.10  # share by which peak memory may differ: allocators round, and processes hold different libraries
-NO_VERDICT = ("refused", "broke", "interrupted", "unfinished")
+MOST_THREADS = 4096  # of a machine; more is no number of threads
 
 
 @dataclass(frozen=True)
@@ -62,69 +63,75 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return FAILED if any(change.kind == "drift" for change in found) else PASSED
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Report:
     """A report that ended in a verdict; anything else is refused."""
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        verdict, _ = report["verdict"], report["config"]["task"]["name"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        why = f"{type(error).__name__}: {error}"
-        raise Refusal([Problem(f"{path} is no report", why, str(path), "the report.json of a run")]) from None
-    if verdict in NO_VERDICT:
-        why = f"that run was {verdict}" if verdict != "broke" else "that run broke"
+        report = report_file.read(path)
+    except report_file.Unreadable as error:
+        raise Refusal([Problem(f"{path} is no report", str(error), str(path), "the report.json of a run")]) from None
+    if report.verdict not in report_file.VERDICTS:
+        why = f"that run was {report.verdict}" if report.verdict != "broke" else "that run broke"
         raise Refusal([Problem(f"{path} has no verdict to compare with", why, str(path), "the report of a whole run")])
     return report
 
 
-def configuration(before: Mapping[str, Any]) -> DictConfig:
+def configuration(before: Report) -> DictConfig:
     """The report's configuration, judged anew, with as many CPU threads as then: sums depend on their number."""
-    recorded = before.get("receipt", {}).get("config_sha256")
-    if recorded and recorded != digest(before["config"]):
-        why = "it does not hash to the receipt's config_sha256"
-        raise Refusal([Problem("the report's configuration was edited", why, "config", "the report as it was written")])
-    config = OmegaConf.create(before["config"])
-    problems = judge(config)
+    try:
+        if before.config_sha256 and before.config_sha256 != digest(before.config):
+            why = "it does not hash to the receipt's config_sha256"
+            where, instead = "config", "the report as it was written"
+            raise Refusal([Problem("the report's configuration was edited", why, where, instead)])
+        config = OmegaConf.create(dict(before.config))
+        problems = judge(config)
+    except (OmegaConfBaseException, RecursionError) as error:
+        why = first_line(error) if isinstance(error, OmegaConfBaseException) else "it is nested too deeply"
+        raise Refusal([Problem("the report's configuration cannot be read", why, "config")]) from None
     if problems:
         raise Refusal(problems)
     if config.runtime.threads is None:
-        config.runtime.threads = int(before["versions"]["threads"])
+        config.runtime.threads = threads(before.versions)
     return config
 
 
-def changes(before: Mapping[str, Any], report: SanityReport) -> Iterator[Change]:
+def threads(versions: Mapping[str, str]) -> int | None:
+    """How many CPU threads a run had; None where its report does not say."""
+    count = versions.get("threads", "")
+    return int(count) if count.isdecimal() and 0 < int(count[:9]) <= MOST_THREADS else None
+
+
+def changes(before: Report, report: SanityReport) -> Iterator[Change]:
     """What came out otherwise: checks, measurements, weights."""
-    then = {check["name"]: check for check in before["checks"]}
-    now = {check.name: asdict(check) for check in report.checks}
+    then, now = ({check.name: check for check in checks} for checks in (before.checks, report.checks))
     for name in {**then, **now}:
         yield from change("drift", name, described(then.get(name)), described(now.get(name)))
-    measured = {one["name"]: one for one in before["measurements"]}
+    measured = {one.name: one for one in before.measurements}
     for one in report.measurements:
-        yield from measurement_changes(measured.get(one.name), asdict(one))
-    weights = before.get("receipt", {}).get("weights", {})
-    for name in {**weights, **report.weights}:
-        yield from change("drift", name, weights.get(name, "not there"), report.weights.get(name, "not there"))
+        yield from measurement_changes(measured.get(one.name), one)
+    for name in {**before.weights, **report.weights}:
+        yield from change("drift", name, before.weights.get(name, "not there"), report.weights.get(name, "not there"))
 
 
-def described(check: Mapping[str, Any] | None) -> str:
+def described(check: CheckResult | None) -> str:
     """How a check ended, in words that are the same for the same end."""
-    return "not run" if check is None else f"{check['status']}: {check['seen'] or check['cause']}"
+    return "not run" if check is None else f"{check.status}: {check.seen or check.cause}"
 
 
-def measurement_changes(then: Mapping[str, Any] | None, now: Mapping[str, Any]) -> Iterator[Change]:
+def measurement_changes(then: Measurement | None, now: Measurement) -> Iterator[Change]:
     """Whether a number differs by more than it may."""
-    if then is None or then["value"] is None or now["value"] is None:
+    if then is None or then.value is None or now.value is None:
         return
-    kind, same = "drift", then["value"] == now["value"]
-    if now["unit"] == "bytes":
-        same = abs(now["value"] - then["value"]) <= MEMORY * then["value"]
-    elif now["name"].endswith("images_per_second"):
+    kind, same = "drift", then.value == now.value
+    if now.unit == "bytes":
+        same = abs(now.value - then.value) <= MEMORY * then.value
+    elif now.name.endswith("images_per_second"):
         same = True  # another name for the time that is compared
-    elif now["low"] is not None:
-        kind, same = "warning", now["low"] <= then["high"] and then["low"] <= now["high"]
-    elif now["name"] == "time_to_verdict":
+    elif now.low is not None:
+        kind, same = "warning", then.low is not None and now.low <= then.high and then.low <= now.high
+    elif now.name == "time_to_verdict":
         same = True  # it holds what the machine did besides; forward and training step are the times to compare
     if not same:
-        yield Change(kind, now["name"], quantity(then["value"], now["unit"]), quantity(now["value"], now["unit"]))
+        yield Change(kind, now.name, quantity(then.value, now.unit), quantity(now.value, now.unit))
 
 
 def change(kind: str, name: str, before: str, now: str) -> Iterator[Change]:
@@ -133,7 +140,7 @@ def change(kind: str, name: str, before: str, now: str) -> Iterator[Change]:
         yield Change(kind, name, before, now)
 
 
-def tell(found: Sequence[Change], before: Mapping[str, Any], report: SanityReport, terminal: Terminal) -> None:
+def tell(found: Sequence[Change], before: Report, report: SanityReport, terminal: Terminal) -> None:
     """Print the changes, what else differs between the two runs, and the verdict."""
     terminal.print()
     for one in found:
@@ -141,7 +148,7 @@ def tell(found: Sequence[Change], before: Mapping[str, Any], report: SanityRepor
         terminal.print(Text.assemble((f"{one.kind:<8}", style), f" {one.name}"))
         terminal.print(Text(f"           was  {one.before}\n           is   {one.now}"), wrap=False)
     for name, version in report.versions.items():
-        was = before["versions"].get(name)
+        was = before.versions.get(name)
         if was != version:
             terminal.print(Text(f"since then {name}: {was} -> {version}", "dim"), wrap=False)
     drifts = sum(one.kind == "drift" for one in found)

@@ -9,11 +9,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from aistudio import report_file
+from aistudio.errors import first_line
+from aistudio.records import Measurement
 from aistudio.report import quantity, write_whole
 
 SCHEMA = 1
@@ -66,61 +71,49 @@ class Row:
 
 def rows(folders: Iterable[Path]) -> list[Row]:
     """A row for every ``report.json`` below the folders, each file once; jobs in the order of their numbers."""
-    files = {path.resolve(): path for folder in folders for path in folder.rglob("report.json")}
+    found = (Path(at) for folder in folders for at, *names in os.walk(folder) if "report.json" in chain(*names))
+    files = {os.path.realpath(at): at / "report.json" for at in found}
     return [row(path) for path in sorted(files.values(), key=_natural)]
 
 
 def row(path: Path) -> Row:
     """What one report says; a file that is no report gives a row that says so."""
-    job, folder = path.parent.resolve().name, path.parent.as_posix()
+    names = os.path.basename(os.path.realpath(path.parent)), path.parent.as_posix()
+    job, folder = (os.fsencode(name).decode(errors="backslashreplace") for name in names)  # a name may be any bytes
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        measured = {one["name"]: one for one in report["measurements"]}
-        failures = [check for check in report["checks"] if check["status"] == "failed"]
-        return Row(
-            job=job,
-            **_settings(report["config"]),
-            device=report.get("versions", {}).get("device", ""),
-            outcome=report["verdict"],
-            reason=report.get("reason") or "; ".join(f"{check['name']}: {check['seen']}" for check in failures),
-            seconds=report["seconds"],
-            folder=folder,
-            **_numbers(measured),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        report = report_file.read(path)
+    except report_file.Unreadable as error:
         nothing = dict.fromkeys(("task", "architecture", "backbone", "level", "device"), "")
         unknown = dict.fromkeys(Row.__dataclass_fields__)
-        reason = f"{path.name} is no report of aistudio: {type(error).__name__}: {error}"
+        reason = f"{path.name} is no report of aistudio: {error}"
         return Row(**{**unknown, **nothing, "outcome": "unreadable", "reason": reason, "folder": folder, "job": job})
+    failures = [check for check in report.checks if check.status == "failed"]
+    return Row(
+        job=job,
+        **asdict(report.settings),
+        device=report.versions.get("device", ""),
+        outcome=report.verdict,
+        reason=report.reason or "; ".join(f"{check.name}: {check.seen}" for check in failures),
+        seconds=report.seconds,
+        folder=folder,
+        **_numbers({one.name: one for one in report.measurements}),
+    )
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a job was; a combination that was refused by its names has no more than these."""
-    sanity, data, published = (config.get(name, {}) for name in ("sanity", "data", "backbone"))
-    published = published.get("published") or {}
-    return {
-        **{group: config[group]["name"] for group in ("task", "architecture", "backbone")},
-        "level": sanity.get("level", ""),
-        "seed": config.get("runtime", {}).get("seed"),
-        "image_size": config["task"].get("image_size"),
-        "batch_size": sanity.get("measure", {}).get("batch_size") or data.get("batch_size"),
-        "top1": published.get("top1"),
-    }
-
-
-def _numbers(measured: dict[str, Any]) -> dict[str, Any]:
+def _numbers(measured: Mapping[str, Measurement]) -> dict[str, Any]:
     """The measurements of a row; forward and training step with their spread."""
-    found: dict[str, Any] = {name: measured.get(name, {}).get("value") for name in ("parameters", "multiply_adds")}
+    values = {name: one.value for name, one in measured.items()}
+    found: dict[str, Any] = {name: values.get(name) for name in ("parameters", "multiply_adds")}
     for name, source in (*((name, name) for name in TIMES), ("images_per_second", "forward_images_per_second")):
-        one = measured.get(source, {})
-        found |= {name: one.get("value"), f"{name}_low": one.get("low"), f"{name}_high": one.get("high")}
-    peaks = [measured.get(f"{name}_peak_memory", {}).get("value") for name in TIMES]
+        one = measured.get(source)
+        found |= {name: one and one.value, f"{name}_low": one and one.low, f"{name}_high": one and one.high}
+    peaks = [values.get(f"{name}_peak_memory") for name in TIMES]
     return found | {"peak_memory": max((peak for peak in peaks if peak is not None), default=None)}
 
 
 def _natural(path: Path) -> list[tuple[int, int | str]]:
     """``job/10`` after ``job/9``."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in path.parts]
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in path.parts]
 
 
 def leaders(rows: Iterable[Row]) -> dict[tuple[str, str], float]:
@@ -175,7 +168,7 @@ def reasons(rows: Sequence[Row]) -> list[str]:
     alike: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row.outcome != "passed":
-            alike.setdefault((row.outcome, row.reason.splitlines()[0] if row.reason else ""), []).append(row)
+            alike.setdefault((row.outcome, first_line(row.reason)), []).append(row)
     return [f"{outcome}: {_who(group)}  {reason}".rstrip() for (outcome, reason), group in alike.items()]
 
 

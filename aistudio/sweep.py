@@ -22,11 +22,13 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
+from aistudio import report_file
 from aistudio.catalog import conf_folder
 from aistudio.combinations import Job, in_short, judged
 from aistudio.errors import Problem, Refusal, refusal_text
 from aistudio.job import FAILED, INTERRUPTED, PASSED, STOP, in_sweep
 from aistudio.progress import Progress
+from aistudio.records import verdict
 from aistudio.report import Terminal, shown, without_verdict, write_whole
 from aistudio.search import VERSION_BASE, key_of, user_folders
 from aistudio.summarize import conclude
@@ -148,11 +150,11 @@ def named(job: Job) -> dict[str, dict[str, str]]:
 
 
 def passed_before(path: Path, config: Mapping[str, Any]) -> bool:
-    """Whether a report says that this very configuration has passed."""
+    """Whether a report says, and shows, that this very configuration has passed."""
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        return report["verdict"] == "passed" and same(report["config"], config)
-    except (OSError, ValueError, KeyError, TypeError):
+        report = report_file.read(path)
+        return report.verdict == "passed" == verdict(report.checks) and same(report.config, config)
+    except (report_file.Unreadable, RecursionError):
         return False
 
 

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "aistudio"
 FLOORS = [  # from the ground up; a name stands for the file and for all files of a folder
     ["doors", "errors", "records", "receipt"],
     ["limits", "trust"],
-    ["rules", "report"],
+    ["rules", "report", "report_file"],
     ["catalog", "summary", "labels", "annotations"],
     ["plots"],
     ["search", "summarize", "progress"],

@@ -7,6 +7,7 @@ import pytest
 
 from aistudio import replay
 from aistudio.receipt import digest, git
+from aistudio.records import Measurement
 
 FAST = ("sanity=quick", "sanity.image_size=64", "task.image_size=64", "runtime.threads=1")
 
@@ -85,6 +86,7 @@ def test_numbers_that_differ(name, factor, code, original):
     now = {
         field: value * factor if field in ("value", "low", "high") and value else value for field, value in then.items()
     }
+    then, now = Measurement(**then), Measurement(**now)
     kinds = {change.kind for change in replay.measurement_changes(then, now)}
     assert kinds == ({"drift"} if code else set() if name == "time_to_verdict" else {"warning"})
     assert not [*replay.measurement_changes(then, then)]
@@ -126,6 +128,11 @@ def refused(report):
 def test_what_cannot_be_replayed_is_refused(edit, what, again):
     code, out, err = again(edit)
     assert code == 2 and what in err and "  instead " in err and not out
+
+
+@pytest.mark.parametrize("said", ["0", "-1", "many", "9" * 5000, ""])
+def test_a_report_that_does_not_say_its_threads_leaves_them_to_torch(said):
+    assert replay.threads({"threads": said}) is None and replay.threads({"threads": "4"}) == 4
 
 
 def test_no_file_is_refused(tmp_path, capsys):

@@ -11,6 +11,7 @@ from torch import nn
 from aistudio.assembly import assemble, build, named_backbone, resolve_device
 from aistudio.catalog import models
 from aistudio.checks.outcome import passed
+from aistudio.checks.watch import finding
 from aistudio.config import compose
 from aistudio.errors import Refusal
 from aistudio.sanity import make_subject, runtime_settings, sanity_run
@@ -241,3 +242,20 @@ def test_the_list_of_what_ships_is_whole():
 def test_no_check_fails_what_ships(model, seed):
     report = sanity_run(compose(*model, "sanity=full", "runtime.device=cpu", f"runtime.seed={seed}", *CHECKS_ALONE))
     assert report.failures == ()
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError("it has no words")
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [
+        (MemoryError(), "MemoryError: no message"),
+        (RuntimeError(" \n"), "RuntimeError: no"),
+        (Mute(), "Mute: no message"),
+    ],
+)
+def test_an_exception_without_a_message_is_a_failed_check(error, seen):
+    assert finding(error).status == "failed" and finding(error).seen.startswith(seen)

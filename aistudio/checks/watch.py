@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from aistudio.checks.outcome import Outcome, failed
+from aistudio.errors import first_line
 from aistudio.records import CheckResult
 
 OUT_OF_MEMORY = (
@@ -57,16 +58,16 @@ class Watch:
 def finding(error: Exception) -> Outcome:
     """An exception as the failed outcome of the check that met it, with the last line that is not a library's."""
     if is_out_of_memory(error):
-        return failed(str(error).strip().splitlines()[0], "enough memory for the model and one batch", OUT_OF_MEMORY)
+        seen = f"{type(error).__name__}: {first_line(error)}"
+        return failed(seen, "enough memory for the model and one batch", OUT_OF_MEMORY)
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename and "<" not in frame.filename]
     place = f" ({Path(own[-1].filename).name}:{own[-1].lineno}, {own[-1].name})" if own else ""
-    first = (str(error).strip().splitlines() or [""])[0]
     cause = "the model, the task or the check raised"
-    return failed(f"{type(error).__name__}: {first}{place}", "no exception", cause)
+    return failed(f"{type(error).__name__}: {first_line(error)}{place}", "no exception", cause)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out, on a GPU or on the CPU."""
-    said = any(words in str(error) for words in ("can't allocate memory", "out of memory"))
+    said = any(words in repr(error) for words in ("can't allocate memory", "out of memory"))
     return said or isinstance(error, torch.OutOfMemoryError | MemoryError)

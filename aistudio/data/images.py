@@ -20,7 +20,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Generator, Tensor
 
-from aistudio.errors import Problem, Refusal
+from aistudio.errors import Problem, Refusal, first_line
 from aistudio.scene import Scene, place_scene
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
@@ -85,8 +85,8 @@ class ImageFolder:
                     folders.append(entry.path)
 
     def _warn(self, path: str, error: Exception) -> None:
-        reason = str(error).splitlines()[0] if str(error) else "no reason given"
-        warning = f"{printable(os.path.relpath(path, self.root))}: {type(error).__name__}, {printable(reason)}"
+        reason = printable(first_line(error))
+        warning = f"{printable(os.path.relpath(path, self.root))}: {type(error).__name__}, {reason}"
         if warning not in self.warnings:
             self.warnings.append(warning)
 
