@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.error import URLError
@@ -20,9 +20,11 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from aistudio.backbones import BackboneWrapper, freeze
-from aistudio.config import judge
+from aistudio.config import settle
 from aistudio.errors import Problem, Refusal
+from aistudio.interpolations import left_over_problems
 from aistudio.signatures import keyword_problems
+from aistudio.trust import target_problems
 
 NOT_FOR_THE_TASK = ("name", "image_size", "rules")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -35,6 +37,7 @@ def assemble(cfg: DictConfig, seed: int | None = None) -> nn.Module:
     Raises `Refusal` for what the rules refuse, and for weights that do not exist, cannot be had, or were trained for
     another number of classes.
     """
+    cfg = as_config(settle(cfg).values)  # whoever composed it, what is judged here is what is built
     refuse(torch_problems(cfg))
     outputs = build_task(cfg).outputs
     with torch.random.fork_rng(devices=[]):
@@ -46,10 +49,16 @@ def assemble(cfg: DictConfig, seed: int | None = None) -> nn.Module:
     return model
 
 
+def as_config(values: Mapping[str, Any]) -> DictConfig:
+    """Settled values, read by attributes: nothing is left in them to interpret, and unknown keys are errors."""
+    config = OmegaConf.create(dict(values))
+    OmegaConf.set_struct(config, True)
+    return config
+
+
 def torch_problems(cfg: DictConfig) -> list[Problem]:
     """What could not be judged before torch and torchvision were there: arguments of ``_target_`` entries, weights."""
-    refuse(judge(cfg))  # another application may have composed it; and below, targets are looked up
-    settings = {**OmegaConf.to_container(cfg, resolve=True), "task": task_settings(cfg)}
+    settings = {**OmegaConf.to_container(cfg), "task": task_settings(cfg)}
     # the backbone's own entry stands inside the architecture's, too
     problems = list({(problem.why, problem.instead): problem for problem in keyword_problems(settings)}.values())
     return problems or weight_problems(cfg, build_task(cfg).outputs)
@@ -86,10 +95,15 @@ def build_optimizer(cfg: DictConfig) -> Callable[[Iterable[nn.Parameter]], torch
 
 
 def build(node: Any, where: str, **extra: Any) -> Any:
-    """Make the object of a ``_target_`` entry; what the entry got wrong is a `Refusal` that names ``where``."""
+    """Make the object of a ``_target_`` entry; what the entry got wrong is a `Refusal` that names ``where``.
+
+    What is made is a plain container that is looked at here once more: in it nothing is left to interpret.
+    """
+    entry = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    refuse([*target_problems({where: entry}), *left_over_problems({where: entry})])
     try:
         with loading_weights_only():
-            return instantiate(node, _convert_="all", **extra)
+            return instantiate(entry, _convert_="all", **extra)
     except InstantiationException as error:
         cause = error.__cause__ or error
         if isinstance(cause, Refusal):

@@ -21,8 +21,8 @@ from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from aistudio import catalog, rules
-from aistudio.config import Composition, composition, resolve
+from aistudio import catalog
+from aistudio.config import Composition, Settled, composition, resolve, verdict
 from aistudio.errors import Problem, Refusal
 from aistudio.limits import MISSING, lookup
 from aistudio.search import available, key_of, user_folders
@@ -100,7 +100,7 @@ class Batch:
         self.found = found
         self.unresolved = OmegaConf.to_container(found.config)
         self.interpolations = " ".join(interpolations(self.unresolved))
-        self.resolved: dict[tuple[Any, ...], tuple[Mapping[str, Any], list[Problem]]] = {}
+        self.settled: dict[tuple[Any, ...], tuple[Settled, list[Problem]]] = {}
 
     def takes(self, values: Mapping[str, Any]) -> bool:
         """Whether these values do no more than replace values: nothing looks at their keys but rules."""
@@ -114,15 +114,15 @@ class Batch:
         felt = {key: value for key, value in values.items() if key.rpartition(".")[2] in self.interpolations}
         known = (*felt.items(),)
         typed = (*known, *(type(value) for value in felt.values()))  # 1, 1.0 and true are equal keys
-        if typed not in self.resolved:
+        if typed not in self.settled:
             for key, value in felt.items():
                 OmegaConf.update(self.found.config, key, value)
-            self.resolved[typed] = resolve(self.found.config)
-        config, obstacles = self.resolved[typed]
-        for key, value in values.items():
-            if key not in felt and config:
-                config = replaced(config, key.split("."), value)
-        return [*self.found.problems, *(obstacles or rules.judge(config, self.found.chosen))], config
+            self.settled[typed] = resolve(self.found.config)
+        settled, obstacles = self.settled[typed]
+        if obstacles:
+            return [*self.found.problems, *obstacles], settled.written
+        settled = with_replaced(settled, {key: value for key, value in values.items() if key not in felt})
+        return [*self.found.problems, *verdict(settled, self.found.chosen)], settled.written
 
 
 def composed(line: Sequence[str], config_dir: str | Path | None) -> Batch | tuple[Problem, ...]:
@@ -163,6 +163,14 @@ def interpolations(node: Any) -> Iterator[str]:
             yield from interpolations(value)
     elif isinstance(node, str) and "${" in node:
         yield node
+
+
+def with_replaced(settled: Settled, values: Mapping[str, Any]) -> Settled:
+    """A settled configuration with some values replaced, in what is built and in what is written."""
+    trees = [settled.values] if settled.written is settled.values else [settled.values, settled.written]
+    for key, value in values.items():
+        trees = [replaced(tree, key.split("."), value) for tree in trees]
+    return Settled(trees[0], trees[-1])
 
 
 def replaced(config: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:

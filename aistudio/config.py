@@ -5,8 +5,8 @@ Hydra composes; ``diagnose.py`` explains what Hydra refuses or lets pass. All of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from aistudio import diagnose, rules, trust
 from aistudio.catalog import GROUPS, options
 from aistudio.errors import Problem, Refusal
+from aistudio.interpolations import left_over_problems, resolver_problems, texts
 from aistudio.search import HYDRA_ERRORS, hydra_composed, key_of, user_folders, without_hydra, without_plus
 
 
@@ -34,10 +35,22 @@ def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig
         Refusal: with every problem that was found.
     """
     found = composition(without_plus(overrides), config_dir)
-    problems = [*found.problems, *(found.obstacles or rules.judge(found.resolved, found.chosen))]
+    problems = [*found.problems, *(found.obstacles or verdict(found.settled, found.chosen))]
     if problems:
         raise Refusal(problems)
     return found.config
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A configuration that was resolved once, as plain containers in which nothing is left to interpret.
+
+    ``values`` is what is judged and what is built, with the environment in it; ``written`` is the same for reports and
+    messages, where environment variables stand as they were written.
+    """
+
+    values: Mapping[str, Any]
+    written: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,13 +58,13 @@ class Composition:
     """What Hydra made of some overrides, before the rules have judged the values in it.
 
     ``chosen`` maps groups to the options that were taken; ``problems`` is what is wrong with the keys, whatever their
-    values; ``resolved`` is the configuration as plain containers, empty where ``obstacles`` keep it from that.
+    values; ``settled`` is the configuration as plain containers, empty where ``obstacles`` keep it from that.
     """
 
     config: DictConfig
     chosen: Mapping[str, str]
     problems: Sequence[Problem]
-    resolved: Mapping[str, Any]
+    settled: Settled
     obstacles: Sequence[Problem]
 
 
@@ -74,8 +87,7 @@ def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Comp
     unresolved = OmegaConf.to_container(config)
     problems += diagnose.unknown_keys(unresolved, chosen, folders, overrides)
     problems += diagnose.misnamed(unresolved, chosen)
-    resolved, obstacles = resolve(config)
-    return Composition(config, chosen, problems, resolved, obstacles)
+    return Composition(config, chosen, problems, *resolve(config))
 
 
 def hydras_own(overrides: Sequence[str], choices: Mapping[str, str]) -> DictConfig:
@@ -105,23 +117,65 @@ def problems_of(overrides: Sequence[str] | None, config_dir: str | Path | None) 
     return []
 
 
-def judge(config: DictConfig) -> list[Problem]:
-    """The rules' verdict on a composed configuration; a value that cannot be resolved is a problem, too."""
-    resolved, obstacles = resolve(config)
-    return obstacles or rules.judge(resolved)
+def settle(config: DictConfig) -> Settled:
+    """Resolve a composed configuration, once, and judge what came out; a `Refusal` with all that is wrong."""
+    settled, obstacles = resolve(config)
+    if problems := obstacles or verdict(settled):
+        raise Refusal(problems)
+    return settled
 
 
-def resolve(config: DictConfig) -> tuple[Mapping[str, Any], list[Problem]]:
+def verdict(settled: Settled, chosen: Mapping[str, str] | None = None) -> list[Problem]:
+    """The rules' verdict on the values that would be built, in words that hold no environment variable."""
+    problems = rules.judge(settled.values, chosen)
+    return problems if settled.written is settled.values else [as_written(one, settled) for one in problems]
+
+
+def as_written(problem: Problem, settled: Settled) -> Problem:
+    """A problem with what came from the environment named as it was written."""
+    parts = {field.name: getattr(problem, field.name) for field in fields(problem)}
+    for value, name in sorted(from_environment(settled), key=lambda pair: -len(pair[0])):
+        parts = {field: text.replace(value, name) for field, text in parts.items()}
+    return Problem(**parts)
+
+
+def from_environment(settled: Settled) -> Iterator[tuple[str, str]]:
+    """Values that hold an environment variable, each with how it was written; of targets their package, too."""
+    written = dict(trust.leaves(settled.written))
+    for key, value in trust.leaves(settled.values):
+        name = str(written.get(key))
+        if value and str(value) != name and "${oc.env" in name:
+            yield str(value), name
+            if key.endswith("_target_"):
+                yield str(value).split(".")[0], "PACKAGE"
+
+
+def resolve(config: DictConfig) -> tuple[Settled, list[Problem]]:
     """The configuration as plain containers, or what keeps it from being resolved."""
-    unresolved = OmegaConf.to_container(config)
+    unresolved, nothing = OmegaConf.to_container(config), Settled({}, {})
     sections = [name for name in GROUPS if name != "experiment" and not isinstance(unresolved.get(name), Mapping)]
     if sections:
         why = "it holds keys and values"
-        return {}, [Problem(f"{name} is no section", why, name, f"{name}={options(name)[0]}") for name in sections]
+        return nothing, [Problem(f"{name} is no section", why, name, f"{name}={options(name)[0]}") for name in sections]
     missing = [*rules.missing_keys(unresolved)]
     if missing:  # what interpolates a missing value cannot be resolved; the names alone are said
-        return {}, [Problem(f"{key} is missing", "it has no default", key, f"{key}=VALUE") for key in missing]
+        return nothing, [Problem(f"{key} is missing", "it has no default", key, f"{key}=VALUE") for key in missing]
+    whole = whole_tree(config, unresolved)
+    if foreign := [*resolver_problems(whole)]:
+        return nothing, foreign
     try:
-        return trust.plain(config), []
+        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        return {}, [diagnose.in_its_own_words(error)]
+        return nothing, [diagnose.in_its_own_words(error)]
+    try:
+        written = trust.plain(config) if any("oc.env" in text for _, text in texts(whole)) else values
+    except OmegaConfBaseException:
+        what, why = "a key is chosen by an environment variable", "a report could not say which"
+        return nothing, [Problem(what, why, "the configuration", "values from ${oc.env:NAME}, and keys by name")]
+    return Settled(values, written), [*left_over_problems(values)]
+
+
+def whole_tree(config: DictConfig, unresolved: Any) -> Any:
+    """What interpolations can reach: another application's configuration may be a part of something larger."""
+    root = config._get_root()
+    return unresolved if root is config else OmegaConf.to_container(root)

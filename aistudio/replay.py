@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.text import Text
 
 from aistudio import report_file
-from aistudio.config import judge
+from aistudio.config import settle
 from aistudio.doors import reach
 from aistudio.errors import Problem, Refusal, first_line, refusal_text
 from aistudio.job import FAILED, PASSED, REFUSED, import_sanity_run
@@ -83,12 +83,10 @@ def configuration(before: Report) -> DictConfig:
             where, instead = "config", "the report as it was written"
             raise Refusal([Problem("the report's configuration was edited", why, where, instead)])
         config = OmegaConf.create(dict(before.config))
-        problems = judge(config)
+        settle(config)
     except (OmegaConfBaseException, RecursionError) as error:
         why = first_line(error) if isinstance(error, OmegaConfBaseException) else "it is nested too deeply"
         raise Refusal([Problem("the report's configuration cannot be read", why, "config")]) from None
-    if problems:
-        raise Refusal(problems)
     if config.runtime.threads is None:
         config.runtime.threads = threads(before.versions)
     return config

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from aistudio.assembly import (
     PRECISIONS,
+    as_config,
     assemble,
     build,
     build_optimizer,
@@ -33,10 +34,10 @@ from aistudio.checks.outcome import Check, Outcome
 from aistudio.checks.pictures import save_pictures
 from aistudio.checks.subject import Subject
 from aistudio.checks.watch import OnResult, OnStart, Watch, finding, is_out_of_memory
+from aistudio.config import settle
 from aistudio.errors import Refusal
 from aistudio.receipt import file_digest
 from aistudio.records import CheckResult, Measurement, SanityReport
-from aistudio.trust import plain
 
 TIME_TO_VERDICT = "wall time from the call of sanity_run to the last measurement; importing torch left out"
 
@@ -65,11 +66,14 @@ def sanity_run(
     """
     started = time.perf_counter()
     watch = Watch(on_result, on_start)
+    settled = settle(cfg)
+    cfg = as_config(settled.values)  # from here on nothing is left to interpret
     with runtime_settings(cfg):
         subject, checks = prepare(cfg, watch)
         if subject is None:
-            return _report(cfg, {}, watch, [], started, ())
+            return _report(cfg, settled.written, {}, watch, [], started, ())
         facts, warnings = describe(cfg, subject)
+        warnings = [*changed_rules(settled.written), *warnings]
         if on_facts:
             on_facts(facts)
         for name, check in checks.items():
@@ -77,7 +81,7 @@ def sanity_run(
         if pictures is not None:
             watch.quietly("pictures", partial(save_pictures, subject, Path(pictures)))
         measurements = measure(cfg, subject, watch)
-        return _report(cfg, facts, watch, measurements, started, (*warnings, *watch.warnings))
+        return _report(cfg, settled.written, facts, watch, measurements, started, (*warnings, *watch.warnings))
 
 
 def prepare(cfg: DictConfig, watch: Watch) -> tuple[Subject | None, dict[str, Check]]:
@@ -189,7 +193,7 @@ def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[st
         "measured at": f"{cfg.task.image_size} px",
         "device": f"{subject.device}, {cfg.runtime.precision}{', channels last' * subject.channels_last}",
     }
-    return facts, [*changed_rules(plain(cfg)), *subject.source.warnings, *warnings]
+    return facts, [*subject.source.warnings, *warnings]
 
 
 def versions(device: torch.device) -> dict[str, str]:
@@ -232,12 +236,12 @@ def _raise(error: Exception) -> Outcome:
 
 
 def _report(
-    cfg: DictConfig, facts: dict, watch: Watch, measurements: list, started: float, warnings: tuple
+    cfg: DictConfig, written: Mapping, facts: dict, watch: Watch, measurements: list, started: float, warnings: tuple
 ) -> SanityReport:
     seconds = time.perf_counter() - started
     taken = Measurement("time_to_verdict", seconds, "s", TIME_TO_VERDICT)
     return SanityReport(
-        config=plain(cfg),
+        config=dict(written),
         assembled=facts,
         checks=tuple(watch.results),
         measurements=(*measurements, taken),
