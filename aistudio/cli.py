@@ -9,19 +9,24 @@ import errno
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
+from hydra._internal.callbacks import Callbacks
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from hydra.core.utils import run_job
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, open_dict, read_write
 
 from aistudio.catalog import conf_folder
 from aistudio.config import compose
 from aistudio.doors import SafeChildren, reach
 from aistudio.errors import Problem, Refusal, refusal_text
-from aistudio.job import FAILED, INTERRUPTED, PASSED, REFUSED, as_written, reported
-from aistudio.search import VERSION_BASE, without_plus
+from aistudio.files import claimed, refuse_links_in
+from aistudio.job import FAILED, FILES, INTERRUPTED, PASSED, REFUSED, as_written, reported
+from aistudio.search import VERSION_BASE, hydra_composed, key_of, user_folders, without_plus
 from aistudio.trust import trusted
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
@@ -65,6 +70,7 @@ def answered() -> int:
             return sweep(arguments.overrides, arguments.config_dir)
         if not inspected:  # before Hydra makes a folder and before torch is imported
             compose(*arguments.overrides, config_dir=arguments.config_dir)
+            return run(arguments.overrides, arguments.config_dir)
         return hand_to_hydra()
     except Refusal as refusal:
         print(refusal_text(refusal.problems), file=sys.stderr)
@@ -94,18 +100,30 @@ def refuse_what_is_not_judged(arguments: Namespace) -> None:
 
 
 def hand_to_hydra() -> int:
-    """Let Hydra compose again, make the run's folder and call the job, or print what it was asked for."""
-    codes: list[int] = []
-    refusals: list[Refusal] = []
+    """Let Hydra print what it was asked for."""
+    hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder().resolve()), config_name="config")(print)()
+    return PASSED
 
-    def job(config: DictConfig) -> None:
-        settings = HydraConfig.get()
-        try:
-            codes.append(reported(config, Path(settings.runtime.output_dir), as_written(settings)))
-        except Refusal as refusal:  # through Hydra, it would be announced as an error
-            refusals.append(refusal)
 
-    hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder().resolve()), config_name="config")(job)()
-    if refusals:
-        raise refusals[0]
-    return max(codes, default=PASSED)
+def run(overrides: Sequence[str], config_dir: str | None) -> int:
+    """Claim the run's folder, and let Hydra log, keep its own files there and call the job."""
+    config = hydra_composed(overrides, user_folders(overrides, config_dir))
+    key = "hydra.run.dir"
+    folder = claimed(config.hydra.run.dir, key, any(key_of(one) in ("hydra.run", key) for one in overrides))
+    refuse_links_in(folder, (config.hydra.output_subdir or "", *FILES), key)
+    with read_write(config), open_dict(config):
+        config.hydra.run.dir, config.hydra.mode = str(folder), RunMode.RUN
+    callbacks = Callbacks(config)  # none, but those that were asked for on the command line
+    callbacks.on_run_start(config=config, config_name="config")
+    context = HydraContext(config_loader=None, callbacks=callbacks)
+    ended = run_job(job, config, job_dir_key=key, job_subdir_key=None, hydra_context=context)
+    callbacks.on_run_end(config=config, config_name="config", job_return=ended)
+    if isinstance(ended._return_value, Exception):  # through its property, Hydra would announce it as an error
+        raise ended._return_value
+    return ended._return_value
+
+
+def job(config: DictConfig) -> int:
+    """The job, as Hydra calls it; its exit code."""
+    settings = HydraConfig.get()
+    return reported(config, Path(settings.runtime.output_dir), as_written(settings))

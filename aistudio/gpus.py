@@ -11,6 +11,8 @@ from typing import IO
 
 import torch
 
+from aistudio.files import no_link
+
 try:
     import fcntl
 except ImportError:  # Windows: every job takes the GPU that it was configured for
@@ -41,7 +43,8 @@ def free(folder: Path) -> tuple[int, IO[str]]:
     while True:
         for index in range(torch.cuda.device_count()):
             # A GPU's number differs from process to process (CUDA_VISIBLE_DEVICES); its UUID does not.
-            lock = open(folder / f"aistudio-gpu-{torch.cuda.get_device_properties(index).uuid}.lock", "a")  # noqa: SIM115
+            path = folder / f"aistudio-gpu-{torch.cuda.get_device_properties(index).uuid}.lock"
+            lock = open(path, "a", opener=no_link)  # noqa: SIM115
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return index, lock

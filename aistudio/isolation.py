@@ -18,6 +18,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from aistudio.files import no_link
+
 Job = Callable[[DictConfig, Path, Sequence[str]], int]
 Leave = Callable[[Path, DictConfig, str, str], None]
 LOG = "log.txt"  # in the job's folder
@@ -51,7 +53,7 @@ def in_a_process_of_its_own(job: Job, config: DictConfig, folder: Path, override
 
 def child(job: Job, config: DictConfig, folder: Path, overrides: Sequence[str]) -> None:
     """What the new process does; libraries that print past Python do it into the log, too."""
-    with open(folder / LOG, "a", encoding="utf-8") as file:
+    with open(folder / LOG, "a", encoding="utf-8", opener=no_link) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     try:

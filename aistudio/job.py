@@ -13,13 +13,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from aistudio.doors import reach
 from aistudio.errors import Refusal, refusal_text
+from aistudio.files import no_link, shown, write_whole
 from aistudio.isolation import LOG, in_a_process_of_its_own
 from aistudio.receipt import receipt
-from aistudio.report import Terminal, as_json, shown, without_verdict, write_whole
+from aistudio.report import Terminal, as_json, without_verdict
 from aistudio.trust import plain, trusted
 
 PASSED, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 IN_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+FILES = (".hydra", "pictures", "report.json", "config.yaml", LOG)  # in a job's folder; the first is Hydra's
 STOP = "stopped"  # a file in a sweep's folder that keeps its other jobs from starting; it holds the reason
 
 
@@ -103,7 +105,7 @@ def side_by_side(config: DictConfig, folder: Path, overrides: Sequence[str]) -> 
 @contextmanager
 def printing_to(path: Path) -> Iterator[None]:
     """Let Python print into a file instead of to the terminal."""
-    with open(path, "a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+    with open(path, "a", encoding="utf-8", opener=no_link) as file, redirect_stdout(file), redirect_stderr(file):
         yield
 
 

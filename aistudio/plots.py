@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aistudio.report import quantity, write_whole
+from aistudio.files import write_whole
+from aistudio.report import quantity
 from aistudio.summary import Row
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ seconds), ``measurements`` (name, value, unit, definition, low, high), ``version
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -65,23 +64,6 @@ def without_verdict(outcome: str, reason: str, config: Mapping[str, Any]) -> str
         "config": config,
     }
     return json.dumps(parts, indent=2, ensure_ascii=False, default=str) + "\n"
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that nobody ever sees half of it: beside it first, then renamed over it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.urandom(6).hex()}")  # not tempfile's: only its owner may read those
-    try:
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-
-
-def shown(path: Path) -> Path:
-    """A path as short as it can be written from here."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 class Terminal:

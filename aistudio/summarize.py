@@ -17,7 +17,8 @@ from rich.text import Text
 
 from aistudio import plots, summary
 from aistudio.errors import Problem, refusal_text
-from aistudio.report import MARKS, Terminal, shown
+from aistudio.files import shown
+from aistudio.report import MARKS, Terminal
 
 SHOWN = 50  # rows, and reasons, in the terminal at most; the files hold all
 MANY = 5  # pairs that cannot be told apart, written out at most

@@ -18,8 +18,9 @@ from typing import Any
 
 from aistudio import report_file
 from aistudio.errors import first_line
+from aistudio.files import write_whole
 from aistudio.records import Measurement
-from aistudio.report import quantity, write_whole
+from aistudio.report import quantity
 
 SCHEMA = 1
 OUTCOMES = ("passed", "failed", "refused", "broke", "interrupted", "unfinished", "unreadable")

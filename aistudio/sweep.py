@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,11 @@ from aistudio import report_file
 from aistudio.catalog import conf_folder
 from aistudio.combinations import Job, in_short, judged
 from aistudio.errors import Problem, Refusal, refusal_text
-from aistudio.job import FAILED, INTERRUPTED, PASSED, STOP, in_sweep
+from aistudio.files import claimed, refuse_links, refuse_links_in, shown, write_whole
+from aistudio.job import FAILED, FILES, INTERRUPTED, PASSED, STOP, in_sweep
 from aistudio.progress import Progress
 from aistudio.records import verdict
-from aistudio.report import Terminal, shown, without_verdict, write_whole
+from aistudio.report import Terminal, without_verdict
 from aistudio.search import VERSION_BASE, key_of, user_folders
 from aistudio.summarize import conclude
 from aistudio.summary import row
@@ -39,6 +40,7 @@ NOT_USED = {  # keys of Hydra's own sweeps that mean nothing here
     "hydra.callbacks": "what a job leaves behind is in its report.json",
     "hydra.sweep.subdir": "a job's folder is named after what the sweep varies",
 }
+SUMMARY = (STOP, ".submitit", "summary.csv", "summary.md", "summary.json")  # of a sweep itself
 UNFINISHED = "not started, or ended together with its sweep"
 
 
@@ -54,7 +56,7 @@ def sweep(overrides: Sequence[str], config_dir: str | None) -> int:
     with initialize_config_dir(str(conf_folder().resolve()), version_base=VERSION_BASE):
         launcher_config = config_for_launcher(overrides, config_dir)
         with refusing_what_cannot_be_written(launcher_config):
-            folder = claimed(launcher_config, overrides)
+            folder = folder_of(launcher_config, overrides)
             waiting = plan(jobs, folder)
         terminal.sweep(len(jobs), len(fitting) - len(waiting), len(jobs) - len(fitting), shown(folder))
         with Progress([folder / job.name for job in waiting], terminal):
@@ -101,40 +103,27 @@ def is_hydras(override: str) -> bool:
     return key_of(override).startswith(("hydra.", "hydra/"))
 
 
-def claimed(config: DictConfig, overrides: Sequence[str]) -> Path:
+def folder_of(config: DictConfig, overrides: Sequence[str]) -> Path:
     """The folder of this sweep: the one that was asked for, else a new one, also where another began this second."""
-    folder = Path(config.hydra.sweep.dir).absolute()
-    if any(key_of(override) == "hydra.sweep.dir" for override in overrides):
-        folder.mkdir(parents=True, exist_ok=True)
-    else:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder = next(one for one in numbered(folder) if made(one))
+    key = "hydra.sweep.dir"
+    folder = claimed(config.hydra.sweep.dir, key, any(key_of(one) in ("hydra.sweep", key) for one in overrides))
+    refuse_links_in(folder, SUMMARY, key)
     with read_write(config), open_dict(config):
         config.hydra.sweep.dir = str(folder)
+    queue = Path(os.path.abspath(config.hydra.launcher.get("submitit_folder") or folder))
+    if not queue.is_relative_to(folder):
+        refuse_links(queue, "hydra.launcher.submitit_folder")
     return folder
-
-
-def numbered(folder: Path) -> Iterator[Path]:
-    """A folder's name, then the same with -2, -3, …"""
-    yield folder
-    yield from (folder.with_name(f"{folder.name}-{number}") for number in count(2))
-
-
-def made(folder: Path) -> bool:
-    """Make a folder; False where it was there before."""
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        return False
-    return True
 
 
 def plan(jobs: Sequence[Job], folder: Path) -> list[Job]:
     """Give every job a row, and say which are to run: all that fit, but those that passed as they are now."""
     (folder / STOP).unlink(missing_ok=True)
     waiting = []
+    refuse_links_in(folder, [job.name for job in jobs], "hydra.sweep.dir")
     for job in jobs:
         path = folder / job.name / "report.json"
+        refuse_links_in(folder / job.name, FILES, "hydra.sweep.dir")
         if job.problems:
             write_whole(path, without_verdict("refused", refusal_text(job.problems), job.config or named(job)))
         elif not passed_before(path, job.config):

@@ -13,7 +13,8 @@ from aistudio.annotations import Judgement, as_junit, as_sarif
 from aistudio.catalog import conf_folder
 from aistudio.combinations import Job, judged
 from aistudio.errors import Problem, Refusal, refusal_text
-from aistudio.report import MARKS, Terminal, shown, write_whole
+from aistudio.files import refuse_links, shown, write_whole
+from aistudio.report import MARKS, Terminal
 from aistudio.search import key_of, user_folders
 
 FITS, REFUSED = 0, 2
@@ -93,6 +94,8 @@ def asked_by_a_file(job: Job, overrides: Sequence[str]) -> Iterator[Problem]:
 
 def save(path: Path, text: str, key: str) -> None:
     """Write a file that was asked for, or say why not."""
+    if not path.is_absolute():
+        refuse_links(path.parent.absolute(), key)
     try:
         write_whole(path, text)
     except OSError as error:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from aistudio.files import write_whole
 from aistudio.records import CheckResult, Measurement, SanityReport
-from aistudio.report import Terminal, as_json, quantity, write_whole
+from aistudio.report import Terminal, as_json, quantity
 
 
 def aistudio(*arguments, cwd, module="aistudio"):

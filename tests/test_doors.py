@@ -139,10 +139,9 @@ def test_the_current_folder_is_looked_in_last_and_only_for_what_is_trusted(names
     for name in ("mine.py", "yaml.py", "torch.py", "numpy.py", "hydra.py", "a_package/__init__.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("open('ran', 'w')\n")
-    code = (
-        "import os, sys; from aistudio.doors import reach; from aistudio.trust import trusted; before = [*sys.path]\n"
-    )
-    code += "reach(trusted()); reach(trusted()); print(sys.path == before + [os.getcwd()], sys.path == before)"
+    code = "import os, sys; sys.path.remove(''); from aistudio.doors import reach; from aistudio.trust import trusted\n"
+    code += "before = [*sys.path]; reach(trusted()); reach(trusted())\n"
+    code += "print(sys.path == before + [os.getcwd()], sys.path == before)"
     done = run([sys.executable, "-c", code], tmp_path, AISTUDIO_TRUST=names)
     assert done.stdout == f"{reached} {not reached}\n" and not ran(tmp_path), done.stderr
 

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "aistudio"
 FLOORS = [  # from the ground up; a name stands for the file and for all files of a folder
     ["doors", "errors", "records", "receipt"],
-    ["limits", "trust", "interpolations"],
+    ["files", "limits", "trust", "interpolations"],
     ["rules", "report", "report_file"],
     ["catalog", "summary", "labels", "annotations"],
     ["plots"],

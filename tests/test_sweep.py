@@ -265,7 +265,7 @@ def test_fail_fast_starts_nothing_after_the_first_that_does_not_pass(tmp_path):
 
 
 def test_two_sweeps_in_the_same_second_have_a_folder_each(tmp_path):
-    from aistudio.sweep import made, numbered
+    from aistudio.files import made, numbered
 
     names = [next(one for one in numbered(tmp_path / "12-00-00") if made(one)).name for _ in range(3)]
     assert names == ["12-00-00", "12-00-00-2", "12-00-00-3"]

@@ -51,7 +51,7 @@ TARGETS = [
     "hydra.utils.get_method",
     "hydra._internal.utils._locate",
     "aistudio.job.run",
-    "aistudio.report.write_whole",
+    "aistudio.files.write_whole",
     "aistudio.report.os.system",
     "aistudio.checks.pictures.write_whole",
     "aistudio.data.images.Path.unlink",

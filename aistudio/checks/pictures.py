@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import torch
 
 from aistudio.checks.subject import Subject, undo_economy
 from aistudio.data.batch import pick
+from aistudio.files import write_whole
 
 
 def save_pictures(subject: Subject, folder: Path) -> None:
     """Write one PNG a picture of the shared batch, with its target and what the trained model says about it."""
-    folder.mkdir(parents=True, exist_ok=True)
     model = subject.trained()
     undo_economy(model, subject.built, subject.economy)
     cpu = subject.batch().to("cpu")
@@ -20,4 +21,6 @@ def save_pictures(subject: Subject, folder: Path) -> None:
         output = model.eval().to("cpu")(cpu.inputs)
     for index, scene in enumerate(cpu.scenes):
         picture = subject.task.picture(scene.image, cpu.targets[index], pick(output, index))
-        picture.save(folder / f"{index}.png", compress_level=1)
+        file = io.BytesIO()
+        picture.save(file, "PNG", compress_level=1)
+        write_whole(folder / f"{index}.png", file.getvalue())
