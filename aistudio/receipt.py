@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from aistudio.git import git
 
 
 def receipt(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def receipt(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, An
     Returns:
         ``config_sha256`` (of the sorted keys as JSON, ``sweep`` left out: it does not change what a run does),
         ``overrides``, and ``git``: the commit of the repository around the current folder and whether files that it
-        knows had changed; None outside of one.
+        knows had changed; None outside of one (see ``git.py``).
     """
     return {"config_sha256": digest(config), "overrides": [*overrides], "git": git(Path.cwd())}
 
@@ -29,20 +30,6 @@ def digest(config: Mapping[str, Any]) -> str:
     """SHA-256 of a configuration, the same for the same settings in any order."""
     settings = {key: value for key, value in config.items() if key != "sweep"}
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def git(folder: Path) -> dict[str, Any] | None:
-    """The commit that a folder is at and whether it is dirty; None without git or outside of a repository."""
-    try:
-        commit = _git(folder, "rev-parse", "HEAD").strip()
-        return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain", "--untracked-files=no").strip())}
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout
 
 
 def file_digest(path: Path) -> str:

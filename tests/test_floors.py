@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "aistudio"
 FLOORS = [  # from the ground up; a name stands for the file and for all files of a folder
-    ["doors", "errors", "records", "receipt"],
-    ["files", "limits", "trust", "interpolations"],
+    ["doors", "errors", "git", "records"],
+    ["files", "limits", "receipt", "trust", "interpolations"],
     ["rules", "report", "report_file"],
     ["catalog", "summary", "labels", "annotations"],
     ["plots"],

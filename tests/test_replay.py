@@ -6,7 +6,8 @@ import subprocess
 import pytest
 
 from aistudio import replay
-from aistudio.receipt import digest, git
+from aistudio.git import git
+from aistudio.receipt import digest
 from aistudio.records import Measurement
 
 FAST = ("sanity=quick", "sanity.image_size=64", "task.image_size=64", "runtime.threads=1")
