@@ -1,6 +1,6 @@
 """The entrance of the command line: refuse in half a second, or import torch and run.
 
-Exit codes: 0 every run passed, 1 a check failed or a run broke, 2 refused, 130 interrupted.
+Exit codes: 0 every run passed, 1 a check failed or a run broke, 2 refused, 130 interrupted, 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from omegaconf import DictConfig, open_dict, read_write
 from aistudio.catalog import conf_folder
 from aistudio.config import compose
 from aistudio.doors import SafeChildren, reach
+from aistudio.endings import code_of, ending_with_a_report, reason_of
 from aistudio.errors import Problem, Refusal, refusal_text
 from aistudio.files import claimed, refuse_links_in
-from aistudio.job import FAILED, FILES, INTERRUPTED, PASSED, REFUSED, as_written, reported
+from aistudio.job import FAILED, FILES, PASSED, REFUSED, as_written, reported
 from aistudio.search import VERSION_BASE, hydra_composed, key_of, user_folders, without_plus
 from aistudio.trust import trusted
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 INSPECT = (
     "help",
     "hydra_help",
@@ -48,7 +49,7 @@ NOT_OURS = {  # options of Hydra's that would run what nobody has judged, and wh
 def main() -> int:
     """Run ``python -m aistudio`` with the arguments of the process; the exit code."""
     reach(trusted())
-    with SafeChildren():
+    with SafeChildren(), ending_with_a_report():
         return answered()
 
 
@@ -75,9 +76,9 @@ def answered() -> int:
     except Refusal as refusal:
         print(refusal_text(refusal.problems), file=sys.stderr)
         return REFUSED
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as end:
+        print(reason_of(end), file=sys.stderr)
+        return code_of(end)
     except BrokenPipeError:  # whoever read this, `head` for example, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from functools import cache
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from aistudio.doors import reach
+from aistudio.endings import reason_of
 from aistudio.errors import Refusal, refusal_text
 from aistudio.files import no_link, shown, write_whole
 from aistudio.isolation import LOG, in_a_process_of_its_own
@@ -19,7 +21,7 @@ from aistudio.receipt import receipt
 from aistudio.report import Terminal, as_json, without_verdict
 from aistudio.trust import plain, trusted
 
-PASSED, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+PASSED, FAILED, REFUSED = 0, 1, 2
 IN_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 FILES = (".hydra", "pictures", "report.json", "config.yaml", LOG)  # in a job's folder; the first is Hydra's
 STOP = "stopped"  # a file in a sweep's folder that keeps its other jobs from starting; it holds the reason
@@ -43,8 +45,9 @@ def run(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
     return PASSED if report.ok else FAILED
 
 
+@cache
 def import_sanity_run() -> Callable:
-    """Import torch and what stands on it.
+    """Import torch and what stands on it; once, for what is frozen later would never be freed.
 
     Nothing that the imports make is garbage, so collecting among it is put off: a tenth to a half of the time. What is
     frozen is thawed at exit, or libraries with C++ bindings would report it as leaked.
@@ -52,11 +55,15 @@ def import_sanity_run() -> Callable:
     import atexit
     import gc
 
+    collecting = gc.isenabled()
     gc.disable()
-    from aistudio.sanity import sanity_run
+    try:
+        from aistudio.sanity import sanity_run
 
-    gc.freeze()
-    gc.enable()
+        gc.freeze()
+    finally:
+        if collecting:
+            gc.enable()
     atexit.register(gc.unfreeze)
     return sanity_run
 
@@ -68,8 +75,8 @@ def reported(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
     except Refusal as refusal:  # what only torch could know
         leave(folder, config, "refused", refusal_text(refusal.problems))
         raise
-    except KeyboardInterrupt:
-        leave(folder, config, "interrupted", "interrupted from the keyboard")
+    except KeyboardInterrupt as end:
+        leave(folder, config, "interrupted", reason_of(end))
         raise
     except (Exception, SystemExit) as error:  # a library that ends the process must not end a sweep
         leave(folder, config, "broke", f"{type(error).__name__}: {error}")
@@ -78,7 +85,14 @@ def reported(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
 
 def leave(folder: Path, config: DictConfig, outcome: str, reason: str) -> None:
     """Write the report of a run that came to no verdict."""
-    write_whole(folder / "report.json", without_verdict(outcome, reason, plain(config, missing=True)))
+    try:
+        write_whole(folder / "report.json", without_verdict(outcome, reason, plain(config, missing=True)))
+    except OSError as error:
+        raise NoReport(error.errno, error.strerror, str(folder / "report.json")) from error
+
+
+class NoReport(OSError):
+    """The report of a run cannot be written: the disk is full, for example."""
 
 
 def logged(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
@@ -89,6 +103,8 @@ def logged(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
         except Refusal as refusal:
             print(refusal_text(refusal.problems), file=sys.stderr)
             return REFUSED
+        except NoReport:
+            raise
         except (Exception, SystemExit):
             traceback.print_exc()
             return FAILED
@@ -105,8 +121,13 @@ def side_by_side(config: DictConfig, folder: Path, overrides: Sequence[str]) -> 
 @contextmanager
 def printing_to(path: Path) -> Iterator[None]:
     """Let Python print into a file instead of to the terminal."""
-    with open(path, "a", encoding="utf-8", opener=no_link) as file, redirect_stdout(file), redirect_stderr(file):
-        yield
+    file = open(path, "a", encoding="utf-8", errors="backslashreplace", opener=no_link)  # noqa: SIM115
+    try:
+        with redirect_stdout(file), redirect_stderr(file):
+            yield
+    finally:
+        with suppress(OSError):  # a full disk: the log ends early, and the report says what there is to say
+            file.close()
 
 
 def in_sweep(config: DictConfig) -> int:

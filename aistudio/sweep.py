@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,16 @@ from omegaconf import DictConfig, open_dict, read_write
 from aistudio import report_file
 from aistudio.catalog import conf_folder
 from aistudio.combinations import Job, in_short, judged
+from aistudio.endings import code_of, reason_of
 from aistudio.errors import Problem, Refusal, refusal_text
 from aistudio.files import claimed, refuse_links, refuse_links_in, shown, write_whole
-from aistudio.job import FAILED, FILES, INTERRUPTED, PASSED, STOP, in_sweep
+from aistudio.job import FAILED, FILES, PASSED, STOP, in_sweep
 from aistudio.progress import Progress
 from aistudio.records import verdict
 from aistudio.report import Terminal, without_verdict
 from aistudio.search import VERSION_BASE, key_of, user_folders
 from aistudio.summarize import conclude
-from aistudio.summary import row
+from aistudio.summary import Row, row
 
 NOT_USED = {  # keys of Hydra's own sweeps that mean nothing here
     "hydra.sweeper": "name what is swept on the command line, or in a script around it",
@@ -62,8 +63,26 @@ def sweep(overrides: Sequence[str], config_dir: str | None) -> int:
         with Progress([folder / job.name for job in waiting], terminal):
             end = launched(waiting, launcher_config)
     rows = [row(folder / job.name / "report.json") for job in jobs]
-    passed = conclude([replace(one, **end) if one.outcome == "unfinished" else one for one in rows], folder, terminal)
-    return INTERRUPTED if end["outcome"] == "interrupted" else PASSED if passed else FAILED
+    passed = conclude([end.of(one) if one.outcome == "unfinished" else one for one in rows], folder, terminal)
+    return end.code or (PASSED if passed else FAILED)
+
+
+@dataclass(frozen=True)
+class End:
+    """How a launch ended, for the jobs that have left no report.
+
+    ``code`` is the exit code of the sweep, where that does not depend on its rows; ``unwritten`` says of jobs by their
+    names what kept them from leaving one.
+    """
+
+    outcome: str
+    reason: str
+    code: int = 0
+    unwritten: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, row: Row) -> Row:
+        """The row of a job that has left no report."""
+        return replace(row, outcome=self.outcome, reason=self.unwritten.get(row.job, self.reason))
 
 
 def not_used(overrides: Sequence[str]) -> Iterator[Problem]:
@@ -157,7 +176,7 @@ def as_read(config: Mapping[str, Any]) -> Any:
     return json.loads(json.dumps(config, default=str))
 
 
-def launched(jobs: Sequence[Job], config: DictConfig) -> dict[str, str]:
+def launched(jobs: Sequence[Job], config: DictConfig) -> End:
     """Hand the jobs to the launcher and wait; the outcome and the reason of those that leave no report.
 
     How a job ended is in its report: what the launcher returns or raises decides nothing.
@@ -173,13 +192,19 @@ def launched(jobs: Sequence[Job], config: DictConfig) -> dict[str, str]:
     for name in ("hydra", "hydra_plugins"):  # they announce every job; Progress does
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        if lines:
-            launcher.launch(lines, initial_job_idx=0)
-    except KeyboardInterrupt:
-        return {"outcome": "interrupted", "reason": "not started before the sweep was interrupted"}
+        ended = launcher.launch(lines, initial_job_idx=0) if lines else []
+    except KeyboardInterrupt as end:
+        return End("interrupted", f"not started: the sweep was {reason_of(end)}", code_of(end))
     except Exception as error:
-        return {"outcome": "broke", "reason": f"its launcher gave up: {type(error).__name__}: {error}"}
-    return {"outcome": "broke", "reason": "it left no report: killed, or never started by its launcher"}
+        return End("broke", f"its launcher gave up: {type(error).__name__}: {error}")
+    errors = {job.name: getattr(one, "_return_value", None) for job, one in zip(jobs, ended or (), strict=False)}
+    words = {name: unwritten(error) for name, error in errors.items() if isinstance(error, OSError)}
+    return End("broke", "it left no report: killed, or never started by its launcher", unwritten=words)
+
+
+def unwritten(error: OSError) -> str:
+    """Why a job has left no report."""
+    return f"its report cannot be written: {error.strerror or error}"
 
 
 def quoted(text: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "aistudio"
 FLOORS = [  # from the ground up; a name stands for the file and for all files of a folder
-    ["doors", "errors", "git", "records"],
+    ["doors", "endings", "errors", "git", "records"],
     ["files", "limits", "receipt", "trust", "interpolations"],
     ["rules", "report", "report_file"],
     ["catalog", "summary", "labels", "annotations"],
