@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import yaml
 
+from aistudio.environment import scrub
 from aistudio.errors import Problem, refusal_text
+from aistudio.outlet import as_json, said
 
 SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # what no XML document may hold
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,14 @@ def as_junit(judgements: Sequence[Judgement]) -> str:
     refused = sum(bool(one.problems) for one in judgements)
     suite = ElementTree.Element("testsuite", name="aistudio", tests=str(len(judgements)), failures=str(refused))
     for one in judgements:
-        case = ElementTree.SubElement(suite, "testcase", classname="aistudio.rules", name=printable(one.name))
+        case = ElementTree.SubElement(suite, "testcase", classname="aistudio.rules", name=said(one.name))
         if one.file is not None:
             case.set("file", address(one.file))
         if one.problems:
-            failure = ElementTree.SubElement(case, "failure", message=printable(one.problems[0].what))
-            failure.text = printable(refusal_text(one.problems))
+            failure = ElementTree.SubElement(case, "failure", message=said(one.problems[0].what))
+            failure.text = refusal_text(one.problems)
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def printable(text: str) -> str:
-    """A text without the characters that no XML document may hold."""
-    return CONTROL.sub("?", text)
 
 
 def as_sarif(judgements: Sequence[Judgement], version: str) -> str:
@@ -53,7 +50,7 @@ def as_sarif(judgements: Sequence[Judgement], version: str) -> str:
         {
             "ruleId": "refused",
             "level": "error",
-            "message": {"text": f"{one.name}: {refusal_text([problem])}"},
+            "message": {"text": f"{said(one.name)}: {refusal_text([problem])}"},
             "locations": [location(one.file, problem)] if one.file else [],
         }
         for one in judgements
@@ -62,7 +59,7 @@ def as_sarif(judgements: Sequence[Judgement], version: str) -> str:
     rule = {"id": "refused", "shortDescription": {"text": "A configuration that cannot work, refused before it runs."}}
     driver = {"name": "aistudio", "version": version, "rules": [rule]}
     run = {"tool": {"driver": driver}, "results": results}
-    return json.dumps({"$schema": SARIF, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+    return as_json({"$schema": SARIF, "version": "2.1.0", "runs": [run]})
 
 
 def location(file: Path, problem: Problem) -> dict[str, Any]:
@@ -72,9 +69,9 @@ def location(file: Path, problem: Problem) -> dict[str, Any]:
 
 
 def address(file: Path) -> str:
-    """A file from the current folder, so that it means the same in a checkout elsewhere; a URI where it is outside."""
-    file = file.resolve()
-    return file.relative_to(Path.cwd()).as_posix() if file.is_relative_to(Path.cwd()) else file.as_uri()
+    """The URI of a file, from the current folder where it is below, so that it means the same in another checkout."""
+    file, here = Path(scrub(str(file.resolve()))), Path(scrub(str(Path.cwd())))
+    return quote(os.fsencode(file.relative_to(here).as_posix())) if file.is_relative_to(here) else file.as_uri()
 
 
 def line_of(file: Path, problem: Problem) -> int:

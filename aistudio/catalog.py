@@ -15,18 +15,13 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 
 from aistudio import rules
+from aistudio.shipped import conf_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 GROUPS = ("runtime", "data", "sanity", "backbone", "architecture", "task", "experiment")
 Tree = dict[str, Any]
-
-
-def conf_folder() -> Path:
-    """The folder with the shipped configuration: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
 
 
 def options(group: str, folder: Path | None = None) -> list[str]:

@@ -10,6 +10,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import hydra
@@ -20,14 +21,15 @@ from hydra.core.utils import run_job
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
-from aistudio.catalog import conf_folder
 from aistudio.config import compose
 from aistudio.doors import SafeChildren, reach
 from aistudio.endings import code_of, ending_with_a_report, reason_of
 from aistudio.errors import Problem, Refusal, refusal_text
 from aistudio.files import claimed, refuse_links_in
-from aistudio.job import FAILED, FILES, PASSED, REFUSED, as_written, reported
-from aistudio.search import VERSION_BASE, hydra_composed, key_of, user_folders, without_plus
+from aistudio.job import FAILED, FILES, PASSED, REFUSED, reported, scrub_files
+from aistudio.outlet import guard
+from aistudio.search import VERSION_BASE, hydra_composed, is_hydras, key_of, user_folders, without_plus
+from aistudio.shipped import conf_folder
 from aistudio.trust import trusted
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
@@ -48,6 +50,7 @@ NOT_OURS = {  # options of Hydra's that would run what nobody has judged, and wh
 
 def main() -> int:
     """Run ``python -m aistudio`` with the arguments of the process; the exit code."""
+    guard()
     reach(trusted())
     with SafeChildren(), ending_with_a_report():
         return answered()
@@ -117,14 +120,16 @@ def run(overrides: Sequence[str], config_dir: str | None) -> int:
     callbacks = Callbacks(config)  # none, but those that were asked for on the command line
     callbacks.on_run_start(config=config, config_name="config")
     context = HydraContext(config_loader=None, callbacks=callbacks)
-    ended = run_job(job, config, job_dir_key=key, job_subdir_key=None, hydra_context=context)
+    said = [one for one in overrides if not is_hydras(one)]  # by the person, whatever Hydra's section may say
+    ended = run_job(partial(job, overrides=said), config, job_dir_key=key, job_subdir_key=None, hydra_context=context)
     callbacks.on_run_end(config=config, config_name="config", job_return=ended)
     if isinstance(ended._return_value, Exception):  # through its property, Hydra would announce it as an error
         raise ended._return_value
     return ended._return_value
 
 
-def job(config: DictConfig) -> int:
+def job(config: DictConfig, overrides: Sequence[str]) -> int:
     """The job, as Hydra calls it; its exit code."""
     settings = HydraConfig.get()
-    return reported(config, Path(settings.runtime.output_dir), as_written(settings))
+    scrub_files(settings)
+    return reported(config, Path(settings.runtime.output_dir), overrides)

@@ -241,8 +241,8 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 
 def in_short(jobs: Iterable[Job]) -> list[Problem]:
-    """The problems of all jobs, each once; those with the same reason and remedy are one, naming all they are about."""
-    groups: dict[tuple[str, str, str], list[str]] = {}
+    """The problems of all jobs, each once; those with the same reason and remedy are neighbours."""
+    groups: dict[tuple[str, str, str], list[Problem]] = {}
     for problem in dict.fromkeys(problem for job in jobs for problem in job.problems):
-        groups.setdefault((problem.why, problem.where, problem.instead), []).append(problem.what)
-    return [Problem("\n".join(whats), *rest) for rest, whats in groups.items()]
+        groups.setdefault((problem.why, problem.where, problem.instead), []).append(problem)
+    return [problem for alike in groups.values() for problem in alike]

@@ -18,7 +18,7 @@ from aistudio import diagnose, rules, trust
 from aistudio.catalog import GROUPS, options
 from aistudio.errors import Problem, Refusal
 from aistudio.interpolations import left_over_problems, resolver_problems, texts
-from aistudio.search import HYDRA_ERRORS, hydra_composed, key_of, user_folders, without_hydra, without_plus
+from aistudio.search import HYDRA_ERRORS, hydra_composed, is_hydras, key_of, user_folders, without_hydra, without_plus
 
 
 def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig:
@@ -79,6 +79,7 @@ def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Comp
         problems += faults or [diagnose.in_its_own_words(error)]
         raise Refusal([*problems, *problems_of(mended, config_dir)] if faults else problems) from None
     if folders:  # what ships says nothing that it may not
+        problems += trust.forged(composed.hydra, [one for one in overrides if not is_hydras(one)])
         problems += trust.hydra_problems(composed.hydra, hydras_own(overrides, composed.hydra.runtime.choices))
     choices = composed.hydra.runtime.choices
     problems += diagnose.several_files(choices, overrides)

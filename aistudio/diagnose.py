@@ -18,10 +18,11 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from aistudio import rules
-from aistudio.catalog import GROUPS, Tree, conf_folder, merged, options, tree
+from aistudio.catalog import GROUPS, Tree, merged, options, tree
 from aistudio.errors import Problem
 from aistudio.limits import lookup, show, suggest
 from aistudio.search import HYDRA_ERRORS, available, hydra_composed, key_of, without_hydra
+from aistudio.shipped import conf_folder
 
 COMMAND_LINE = "the command line"
 EXTRAS = {  # launchers and the extras that they need

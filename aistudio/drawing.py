@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from aistudio.text import visible
+
 READABLE = 448  # pixels: images smaller than this on their longer side are enlarged to about it
 GOOD, WARNING = (34, 139, 84), (200, 40, 40)
 INK, PAPER, TRUTH = (24, 24, 27), (250, 250, 250), (255, 255, 255)
@@ -68,6 +70,7 @@ class Sheet:
 
     def tag(self, x: float, y: float, text: str, shade: Colour, right: bool = False) -> None:
         """A small label whose lower left (or right) corner is at (x, y), moved to stay inside the picture."""
+        text = visible(text)
         box = self.draw.textbbox((0, 0), text, self.font)
         width, height = box[2] + 6, box[3] + 4
         left = min(max(0, x * self.scale - (width if right else 0)), max(0, self.picture.width - width))
@@ -118,18 +121,18 @@ class Sheet:
         draw = ImageDraw.Draw(sheet)
         y = self.picture.height + pad
         for text in lines:
-            draw.text((pad, y), text, INK, self.font)
+            draw.text((pad, y), visible(text), INK, self.font)
             y += row
         for (text, shade), (x, down) in zip(legend, places, strict=True):
             draw.rectangle((x, y + down + 2, x + size, y + down + 2 + size), shade, INK)
-            draw.text((x + size + pad, y + down), text, INK, self.font)
+            draw.text((x + size + pad, y + down), visible(text), INK, self.font)
         return sheet
 
     def _legend_places(self, legend: Sequence[tuple[str, Colour]], row: int, pad: int) -> list[tuple[int, int]]:
         """Where each entry goes in the strip, in rows that are as wide as the picture."""
         places, x, y = [], pad, 0
         for text, _ in legend:
-            width = round(self.draw.textlength(text, self.font)) + self.font.size + 3 * pad
+            width = round(self.draw.textlength(visible(text), self.font)) + self.font.size + 3 * pad
             if x > pad and x + width > self.picture.width:
                 x, y = pad, y + row
             places.append((x, y))

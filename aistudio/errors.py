@@ -1,9 +1,12 @@
-"""What a user may see when something they asked for cannot be done. Standard library only."""
+"""What a user may see when something they asked for cannot be done. Without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
+
+from aistudio.outlet import said
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,15 @@ class Refusal(Exception):
 
 
 def refusal_text(problems: Iterable[Problem]) -> str:
-    """The problems as a user reads them: what, then why, where and what to take instead."""
-    lines = []
-    for problem in problems:
-        lines.append(problem.what)
-        where = "rule" if " · " in problem.where else "where"
-        parts = (("why", problem.why), (where, problem.where), ("instead", problem.instead))
-        lines += [f"  {name:<8} {text}" for name, text in parts if text]
+    """The problems as a user reads them: what, then why, where and what to take instead.
+
+    Neighbours with the same answer share it. A line of it is a line, whatever a name or a message holds.
+    """
+    lines: list[str] = []
+    for (why, where, instead), alike in groupby(problems, lambda one: (one.why, one.where, one.instead)):
+        lines += [said(problem.what) for problem in alike]
+        parts = (("why", why), ("rule" if " · " in where else "where", where), ("instead", instead))
+        lines += [f"  {name:<8} {said(text)}" for name, text in parts if text]
     return "\n".join(lines)
 
 

@@ -23,7 +23,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from aistudio.endings import Ended, code_of, ending_with_a_report, reason_of
+from aistudio.environment import ASKED, remember
 from aistudio.files import no_link
+from aistudio.outlet import guard
 
 Job = Callable[[DictConfig, Path, Sequence[str]], int]
 Leave = Callable[[Path, DictConfig, str, str], None]
@@ -43,7 +45,9 @@ def in_a_process_of_its_own(job: Job, config: DictConfig, folder: Path, override
         leave: called as ``leave(folder, config, outcome, reason)`` where the process did not end by itself.
     """
     told, tell = context().Pipe(duplex=False)
-    process = context().Process(target=child, args=(job, config, folder, overrides, tell), name=folder.name)
+    process = context().Process(
+        target=child, args=(job, config, folder, overrides, tell, tuple(ASKED)), name=folder.name
+    )
     timeout = config.sweep.timeout
     process.start()
     tell.close()
@@ -75,12 +79,16 @@ def last_words(told: Connection) -> str:
             return ""
 
 
-def child(job: Job, config: DictConfig, folder: Path, overrides: Sequence[str], tell: Connection) -> None:
+def child(
+    job: Job, config: DictConfig, folder: Path, overrides: Sequence[str], tell: Connection, asked: Sequence[str]
+) -> None:
     """What the new process does; libraries that print past Python do it into the log, too."""
     lead_a_group()
     with open(folder / LOG, "a", encoding="utf-8", opener=no_link) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    remember(*asked)
+    guard()
     with ending_with_a_report():
         try:
             code = job(config, folder, overrides)

@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from aistudio.doors import reach
 from aistudio.endings import reason_of
+from aistudio.environment import scrub
 from aistudio.errors import Refusal, refusal_text
 from aistudio.files import no_link, shown, write_whole
 from aistudio.isolation import LOG, in_a_process_of_its_own
+from aistudio.outlet import as_yaml, data, guarded
 from aistudio.receipt import receipt
 from aistudio.report import Terminal, as_json, without_verdict
 from aistudio.trust import plain, trusted
@@ -38,7 +41,8 @@ def run(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
         terminal.start("importing torch")
         sanity_run = import_sanity_run()
         report = sanity_run(config, terminal.facts, terminal.check, terminal.start, pictures=folder / "pictures")
-    write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(report.config)))
+    report = replace(report, config=data(report.config))
+    write_whole(folder / "config.yaml", as_yaml(report.config))
     write_whole(folder / "report.json", as_json(report, receipt(report.config, overrides)))
     terminal.measurements(report.measurements)
     terminal.verdict(report, [shown(folder / name) for name in ("report.json", "config.yaml", "pictures")])
@@ -123,7 +127,7 @@ def printing_to(path: Path) -> Iterator[None]:
     """Let Python print into a file instead of to the terminal."""
     file = open(path, "a", encoding="utf-8", errors="backslashreplace", opener=no_link)  # noqa: SIM115
     try:
-        with redirect_stdout(file), redirect_stderr(file):
+        with redirect_stdout(guarded(file)), redirect_stderr(guarded(file)):
             yield
     finally:
         with suppress(OSError):  # a full disk: the log ends early, and the report says what there is to say
@@ -135,6 +139,7 @@ def in_sweep(config: DictConfig) -> int:
     reach(trusted())  # this may be a new process, on another machine
     settings = HydraConfig.get()
     folder = Path(settings.runtime.output_dir)
+    scrub_files(settings)
     stop = folder.parent / STOP
     if stop.exists():
         leave(folder, config, "interrupted", stop.read_text(encoding="utf-8"))
@@ -149,6 +154,13 @@ def in_sweep(config: DictConfig) -> int:
     if code != PASSED and config.sweep.fail_fast:
         write_whole(stop, f"not started: sweep.fail_fast=true, and {folder.name} did not pass")
     return code
+
+
+def scrub_files(settings: DictConfig) -> None:
+    """Take out of what Hydra has written about a job what came from the environment."""
+    folder = Path(settings.runtime.output_dir) / (settings.output_subdir or "")
+    for path in folder.glob("*.yaml") if settings.output_subdir else ():
+        write_whole(path, scrub(path.read_text(encoding="utf-8")))
 
 
 def as_written(settings: DictConfig) -> list[str]:

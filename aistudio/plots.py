@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aistudio.files import write_whole
+from aistudio.outlet import said
 from aistudio.report import quantity
 from aistudio.summary import Row
 
@@ -35,7 +36,14 @@ def draw(rows: Iterable[Row], folder: Path) -> list[Path]:
     Each is whole or not there; where fewer than two rows have its numbers it is not drawn. Raises ImportError where
     matplotlib is not installed, OSError where the folder cannot be written.
     """
-    shown = typical(row for row in rows if row.outcome == "passed")
+    import matplotlib
+
+    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar in a name begins no formula
+        return drawn(typical(row for row in rows if row.outcome == "passed"), folder)
+
+
+def drawn(shown: Sequence[Row], folder: Path) -> list[Path]:
+    """The pictures of these rows, written into a folder."""
     pictures = {
         "accuracy.png": accuracy(shown),
         "memory.png": bars(shown, "peak_memory", "bytes", "Peak memory of a pass"),
@@ -72,7 +80,7 @@ def accuracy(rows: Sequence[Row]) -> Figure | None:
     panels = [figure.add_subplot(lines, columns, index + 1) for index in range(len(tasks))]
     for task, axes, colour in zip(tasks, panels, itertools.cycle(COLOURS), strict=False):
         scatter(axes, [row for row in known if row.task == task], colour)
-        axes.set_title(f"{task.replace('_', ' ')}: throughput and published accuracy", loc="left", fontsize=11)
+        axes.set_title(f"{said(task.replace('_', ' '))}: throughput and published accuracy", loc="left", fontsize=11)
     left_out = len(rows) - len(known)
     note = f"{left_out} without published accuracy left out" if left_out else ""
     caption(figure, known, note)
@@ -161,7 +169,7 @@ def bars(rows: Sequence[Row], field: str, unit: str, title: str) -> Figure | Non
     if len(tasks) > 1:
         from matplotlib.patches import Patch
 
-        handles = [Patch(color=colours[task], label=task.replace("_", " ")) for task in tasks]
+        handles = [Patch(color=colours[task], label=said(task.replace("_", " "))) for task in tasks]
         figure.legend(handles=handles, fontsize=8, frameon=False, ncols=4, loc="outside upper center")
     caption(figure, known, f"the smallest {BARS} of {len(known)}" if len(known) > BARS else "")
     return figure
@@ -184,6 +192,7 @@ def distinct_names(rows: Sequence[Row]) -> list[str]:
         telling = [field for field in forms if field == "backbone" or len(values[row.task, field]) > 1]
         text = " · ".join(forms[field].format(getattr(row, field)) for field in telling)
         half = LONGEST // 2
+        text = said(text)  # before it is cut: half of a secret is one, too
         names.append(text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}")
     return names
 
@@ -199,7 +208,7 @@ def caption(figure: Figure, rows: Sequence[Row], note: str) -> None:
         f"batch {batch.pop()}" if len(batch) == 1 else "several batch sizes",
         note,
     ]
-    figure.supxlabel(" · ".join(filter(None, parts)), fontsize=8, color=GREY)
+    figure.supxlabel(said(" · ".join(filter(None, parts))), fontsize=8, color=GREY)
 
 
 def empty(inches: tuple[float, float]) -> Figure:

@@ -7,10 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.text import Text
-
 from aistudio.errors import first_line
-from aistudio.report import MARKS, Terminal, grid
+from aistudio.report import MARKS, Terminal, grid, words
 from aistudio.summary import Row, row
 
 
@@ -66,12 +64,16 @@ class Progress:
         seconds = f"{ended.seconds:.1f} s" if ended.seconds is not None else ""
         name = Path(ended.folder).name
         line.add_row(
-            Text(f"{done}/{self.total}", "dim"), Text(mark, style), Text(name), Text(seconds, "dim"), Text(ahead, "dim")
+            words(f"{done}/{self.total}", "dim"),
+            words(mark, style),
+            words(name),
+            words(seconds, "dim"),
+            words(ahead, "dim"),
         )
         self.terminal.print(line)
         if ended.outcome != "passed" and ended.reason:
             first = first_line(ended.reason)
-            self.terminal.print(Text(f"{' ' * (2 * len(str(self.total)) + 6)}{ended.outcome}: {first}"), wrap=False)
+            self.terminal.print(words(f"{' ' * (2 * len(str(self.total)) + 6)}{ended.outcome}: {first}"), wrap=False)
         self.terminal.start(f"{done} of {self.total} jobs done {ahead}")
 
 

@@ -21,9 +21,10 @@ from aistudio.config import settle
 from aistudio.doors import reach
 from aistudio.errors import Problem, Refusal, first_line, refusal_text
 from aistudio.job import FAILED, PASSED, REFUSED, import_sanity_run
+from aistudio.outlet import guard
 from aistudio.receipt import digest
 from aistudio.records import CheckResult, Measurement, SanityReport
-from aistudio.report import Terminal, quantity
+from aistudio.report import Terminal, quantity, words
 from aistudio.report_file import Report
 from aistudio.trust import trusted
 
@@ -43,6 +44,7 @@ class Change:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replay a report and print what changed; the exit code."""
+    guard()
     parser = argparse.ArgumentParser("python -m aistudio.replay", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("report", type=Path, help="a report.json that a run has left")
     given = parser.parse_args(arguments)
@@ -143,18 +145,19 @@ def tell(found: Sequence[Change], before: Report, report: SanityReport, terminal
     terminal.print()
     for one in found:
         style = "bold red" if one.kind == "drift" else "yellow"
-        terminal.print(Text.assemble((f"{one.kind:<8}", style), f" {one.name}"))
-        terminal.print(Text(f"           was  {one.before}\n           is   {one.now}"), wrap=False)
+        terminal.print(Text.assemble(words(f"{one.kind:<8}", style), words(f" {one.name}")))
+        for time, value in (("was", one.before), ("is", one.now)):
+            terminal.print(words(f"           {time:<4} {value}"), wrap=False)
     for name, version in report.versions.items():
         was = before.versions.get(name)
         if was != version:
-            terminal.print(Text(f"since then {name}: {was} -> {version}", "dim"), wrap=False)
+            terminal.print(words(f"since then {name}: {was} -> {version}", "dim"), wrap=False)
     drifts = sum(one.kind == "drift" for one in found)
     warnings = len(found) - drifts
-    words = f"{len(report.checks)} checks and {len(report.measurements)} measurements; {drifts} drifted"
+    counts = f"{len(report.checks)} checks and {len(report.measurements)} measurements; {drifts} drifted"
     style = "bold red" if drifts else "bold green"
     also = f", {warnings} warning{'s' * (warnings != 1)}" if warnings else ""
-    terminal.print(Text.assemble(("DRIFTED" if drifts else "THE SAME", style), f"  {words}{also}"))
+    terminal.print(Text.assemble(("DRIFTED" if drifts else "THE SAME", style), f"  {counts}{also}"))
 
 
 if __name__ == "__main__":

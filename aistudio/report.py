@@ -9,7 +9,6 @@ seconds), ``measurements`` (name, value, unit, definition, low, high), ``version
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,12 +16,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from aistudio.outlet import as_json as json_text
+from aistudio.outlet import drawn_on, said
 from aistudio.records import CheckResult, Measurement, SanityReport
 
 SCHEMA = 1
@@ -45,7 +46,7 @@ def as_json(report: SanityReport, receipt: Mapping[str, Any] | None = None) -> s
         "receipt": {**(receipt or {}), "weights": dict(report.weights)},
         "config": report.config,
     }
-    return json.dumps(parts, indent=2, ensure_ascii=False, default=str) + "\n"
+    return json_text(parts)
 
 
 def without_verdict(outcome: str, reason: str, config: Mapping[str, Any]) -> str:
@@ -63,17 +64,18 @@ def without_verdict(outcome: str, reason: str, config: Mapping[str, Any]) -> str
         "receipt": {},
         "config": config,
     }
-    return json.dumps(parts, indent=2, ensure_ascii=False, default=str) + "\n"
+    return json_text(parts)
 
 
 class Terminal:
     """Prints a run as it goes: what was assembled, a line a check, the measurements, the verdict."""
 
     def __init__(self, console: Console | None = None):
-        self.console = console or Console(file=sys.stdout, highlight=False)
+        file = drawn_on(sys.stdout)
+        self.console = console or Console(file=file, highlight=False, markup=False)
         self.status: Status | None = None
         if console is None and not self.console.is_terminal:
-            self.console = Console(file=sys.stdout, highlight=False, width=PLAIN_WIDTH)
+            self.console = Console(file=file, highlight=False, markup=False, width=PLAIN_WIDTH)
 
     def print(self, *renderables: RenderableType, wrap: bool = True) -> None:
         """Print; where output is no terminal, without the spaces that fill a table's lines.
@@ -102,11 +104,11 @@ class Terminal:
     def start(self, name: str) -> None:
         """Show the name of what begins now, until the next or the end of ``busy``."""
         if self.status:
-            self.status.update(Text(name.replace("_", " "), "dim"))
+            self.status.update(words(name.replace("_", " "), "dim"))
 
     def head(self, task: str, backbone: str, architecture: str) -> None:
         """The first line, before anything slow: what is about to be checked."""
-        self.print(Text.assemble(("aistudio", "bold"), f"  {task} · {backbone} · {architecture}"))
+        self.print(Text.assemble(("aistudio", "bold"), words(f"  {task} · {backbone} · {architecture}")))
 
     def sweep(self, jobs: int, kept: int, refused: int, folder: Path) -> None:
         """The first line of a sweep: how many jobs there are, and how many of them need not run."""
@@ -114,7 +116,7 @@ class Terminal:
             f", {count} {word}" for count, word in ((kept, "passed before"), (refused, "refused")) if count
         )
         self.print(
-            Text.assemble(("aistudio", "bold"), f"  sweep of {jobs} job{'s' * (jobs != 1)}{others} · {folder}"),
+            Text.assemble(("aistudio", "bold"), words(f"  sweep of {jobs} job{'s' * (jobs != 1)}{others} · {folder}")),
             wrap=False,
         )
 
@@ -122,23 +124,23 @@ class Terminal:
         """Names and what they are, in two columns."""
         table = grid()
         for name, text in facts.items():
-            table.add_row(Text(name, "dim"), Text(text))
+            table.add_row(words(name, "dim"), words(text))
         self.print(Padding(table, (0, 0, 1, 2), expand=False))
 
     def check(self, result: CheckResult) -> None:
         """One line for a check; where it failed, also what was seen and expected and the likely cause."""
         mark, style = MARKS[result.status]
-        words = result.cause if result.status == "skipped" else result.seen
+        seen = result.cause if result.status == "skipped" else result.seen
         row = grid()
         row.add_column()
         row.add_column(min_width=24)
         row.add_column(min_width=8, justify="right")
         row.add_column(overflow="fold")
         row.add_row(
-            Text(mark, style),
-            Text(result.name),
-            Text(f"{result.seconds:.2f} s", "dim"),
-            Text(words, "" if result.status == "failed" else "dim"),
+            words(mark, style),
+            words(result.name),
+            words(f"{result.seconds:.2f} s", "dim"),
+            words(seen, "" if result.status == "failed" else "dim"),
         )
         self.print(Padding(row, (0, 0, 0, 2), expand=False))
         if result.status == "failed":
@@ -146,7 +148,7 @@ class Terminal:
             table = grid()
             for name, text in parts:
                 if text:
-                    table.add_row(Text(name, "dim"), Text(text))
+                    table.add_row(words(name, "dim"), words(text))
             self.print(Padding(table, (0, 0, 0, 6), expand=False))
 
     def measurements(self, measurements: Iterable[Measurement]) -> None:
@@ -162,9 +164,9 @@ class Terminal:
                 else ""
             )
             table.add_row(
-                Text(one.name.replace("_", " "), "dim"),
-                Text(quantity(one.value, one.unit), justify="right"),
-                Text(spread, "dim"),
+                words(one.name.replace("_", " "), "dim"),
+                words(quantity(one.value, one.unit), justify="right"),
+                words(spread, "dim"),
             )
         self.print(Padding(table, (0, 0, 0, 2), expand=False))
 
@@ -172,18 +174,23 @@ class Terminal:
         """Warnings, the verdict, and where the files are."""
         self.print()
         for warning in report.warnings:
-            self.print(Text.assemble(("warning  ", "yellow"), warning))
+            self.print(Text.assemble(("warning  ", "yellow"), words(warning)))
         counts = {status: sum(check.status == status for check in report.checks) for status in MARKS}
-        words = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        ended = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
         style = "bold green" if report.ok else "bold red"
         self.print(
             Text.assemble(
                 (report.verdict.upper(), style),
-                f"  {words or 'nothing was checked'}; {report.seconds:.1f} s to the verdict",
+                f"  {ended or 'nothing was checked'}; {report.seconds:.1f} s to the verdict",
             )
         )
         for path in files:
-            self.print(Text(f"  {path}", "dim"), wrap=False)
+            self.print(words(f"  {path}", "dim"), wrap=False)
+
+
+def words(text: object, style: str = "", justify: JustifyMethod | None = None) -> Text:
+    """A text that is drawn as it is: nothing in it is markup, or obeyed by a terminal."""
+    return Text(said(text), style, justify=justify)
 
 
 def grid() -> Table:

@@ -12,8 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from aistudio.catalog import GROUPS, conf_folder, options
+from aistudio.catalog import GROUPS, options
 from aistudio.errors import Problem, Refusal
+from aistudio.shipped import conf_folder
 
 VERSION_BASE = "1.3"
 # All that composing raises for what a user wrote: ValueError for `task=null`, YAMLError for a broken file.
@@ -38,6 +39,11 @@ def without_hydra(composed: DictConfig) -> DictConfig:
 def key_of(override: str) -> str:
     """The key of an override, without the signs that add or delete."""
     return override.lstrip("+~").split("=")[0]
+
+
+def is_hydras(override: str) -> bool:
+    """Whether an override is about Hydra itself, its launcher for example."""
+    return key_of(override).startswith(("hydra.", "hydra/"))
 
 
 def without_plus(overrides: Sequence[str]) -> list[str]:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from aistudio import plots, summary
 from aistudio.errors import Problem, refusal_text
 from aistudio.files import shown
-from aistudio.report import MARKS, Terminal
+from aistudio.outlet import guard
+from aistudio.report import MARKS, Terminal, words
 
 SHOWN = 50  # rows, and reasons, in the terminal at most; the files hold all
 MANY = 5  # pairs that cannot be told apart, written out at most
@@ -26,6 +26,7 @@ MANY = 5  # pairs that cannot be told apart, written out at most
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the folders, print the table, write the files; the exit code."""
+    guard()
     parser = argparse.ArgumentParser("python -m aistudio.summarize", description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
         "folders", nargs="+", type=Path, metavar="FOLDER", help="searched for report.json, all below it"
@@ -55,19 +56,19 @@ def conclude(rows: Sequence[summary.Row], folder: Path, terminal: Terminal) -> b
     """Print the rows, write the files and the pictures into the folder; whether every row passed and all is written."""
     terminal.print(Padding(as_table(rows), (1, 0), expand=False))
     if len(rows) > SHOWN:
-        terminal.print(Text(f"… and {len(rows) - SHOWN} more rows in summary.csv", "dim"))
+        terminal.print(words(f"… and {len(rows) - SHOWN} more rows in summary.csv", "dim"))
     lines = summary.reasons(rows)
     for reason in lines[:SHOWN]:
-        terminal.print(Text(reason), wrap=False)
+        terminal.print(words(reason), wrap=False)
     if len(lines) > SHOWN:
-        terminal.print(Text(f"… and {len(lines) - SHOWN} more reasons in summary.csv", "dim"))
+        terminal.print(words(f"… and {len(lines) - SHOWN} more reasons in summary.csv", "dim"))
     for one, other in islice(summary.indistinct(rows), MANY):
-        words = f"{one} and {other} cannot be told apart by their forward times: the spreads overlap"
-        terminal.print(Text(words, "dim"))
+        pair = f"{one} and {other} cannot be told apart by their forward times: the spreads overlap"
+        terminal.print(words(pair, "dim"))
     if more := sum(1 for _ in islice(summary.indistinct(rows), MANY, None)):
-        terminal.print(Text(f"… nor can {more} other pairs", "dim"))
+        terminal.print(words(f"… nor can {more} other pairs", "dim"))
     passed = all(row.outcome == "passed" for row in rows)
-    terminal.print(Text(summary.tally(rows), "bold green" if passed else "bold red"))
+    terminal.print(words(summary.tally(rows), "bold green" if passed else "bold red"))
     return written(rows, folder, terminal) and passed
 
 
@@ -91,10 +92,10 @@ def as_table(rows: Sequence[summary.Row]) -> Table:
         table.add_column(summary.COLUMNS[column][0], justify="right", no_wrap=True)
     best = summary.leaders(rows)
     for row in summary.ordered(rows)[:SHOWN]:
-        mark = Text(*MARKS.get(row.outcome, MARKS["failed"]))
+        mark = words(*MARKS.get(row.outcome, MARKS["failed"]))
         styles = ["bold" if summary.leads(row, column, best) else "" for column in columns]
-        numbers = [Text(summary.number(row, column), style) for column, style in zip(columns, styles, strict=True)]
-        table.add_row(mark, *(getattr(row, name) for name in names), *numbers)
+        numbers = [words(summary.number(row, column), style) for column, style in zip(columns, styles, strict=True)]
+        table.add_row(mark, *(words(getattr(row, name)) for name in names), *numbers)
     return table
 
 
@@ -105,13 +106,13 @@ def written(rows: Sequence[summary.Row], folder: Path, terminal: Terminal) -> bo
         try:
             paths += plots.draw(rows, folder)
         except ImportError:
-            terminal.print(Text("pictures need matplotlib: pip install 'aistudio[plots]'", "dim"))
+            terminal.print(words("pictures need matplotlib: pip install 'aistudio[plots]'", "dim"))
     except OSError as error:
-        words = f"the summary cannot be written into {shown(folder)}: {error.strerror or error}"
-        terminal.print(Text(words, "bold red"), wrap=False)
+        fault = f"the summary cannot be written into {shown(folder)}: {error.strerror or error}"
+        terminal.print(words(fault, "bold red"), wrap=False)
         return False
     for path in paths:
-        terminal.print(Text(f"  {shown(path)}", "dim"), wrap=False)
+        terminal.print(words(f"  {shown(path)}", "dim"), wrap=False)
     return True
 
 

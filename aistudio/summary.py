@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,13 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from aistudio import report_file
+from aistudio.environment import scrub
 from aistudio.errors import first_line
 from aistudio.files import write_whole
+from aistudio.outlet import as_json as json_text
+from aistudio.outlet import data
 from aistudio.records import Measurement
 from aistudio.report import quantity
+from aistudio.text import in_csv, in_markdown
 
 SCHEMA = 1
 OUTCOMES = ("passed", "failed", "refused", "broke", "interrupted", "unfinished", "unreadable")
+NAMES = ("outcome", "job", "task", "architecture", "backbone")
 TIMES = ("forward", "training_step")
 COLUMNS = {  # field of a row: its heading, its unit, and whether less or more is better
     "parameters": ("parameters", "", min),
@@ -191,7 +195,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, list(Row.__dataclass_fields__), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    writer.writerows({key: in_csv(value) for key, value in data(asdict(row)).items()} for row in rows)
     return file.getvalue()
 
 
@@ -201,22 +205,22 @@ def as_markdown(rows: Sequence[Row]) -> str:
     lines = [_line(headings), _line(["---"] * 5 + ["---:"] * len(COLUMNS))]
     best = leaders(rows)
     for row in ordered(rows):
-        cells = [row.outcome, row.job, row.task, row.architecture, row.backbone]
+        cells = [in_markdown(scrub(str(getattr(row, name)))) for name in NAMES]
         for column in COLUMNS:
             text = number(row, column)
             cells.append(f"**{text}**" if leads(row, column, best) else text)
         lines.append(_line(cells))
-    lines += ["", *(f"- {reason}" for reason in reasons(rows))]
+    lines += ["", *(f"- {in_markdown(scrub(reason))}" for reason in reasons(rows))]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return f"| {' | '.join(cells)} |"
 
 
 def as_json(rows: Sequence[Row]) -> str:
     """``summary.json``: the schema's number and the rows with all their fields."""
-    return json.dumps({"schema": SCHEMA, "rows": [asdict(row) for row in rows]}, indent=2, ensure_ascii=False) + "\n"
+    return json_text({"schema": SCHEMA, "rows": [asdict(row) for row in rows]})
 
 
 def write(rows: Sequence[Row], folder: Path) -> list[Path]:

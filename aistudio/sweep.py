@@ -23,7 +23,6 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
 from aistudio import report_file
-from aistudio.catalog import conf_folder
 from aistudio.combinations import Job, in_short, judged
 from aistudio.endings import code_of, reason_of
 from aistudio.errors import Problem, Refusal, refusal_text
@@ -32,7 +31,8 @@ from aistudio.job import FAILED, FILES, PASSED, STOP, in_sweep
 from aistudio.progress import Progress
 from aistudio.records import verdict
 from aistudio.report import Terminal, without_verdict
-from aistudio.search import VERSION_BASE, key_of, user_folders
+from aistudio.search import VERSION_BASE, is_hydras, key_of, user_folders
+from aistudio.shipped import conf_folder
 from aistudio.summarize import conclude
 from aistudio.summary import Row, row
 
@@ -115,11 +115,6 @@ def refusing_what_cannot_be_written(config: DictConfig) -> Iterator[None]:
         what = f"the reports of this sweep cannot be written below {folder}"
         instead = "hydra.sweep.dir=FOLDER with room in it"
         raise Refusal([Problem(what, f"{error.strerror or error}", "hydra.sweep.dir", instead)]) from None
-
-
-def is_hydras(override: str) -> bool:
-    """Whether an override is about Hydra itself, its launcher for example."""
-    return key_of(override).startswith(("hydra.", "hydra/"))
 
 
 def folder_of(config: DictConfig, overrides: Sequence[str]) -> Path:

@@ -16,6 +16,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.resolvers import oc
 
+from aistudio.environment import remember
 from aistudio.errors import Problem
 
 VARIABLE = "AISTUDIO_TRUST"
@@ -114,6 +115,14 @@ def hydra_problems(said: DictConfig, own: DictConfig) -> list[Problem]:
     return problems
 
 
+def forged(said: DictConfig, overrides: Sequence[str]) -> list[Problem]:
+    """A problem where a file names overrides of its own: the receipt of a run is what its command line said."""
+    if [*OmegaConf.to_container(said.overrides.task)] == [*overrides]:
+        return []
+    what, why = "hydra.overrides is set by a file", "it says what the command line said, and the receipt is made of it"
+    return [Problem(what, why, "hydra.overrides", "a file without it")]
+
+
 def is_free(key: str, value: Any) -> bool:
     """Whether files may set a key of Hydra's section to a value."""
     if any(key == free or key.startswith(f"{free}.") for free in FREE + FILLED_IN):
@@ -161,11 +170,21 @@ def environment_left_out() -> Iterator[None]:
     try:
         yield
     finally:
-        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+        OmegaConf.register_new_resolver("oc.env", from_environment, replace=True)
+
+
+def from_environment(*arguments: Any) -> Any:
+    """An environment variable as OmegaConf gives it, kept in mind: whatever it is, it leaves this process by no way."""
+    remember(str(arguments[0]))
+    return oc.env(*arguments)
+
+
+OmegaConf.register_new_resolver("oc.env", from_environment, replace=True)
 
 
 def as_written(*arguments: Any) -> str:
     """The interpolation that asks for an environment variable, with its default where it has one."""
+    remember(str(arguments[0]))
     return f"${{oc.env:{','.join(map(quoted, arguments))}}}"
 
 

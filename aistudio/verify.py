@@ -10,12 +10,13 @@ from pathlib import Path
 from rich.text import Text
 
 from aistudio.annotations import Judgement, as_junit, as_sarif
-from aistudio.catalog import conf_folder
 from aistudio.combinations import Job, judged
 from aistudio.errors import Problem, Refusal, refusal_text
 from aistudio.files import refuse_links, shown, write_whole
-from aistudio.report import MARKS, Terminal
+from aistudio.outlet import said
+from aistudio.report import MARKS, Terminal, words
 from aistudio.search import key_of, user_folders
+from aistudio.shipped import conf_folder
 
 FITS, REFUSED = 0, 2
 FORMATS: dict[str, Callable[[Sequence[Judgement]], str]] = {
@@ -54,16 +55,17 @@ def tell(judgements: Sequence[Judgement], jobs: Sequence[Job]) -> None:
     for one, job in zip(judgements, jobs, strict=True):
         mark = MARKS["failed" if one.problems else "passed"]
         what = "" if len(jobs) == 1 or one.problems else described(job)
-        terminal.print(Text.assemble(mark, f"  {one.name:<{width}}  ", (what, "dim")), wrap=False)
+        terminal.print(Text.assemble(mark, words(f"  {one.name:<{width}}  "), words(what, "dim")), wrap=False)
     alike: dict[tuple[Problem, ...], list[Judgement]] = {}
     for one in judgements:
         alike.setdefault(tuple(one.problems), []).append(one)
     for problems, refused_alike in alike.items():
         if problems:
-            print(f"\n{', '.join(map(title, refused_alike))}\n{refusal_text(problems)}", file=sys.stderr)
+            titles = ", ".join(said(title(one)) for one in refused_alike)
+            print(f"\n{titles}\n{refusal_text(problems)}", file=sys.stderr)
     refused = sum(bool(one.problems) for one in judgements)
-    words = ", ".join(filter(None, [f"{len(jobs) - refused} fit", f"{refused} refused" if refused else ""]))
-    terminal.print(Text(words, "bold red" if refused else "bold green"))
+    counts = ", ".join(filter(None, [f"{len(jobs) - refused} fit", f"{refused} refused" if refused else ""]))
+    terminal.print(words(counts, "bold red" if refused else "bold green"))
 
 
 def title(one: Judgement) -> str:
@@ -101,4 +103,4 @@ def save(path: Path, text: str, key: str) -> None:
     except OSError as error:
         why = error.strerror or str(error)
         raise Refusal([Problem(f"{key}={path} cannot be written", why, key, "a file in a folder of yours")]) from None
-    print(f"  {path}")
+    print(f"  {said(path)}")

@@ -22,6 +22,14 @@ def pytest_configure(config):
     torch.set_num_threads(1)  # pytest-xdist has a worker for every core already
 
 
+@pytest.fixture(autouse=True)
+def nothing_asked():
+    """What one test asked of the environment is not to be taken out of what another one prints."""
+    from aistudio.environment import ASKED
+
+    ASKED.clear()
+
+
 @pytest.fixture
 def golden(request):
     """Compare text with ``tests/golden/NAME``; ``pytest --overwrite`` rewrites the file, and git shows the change."""

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from aistudio.combinations import Batch, distinct, in_short, judged
 from aistudio.config import compose
-from aistudio.errors import Problem, Refusal
+from aistudio.errors import Problem, Refusal, refusal_text
 
 OWN_BACKBONE = """
 name: my_net
@@ -130,9 +130,12 @@ def test_what_many_have_in_common_is_said_once():
     short = in_short(jobs)
     assert short == [
         Problem(
-            "backbone=resnet18 does not fit task=segmentation\nbackbone=resnet34 does not fit task=segmentation",
+            f"backbone={name} does not fit task=segmentation",
             short[0].why,
             "conf/task/segmentation.yaml · rules.backbones",
             "resnet50, resnet101, mobilenet_v3_large",
         )
+        for name in ("resnet18", "resnet34")
     ]
+    answer = refusal_text(short).splitlines()
+    assert [line[:11] for line in answer] == ["backbone=re"] * 2 + ["  why      ", "  rule     ", "  instead  "]

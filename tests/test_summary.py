@@ -138,7 +138,7 @@ def test_csv_has_every_field_and_markdown_survives_any_name(sweep):
     assert float(read[0]["forward"]) == 0.010 and read[5]["forward"] == ""
     lines = summary.as_markdown(rows).splitlines()
     assert {line.replace("\\|", "").count("|") for line in lines[:8]} == {11}, "as many cells in every line"
-    assert "**10.0 ms**" in lines[2] and "- broke: classification · backbone_head · broken|one  OSError: a" in lines
+    assert "**10.0 ms**" in lines[2] and r"- broke: classification · backbone_head · broken\|one  OSError: a" in lines
 
 
 def test_summarize_writes_what_it_prints_and_gates(sweep, capsys):

@@ -76,7 +76,7 @@ def test_junit_has_a_case_for_every_experiment(repository):
 
 def test_a_name_that_no_xml_may_hold_is_made_to_fit():
     text = as_junit([Judgement('a<b>&\x00"', None, [Problem("x\x1b[0m")])])
-    assert ElementTree.fromstring(text.encode())[0].get("name") == 'a<b>&?"'
+    assert ElementTree.fromstring(text.encode())[0].get("name") == 'a<b>&\\x00"'
 
 
 def test_what_fits_is_said_and_nothing_is_written(tmp_path, cli, no_torch, capsys):
