@@ -9,7 +9,11 @@ from __future__ import annotations
 import io
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,14 +40,33 @@ def draw(rows: Iterable[Row], folder: Path) -> list[Path]:
     Each is whole or not there; where fewer than two rows have its numbers it is not drawn. Raises ImportError where
     matplotlib is not installed, OSError where the folder cannot be written.
     """
-    import matplotlib
-
-    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar in a name begins no formula
+    with matplotlibs_defaults():
         return drawn(typical(row for row in rows if row.outcome == "passed"), folder)
 
 
+@contextmanager
+def matplotlibs_defaults() -> Iterator[None]:
+    """Within it pictures are drawn as matplotlib ships, whatever a ``matplotlibrc`` says: it could start LaTeX.
+
+    The one of the current folder is read when matplotlib is imported, before any other, and may be a pipe.
+    """
+    found, here = find_spec("matplotlib"), os.getcwd()
+    if found is None:
+        raise ImportError("matplotlib is not installed")
+    if "matplotlib" not in sys.modules:
+        os.chdir(Path(found.origin).parent)
+    try:
+        import matplotlib
+    finally:
+        os.chdir(here)
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams["text.parse_math"] = False  # a dollar in a name begins no formula
+        yield
+
+
 def drawn(shown: Sequence[Row], folder: Path) -> list[Path]:
-    """The pictures of these rows, written into a folder."""
+    """Draw and write the pictures of these rows."""
     pictures = {
         "accuracy.png": accuracy(shown),
         "memory.png": bars(shown, "peak_memory", "bytes", "Peak memory of a pass"),

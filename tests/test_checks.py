@@ -14,7 +14,7 @@ from aistudio.checks.evaluation import furthest, spread
 from aistudio.checks.learning import Gradients, Learns, slow_because
 from aistudio.checks.outcome import some
 from aistudio.checks.rounding import rounding_noise
-from aistudio.checks.subject import apply_economy, calibrate, resize_inside
+from aistudio.checks.subject import apply_economy, calibrate, resize_inside, undo_economy
 from aistudio.config import compose
 
 
@@ -117,6 +117,83 @@ def test_the_economy_of_the_shipped_levels_is_not_a_dead_letter(architecture):
             owner = getattr(owner, parent, None)
         known += getattr(owner, last, None) == value
     assert known == {"fasterrcnn": 5, "retinanet": 3}[architecture]
+
+
+class Gain:
+    def __call__(self, x):
+        return x
+
+
+class Attributes(nn.Linear):
+    shared, gain, table = 1, Gain(), {}
+
+    def __init__(self):
+        super().__init__(2, 2)
+        self.own, self.kind, self.library, self.function, self.sampler = 1, Attributes, copy, never, Gain()
+        self.sampler.batch, self.sizes, self.method, self.part = 2, {"x": 1}, self.extra_repr, nn.ReLU()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "__class__.forward",
+        "__class__",
+        "__dict__.own",
+        "__class__.__init__",
+        "forward",
+        "extra_repr",
+        "__call__",
+        "shared",
+        "gain.new",
+        "table",
+        "weight",
+        "bias",
+        "part",
+        "part.forward",
+        "part.__class__.forward",
+        "kind",
+        "kind.forward",
+        "kind.shared",
+        "library",
+        "library.deepcopy",
+        "library.Error.x",
+        "function",
+        "function.__defaults__",
+        "method.__func__.x",
+        "sampler",
+        "sampler.__class__.__call__",
+        "_parameters",
+        "_modules",
+        "_forward_hooks",
+        "training",
+        "not_there",
+        "not_there.own",
+        "own.real",
+        "",
+        ".",
+        "own.",
+        ".own",
+        "weight.data",
+        "weight.requires_grad",
+    ],
+)
+def test_the_economy_reaches_nothing_but_plain_values_of_the_model_itself(path):
+    before = {**vars(Attributes)}, {**vars(nn.Linear)}, {**vars(nn.Module)}, {**vars(copy)}, {**vars(nn.ReLU)}
+    model, other = Attributes(), Attributes()
+    apply_economy(model, {path: 5})
+    assert ({**vars(Attributes)}, {**vars(nn.Linear)}, {**vars(nn.Module)}, {**vars(copy)}, {**vars(nn.ReLU)}) == before
+    assert never.__defaults__ is None and not vars(never) and vars(Attributes.gain) == {}
+    assert model(torch.ones(1, 2)).shape == other(torch.ones(1, 2)).shape and model.training and model.own == 1
+    assert {*vars(model)} == {*vars(other)} and model.sampler.batch == 2 and model.weight.requires_grad
+
+
+def test_and_it_reaches_those():
+    model = Attributes()
+    apply_economy(model, {"own": 0.5, "sampler.batch": 3, "sizes": {"x": 2}, "part.inplace": True})
+    assert (model.own, model.sampler.batch, model.sizes, model.part.inplace) == (0.5, 3, {"x": 2}, True)
+    built = Attributes()
+    undo_economy(model, built, {"own": 0.5, "__class__.forward": 5, "part.inplace": True, "shared": 2})
+    assert model.own == 1 and model.part.inplace is False and Attributes.shared == 1
 
 
 def test_one_image_is_skipped_with_its_reason():

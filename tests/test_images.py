@@ -2,15 +2,16 @@
 
 import os
 import struct
+import subprocess
 import time
 import zlib
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError, features
 
-from aistudio.data.images import ImageFolder, read_image
+from aistudio.data.images import FORMATS, ImageFolder, read_image
 from aistudio.errors import Refusal
 
 RED, BLUE = (250, 10, 10), (10, 10, 250)
@@ -206,3 +207,37 @@ def test_a_large_folder_is_only_listed(tmp_path):
     start = time.perf_counter()
     assert len(ImageFolder(tmp_path).files) == 2000
     assert time.perf_counter() - start < 1
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\n(ran) (w) file closefile showpage\n%%EOF\n"
+PROGRAMS = {
+    "EPS": EPS,
+    "WMF": b"\xd7\xcd\xc6\x9a" + bytes(100),
+    "FPX": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
+}
+WRITTEN = ("ICNS", "TGA", "PCX", "SGI", "IM", "DDS", "ICO", "MSP", "JPEG2000", "QOI", "XBM", "SPIDER", "BLP")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".ppm", ".gif"])
+@pytest.mark.parametrize("kind", [*PROGRAMS, *WRITTEN])
+def test_no_format_is_opened_but_those_that_are_listed(kind, suffix, tmp_path, monkeypatch):
+    path, started = tmp_path / f"a{suffix}", []
+    if kind in PROGRAMS:
+        path.write_bytes(PROGRAMS[kind])
+    else:
+        mode = {"MSP": "1", "XBM": "1", "SPIDER": "F", "BLP": "P"}.get(kind, "RGB")
+        halves(size=(64, 64)).convert(mode).save(path, kind)
+    for module in (subprocess, os):
+        for name in ("Popen", "run", "check_call", "system", "popen"):
+            monkeypatch.setattr(module, name, lambda *what, **_: started.append(what), raising=False)
+    with pytest.raises(UnidentifiedImageError):
+        read_image(path, 32)
+    assert not started
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_those_that_are_listed_are_read_whatever_they_are_named(kind, tmp_path):
+    if not features.check("avif") and kind == "AVIF":
+        pytest.skip("this Pillow has no AVIF")
+    halves().save(tmp_path / "a.png", kind)
+    assert read_image(tmp_path / "a.png", 32).shape == (3, 32, 32)

@@ -2,7 +2,12 @@
 
 import builtins
 import itertools
+import json
+import os
 import random
+import subprocess
+import sys
+from dataclasses import asdict
 
 import pytest
 
@@ -133,3 +138,59 @@ def test_without_matplotlib_the_table_says_how_to_get_pictures(tmp_path, monkeyp
     monkeypatch.setattr(builtins, "__import__", without)
     assert conclude(CASES["two"], tmp_path, Terminal())
     assert "pip install 'aistudio[plots]'" in capsys.readouterr().out and (tmp_path / "summary.csv").exists()
+
+
+DRAW = """
+import json
+import sys
+from pathlib import Path
+from aistudio import plots
+from aistudio.summary import Row
+plots.draw([Row(**one) for one in json.load(sys.stdin)], Path(sys.argv[1]))
+import matplotlib
+print(matplotlib.rcParams["text.usetex"])
+"""
+SETTINGS = {  # what lies in the current folder as matplotlibrc
+    "nothing": "",
+    "LaTeX": "text.usetex: true\ntext.latex.preamble: \\input{ran}\n",
+    "another backend": "backend: module://evil\n",
+    "a font": "font.family: evil\nfont.sans-serif: evil\n",
+    "a path effect": "path.effects: evil\npath.sketch: 9, 9, 9\n",
+    "other colours": "figure.facecolor: red\naxes.prop_cycle: cycler('color', ['r'])\n",
+    "no settings": "\x00 [x",
+    "a pipe": None,
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_in_the_current_folder_change_nothing(name, tmp_path):
+    (tmp_path / "here").mkdir()
+    if SETTINGS[name] is None:
+        os.mkfifo(tmp_path / "here" / "matplotlibrc")
+    else:
+        (tmp_path / "here" / "matplotlibrc").write_text(SETTINGS[name])
+    (tmp_path / "here" / "evil.py").write_text("open('ran', 'w')")
+    for program in ("latex", "dvipng", "kpsewhich"):
+        (tmp_path / "here" / program).write_text("#!/bin/sh\ntouch ran\n")
+        (tmp_path / "here" / program).chmod(0o755)
+    path = f"{tmp_path / 'here'}:{os.environ['PATH']}"
+    rows, line = (
+        json.dumps([asdict(one) for one in CASES["shipped"]]),
+        [sys.executable, "-c", DRAW, str(tmp_path / "out")],
+    )
+    settings = {"cwd": tmp_path / "here", "env": os.environ | {"PATH": path}, "input": rows.encode()}
+    done = subprocess.run(line, **settings, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == b"False\n" and not (tmp_path / "here" / "ran").exists()
+    plots.draw(CASES["shipped"], tmp_path / "usual")
+    assert contents(tmp_path / "out") == contents(tmp_path / "usual")
+
+
+def test_settings_of_who_calls_us_are_as_before_and_draw_nothing(tmp_path):
+    import matplotlib
+
+    with matplotlib.rc_context({"text.usetex": True, "figure.facecolor": "red"}):
+        plots.draw(CASES["shipped"], tmp_path / "out")
+        assert matplotlib.rcParams["text.usetex"] is True and matplotlib.rcParams["figure.facecolor"] == "red"
+    plots.draw(CASES["shipped"], tmp_path / "usual")
+    assert contents(tmp_path / "out") == contents(tmp_path / "usual")

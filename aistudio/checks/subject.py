@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import torch
@@ -21,6 +22,9 @@ from aistudio.checks.training import WatchedTraining
 from aistudio.data.batch import Batch, make_batch
 
 FLOAT16_SCALE = 1024.0  # float16 loses gradients below 6e-8; a fixed factor lifts them
+PLAIN = (bool, int, float, str, list, tuple, dict)
+SHARED = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)  # with every model of this process
+EVERY_MODULE = frozenset(vars(nn.Module()))  # what torch itself keeps in a module
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 
@@ -135,25 +139,36 @@ class Subject:
 
 
 def apply_economy(model: nn.Module, economy: Mapping[str, Any]) -> None:
-    """Set dotted attributes such as ``roi_heads.score_thresh`` on the model, wherever it has them."""
+    """Set dotted attributes such as ``roi_heads.score_thresh`` on the model, wherever it has them.
+
+    Only plain values are replaced, and only those that belong to the model alone: what a class or the library holds, a
+    method for example, is shared with every other model of this process.
+    """
     for path, value in economy.items():
-        *parents, last = path.split(".")
+        *parents, last = str(path).split(".")
         owner = reach(model, parents)
-        if hasattr(owner, last):
+        if last not in EVERY_MODULE and isinstance(reach(owner, [last]), PLAIN) and last in own(owner):
             setattr(owner, last, value)
 
 
 def undo_economy(model: nn.Module, built: nn.Module, economy: Mapping[str, Any]) -> None:
     """Give a model the values back that ``built`` has."""
-    values = {path: reach(built, path.split(".")) for path in economy}
+    values = {path: reach(built, str(path).split(".")) for path in economy}
     apply_economy(model, values)
 
 
 def reach(owner: Any, names: Iterable[str]) -> Any:
-    """An attribute of an attribute …; None where there is none."""
+    """An attribute of an attribute … of instances alone; None where there is none."""
     for name in names:
-        owner = getattr(owner, name, None)
+        owner = own(owner).get(name)
     return owner
+
+
+def own(owner: Any) -> Mapping[str, Any]:
+    """What belongs to an instance alone, with a module's parts; nothing of what classes and libraries hold."""
+    if isinstance(owner, nn.Module):
+        return {**vars(owner), **dict(owner.named_children())}
+    return {} if isinstance(owner, SHARED) else getattr(owner, "__dict__", {})
 
 
 def resize_inside(model: nn.Module, size: int) -> None:

@@ -24,6 +24,7 @@ from aistudio.errors import Problem, Refusal, first_line
 from aistudio.scene import Scene, place_scene
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF")  # others may start programs, as EPS Ghostscript
 TRIES = 1000  # files that are opened in vain before the folder is given up
 WHITES = (1.0, 255.0, 65535.0)  # what white may be in a file whose format does not say
 
@@ -103,7 +104,7 @@ def read_image(path: str | Path, size: int) -> Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path) as file:
+        with Image.open(path, formats=FORMATS) as file:
             file.draft(None, (size, size))  # JPEG: decode at a fraction of the size if that is enough
             picture = ImageOps.fit(to_rgb(ImageOps.exif_transpose(file)), (size, size), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1).contiguous().float() / 255
