@@ -71,7 +71,8 @@ def sought(asked: Iterable[tuple[str, str]]) -> tuple[re.Pattern[str], list[str]
 
 def as_pattern(form: str) -> str:
     """What finds a form: a number only where it stands alone, any other text everywhere."""
-    return rf"(?<![\w.]){re.escape(form)}(?![\w.])" if NUMBER.fullmatch(form) else re.escape(form)
+    written = re.sub(r"(?:\\?\s)+", r"\\s+", re.escape(form))  # a line may be broken at any blank
+    return rf"(?<![\w.]){written}(?![\w.])" if NUMBER.fullmatch(form) else written
 
 
 def parts(value: str) -> Iterator[str]:
@@ -101,4 +102,5 @@ def forms(value: str) -> set[str]:
     written |= {json.dumps(value, ensure_ascii=False)[1:-1], visible(value), visible(value, lines=True)}
     written |= {" ".join(value.split()), value.replace("_", " "), re.sub(r"[^A-Za-z0-9._=+-]+", "_", value)}
     written |= {value.encode("unicode_escape").decode(), value.replace("\\", "\\\\").replace("'", "\\'")}
+    written |= {value.encode("unicode_escape").decode().replace(r"\x1b", r"\e").replace(r"\x07", r"\a")}  # YAML's
     return {one for one in written if len(one) >= SHORTEST}
