@@ -28,6 +28,7 @@ from aistudio.errors import Problem, Refusal, refusal_text
 from aistudio.files import claimed, refuse_links_in
 from aistudio.job import FAILED, FILES, PASSED, REFUSED, reported, scrub_files
 from aistudio.outlet import guard
+from aistudio.output import plain_where_needed
 from aistudio.search import VERSION_BASE, hydra_composed, is_hydras, key_of, user_folders, without_plus
 from aistudio.shipped import conf_folder
 from aistudio.trust import trusted
@@ -52,7 +53,7 @@ def main() -> int:
     """Run ``python -m aistudio`` with the arguments of the process; the exit code."""
     guard()
     reach(trusted())
-    with SafeChildren(), ending_with_a_report():
+    with SafeChildren(), ending_with_a_report(), plain_where_needed():
         return answered()
 
 
@@ -113,7 +114,11 @@ def run(overrides: Sequence[str], config_dir: str | None) -> int:
     """Claim the run's folder, and let Hydra log, keep its own files there and call the job."""
     config = hydra_composed(overrides, user_folders(overrides, config_dir))
     key = "hydra.run.dir"
-    folder = claimed(config.hydra.run.dir, key, any(key_of(one) in ("hydra.run", key) for one in overrides))
+    try:
+        folder = claimed(config.hydra.run.dir, key, any(key_of(one) in ("hydra.run", key) for one in overrides))
+    except (FileExistsError, NotADirectoryError) as error:
+        what, why = f"{config.hydra.run.dir} cannot be made", f"{error.filename} is a file, and no folder"
+        raise Refusal([Problem(what, why, key, f"{key}=ANOTHER, or remove that file")]) from None
     refuse_links_in(folder, (config.hydra.output_subdir or "", *FILES), key)
     with read_write(config), open_dict(config):
         config.hydra.run.dir, config.hydra.mode = str(folder), RunMode.RUN

@@ -19,9 +19,11 @@ from rich.text import Text
 from aistudio import report_file
 from aistudio.config import settle
 from aistudio.doors import reach
+from aistudio.endings import code_of, ending_with_a_report, reason_of
 from aistudio.errors import Problem, Refusal, first_line, refusal_text
 from aistudio.job import FAILED, PASSED, REFUSED, import_sanity_run
 from aistudio.outlet import guard
+from aistudio.output import plain_where_needed
 from aistudio.receipt import digest
 from aistudio.records import CheckResult, Measurement, SanityReport
 from aistudio.report import Terminal, quantity, words
@@ -48,10 +50,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m aistudio.replay", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("report", type=Path, help="a report.json that a run has left")
     given = parser.parse_args(arguments)
+    with plain_where_needed(), ending_with_a_report():
+        try:
+            return replayed(given.report)
+        except KeyboardInterrupt as end:
+            print(reason_of(end), file=sys.stderr)
+            return code_of(end)
+
+
+def replayed(path: Path) -> int:
+    """Run a report again; the exit code."""
     reach(trusted())
     terminal = Terminal()
     try:
-        before = read(given.report)
+        before = read(path)
         config = configuration(before)
         terminal.head(config.task.name, config.backbone.name, config.architecture.name)
         with terminal.busy():

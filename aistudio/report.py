@@ -24,6 +24,7 @@ from rich.text import Text
 
 from aistudio.outlet import as_json as json_text
 from aistudio.outlet import drawn_on, said
+from aistudio.output import let_go
 from aistudio.records import CheckResult, Measurement, SanityReport
 
 SCHEMA = 1
@@ -82,14 +83,17 @@ class Terminal:
 
         Without ``wrap`` a line stays whole however long it is: paths, and what is searched for in logs.
         """
-        if self.console.is_terminal:
-            self.console.print(*renderables, soft_wrap=not wrap)
-            return
-        with self.console.capture() as captured:
-            self.console.print(*renderables, soft_wrap=not wrap)
-        lines = captured.get().splitlines()
-        self.console.file.write("".join(f"{line.rstrip()}\n" for line in lines))
-        self.console.file.flush()
+        try:
+            if self.console.is_terminal:
+                self.console.print(*renderables, soft_wrap=not wrap)
+                return
+            with self.console.capture() as captured:
+                self.console.print(*renderables, soft_wrap=not wrap)
+            lines = captured.get().splitlines()
+            self.console.file.write("".join(f"{line.rstrip()}\n" for line in lines))
+            self.console.file.flush()
+        except OSError:  # `| head`, a full disk, a terminal that was closed: the reports are what counts
+            let_go(self.console.file)
 
     @contextmanager
     def busy(self) -> Iterator[None]:

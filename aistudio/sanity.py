@@ -35,7 +35,7 @@ from aistudio.checks.pictures import save_pictures
 from aistudio.checks.subject import Subject
 from aistudio.checks.watch import OnResult, OnStart, Watch, finding, is_out_of_memory
 from aistudio.config import settle
-from aistudio.errors import Refusal
+from aistudio.errors import Problem, Refusal
 from aistudio.receipt import file_digest
 from aistudio.records import CheckResult, Measurement, SanityReport
 
@@ -87,7 +87,9 @@ def sanity_run(
 def prepare(cfg: DictConfig, watch: Watch) -> tuple[Subject | None, dict[str, Check]]:
     """The subject and the checks; no subject where the model does not fit into memory, which the watch then knows."""
     refuse([*torch_problems(cfg), *device_problems(cfg)])
-    checks = {name: build(node, f"sanity.checks.{name}") for name, node in cfg.sanity.checks.items()}
+    nodes = cfg.sanity.checks.items()
+    checks = {name: build(node, f"sanity.checks.{name}") if OmegaConf.is_dict(node) else node for name, node in nodes}
+    refuse([*what_are_no_checks(checks)])
     try:
         return make_subject(cfg), checks
     except Exception as error:
@@ -95,6 +97,15 @@ def prepare(cfg: DictConfig, watch: Watch) -> tuple[Subject | None, dict[str, Ch
             raise
         watch.run("assemble", "The model must fit into memory.", partial(_raise, error))
         return None, checks
+
+
+def what_are_no_checks(checks: Mapping[str, object]) -> Iterator[Problem]:
+    """Entries of ``sanity.checks`` whose objects cannot be asked, a layer or a number for example."""
+    for name, check in checks.items():
+        if not callable(check) or not isinstance(getattr(check, "why", None), str):
+            why = "a check is an object with a sentence `why` and a call that takes a subject and returns an Outcome"
+            where = f"sanity.checks.{name}"
+            yield Problem(f"{where} is no check but a {type(check).__name__}", why, where, "a class as in README.md")
 
 
 def make_subject(cfg: DictConfig) -> Subject:

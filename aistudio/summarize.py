@@ -18,6 +18,7 @@ from aistudio import plots, summary
 from aistudio.errors import Problem, refusal_text
 from aistudio.files import shown
 from aistudio.outlet import guard
+from aistudio.output import plain_where_needed
 from aistudio.report import MARKS, Terminal, words
 
 SHOWN = 50  # rows, and reasons, in the terminal at most; the files hold all
@@ -33,11 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--into", type=Path, metavar="FOLDER", help="where summary.* go; else the folder, if it is one")
     given = parser.parse_args(arguments)
-    rows = summary.rows(given.folders)
-    missing = [folder for folder in given.folders if not folder.is_dir()]
+    with plain_where_needed():
+        return summarized(given.folders, given.into)
+
+
+def summarized(folders: Sequence[Path], into: Path | None) -> int:
+    """Print and write the summary of some folders; the exit code."""
+    rows = summary.rows(folders)
+    missing = [folder for folder in folders if not folder.is_dir()]
     problems = [Problem(what=f"{folder} is no folder", why="there is nothing to read") for folder in missing]
     if not rows and not missing:
-        names = ", ".join(str(folder) for folder in given.folders)
+        names = ", ".join(str(folder) for folder in folders)
         problems = [
             Problem(
                 what=f"no report.json below {names}",
@@ -48,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if problems:
         print(refusal_text(problems), file=sys.stderr)
         return 2
-    into = given.into or (given.folders[0] if len(given.folders) == 1 else Path())
+    into = into or (folders[0] if len(folders) == 1 else Path())
     return 0 if conclude(rows, into, Terminal()) else 1
 
 

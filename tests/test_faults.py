@@ -1,5 +1,6 @@
 """What is left when something ends a sweep, a job or its surroundings: measured, and written down in docs/faults.md."""
 
+import io
 import os
 import signal
 import subprocess
@@ -10,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from omegaconf import read_write
 
-from aistudio import endings, summary
+from aistudio import cli as cli_module
+from aistudio import endings, job, output, summary
 
 FAST = ("sanity=quick", "sanity.image_size=64", "task.image_size=64", "runtime.threads=1", "hydra.sweep.dir=out")
 PAGE = Path(__file__).parent.parent / "docs" / "faults.md"
@@ -190,6 +193,78 @@ def test_a_run_that_is_ended_by_sigterm_leaves_a_report(tmp_path):
     (row,) = summary.rows([tmp_path / "out"])
     assert (running.returncode, row.outcome, row.reason) == (143, "interrupted", "ended by SIGTERM"), out + err
     assert err == "ended by SIGTERM\n"
+
+
+GOES_ON = ("who reads the output goes (`\\| head -1`)", "the output's disk is full", "a terminal of ASCII")
+
+
+@pytest.mark.parametrize("name", GOES_ON)
+def test_whatever_becomes_of_the_output_a_sweep_goes_on_to_its_summary(name, tmp_path):
+    code, rows, out, err = run(tmp_path, FAULTS[name], "a_fine,c_fine")
+    assert (code, err) == (0, "") and [row.outcome for row in rows.values()] == ["passed"] * 2, out + err
+    assert (tmp_path / "out" / "summary.csv").exists()
+    if "ASCII" in name:
+        assert "1/2  +  a_fine" in out and out.isascii()
+
+
+def test_a_full_disk_is_said_in_the_row(tmp_path):
+    code, rows, out, err = run(tmp_path, FAULTS["the disk is full, `sweep.isolate=true`"], "b_fault,c_fine")
+    assert code == 1 and "Traceback" not in out + err
+    assert rows["b_fault"].outcome == "broke" and "File too large" in rows["b_fault"].reason
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [("ascii", b"+ a \\u7f51 -> ..."), ("cp1252", b"+ a \\u7f51 -> \x85"), ("utf-8", "✓ a 网 → …".encode())],
+)
+def test_marks_are_written_as_a_terminal_can_show_them(encoding, said, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    with output.plain_where_needed():
+        print("✓ a 网 → …", end="", flush=True)
+    assert written.getvalue() == said and sys.stdout.errors == "strict"
+
+
+@pytest.mark.parametrize(
+    ("line", "file"), [((), "outputs"), (("hydra.run.dir=mine/0",), "mine"), (("-m",), "multirun")]
+)
+def test_a_file_in_the_place_of_a_folder_is_refused(line, file, tmp_path, cli):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / file).write_text("mine")
+    code, answer = cli(*line, "backbone=resnet18")
+    assert code == 2 and file in answer and "  why " in answer and "Traceback" not in answer, answer
+    assert (tmp_path / "empty" / file).read_text() == "mine"
+
+
+def test_two_runs_in_one_second_have_a_folder_each(tmp_path, monkeypatch, cli):
+    monkeypatch.setattr("aistudio.cli.reported", lambda config, folder, said: (folder / "report.json").touch() or 0)
+    monkeypatch.setattr("aistudio.cli.hydra_composed", at_noon(cli_module.hydra_composed))
+    for _ in range(3):
+        assert cli("backbone=resnet18")[0] == 0
+    folders = sorted(path.parent.name for path in (tmp_path / "empty" / "outputs").rglob("report.json"))
+    assert folders == ["noon", "noon-2", "noon-3"]
+
+
+def at_noon(compose):
+    """Hydra's composition, always in the same second."""
+
+    def composed(*given):
+        config = compose(*given)
+        with read_write(config):
+            config.hydra.run.dir = "outputs/noon"
+        return config
+
+    return composed
+
+
+def test_what_only_torch_brings_is_frozen_once(monkeypatch):
+    frozen = []
+    monkeypatch.setattr("gc.freeze", lambda: frozen.append(1))
+    job.import_sanity_run.cache_clear()
+    try:
+        assert {job.import_sanity_run() for _ in range(3)} and len(frozen) == 1
+    finally:
+        job.import_sanity_run.cache_clear()
 
 
 def test_handlers_are_ours_within_the_command_alone():

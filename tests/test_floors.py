@@ -12,7 +12,7 @@ FLOORS = [  # from the ground up; a name stands for the file and for all files o
     ["shipped", "text"],
     ["environment"],
     ["outlet"],
-    ["doors", "endings", "errors", "git", "records"],
+    ["doors", "endings", "errors", "git", "output", "records"],
     ["files", "limits", "receipt", "trust", "interpolations"],
     ["rules", "report", "report_file"],
     ["catalog", "summary", "labels", "annotations"],

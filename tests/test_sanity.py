@@ -259,3 +259,20 @@ class Mute(Exception):
 )
 def test_an_exception_without_a_message_is_a_failed_check(error, seen):
     assert finding(error).status == "failed" and finding(error).seen.startswith(seen)
+
+
+@pytest.mark.parametrize("node", [{"_target_": "torch.nn.Linear", "in_features": 1, "out_features": 1}, 5])
+def test_what_is_no_check_is_refused(node):
+    with pytest.raises(Refusal, match="sanity.checks.mine is no check but a .*") as raised:
+        sanity_run(config(checks={"mine": node}))
+    assert "a sentence `why` and a call" in str(raised.value)
+
+
+class Silent(Mine):
+    def __call__(self, subject):
+        return True
+
+
+def test_a_check_that_gives_no_answer_fails():
+    report = sanity_run(config(checks={"silent": entry("Silent", most=1)}))
+    assert "returns an aistudio.checks.outcome.Outcome, and this one a bool" in report.checks[0].seen

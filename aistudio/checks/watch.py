@@ -36,7 +36,7 @@ class Watch:
             self.on_start(name)
         started = time.perf_counter()
         try:
-            outcome = check()
+            outcome = answer(check())
         except Exception as error:  # a user's model may raise anything, and that is a finding, not a crash
             outcome = finding(error)
         self.add(CheckResult(name, why, **asdict(outcome), seconds=time.perf_counter() - started))
@@ -53,6 +53,13 @@ class Watch:
         self.results.append(result)
         if self.on_result:
             self.on_result(result)
+
+
+def answer(outcome: object) -> Outcome:
+    """What a check has returned, if it is an answer."""
+    if not isinstance(outcome, Outcome):
+        raise TypeError(f"a check returns an aistudio.checks.outcome.Outcome, and this one a {type(outcome).__name__}")
+    return outcome
 
 
 def finding(error: Exception) -> Outcome:
