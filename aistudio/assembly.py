@@ -43,6 +43,7 @@ def assemble(cfg: DictConfig, seed: int | None = None) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.runtime.seed if seed is None else seed)
         model = build(cfg.architecture.model, "architecture.model", num_classes=outputs)
+    one_with(model, "architecture.model", "named_parameters", "forward")
     refuse(width_problems(cfg, model))
     if cfg.backbone.frozen:
         freeze(named_backbone(model)[1])
@@ -75,7 +76,7 @@ def width_problems(cfg: DictConfig, model: nn.Module) -> list[Problem]:
 
 def build_task(cfg: DictConfig) -> Any:
     """The task object: targets, loss and output contract."""
-    return build(task_settings(cfg), "task")
+    return one_with(build(task_settings(cfg), "task"), "task", "outputs", "loss")
 
 
 def task_settings(cfg: DictConfig) -> dict[str, Any]:
@@ -86,12 +87,22 @@ def task_settings(cfg: DictConfig) -> dict[str, Any]:
 
 def build_source(cfg: DictConfig) -> Any:
     """The source of pictures. Raises `Refusal` where there are none."""
-    return build(cfg.data, "data")
+    return one_with(build(cfg.data, "data"), "data", "scenes", "description")
 
 
 def build_optimizer(cfg: DictConfig) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:
     """What makes the optimiser of the learning checks from parameters."""
     return build(cfg.architecture.learning.optimizer, "architecture.learning.optimizer", _partial_=True)
+
+
+def one_with(made: Any, where: str, *needed: str) -> Any:
+    """What was made, if it has what is asked of it; else the `Refusal` of an entry that makes another thing."""
+    absent = [name for name in needed if not hasattr(made, name)]
+    if absent:
+        what = f"{where} makes a {type(made).__name__}"
+        why = f"what is made there has {', '.join(needed)}; this has no {absent[0]}"
+        refuse([Problem(what, why, where, f"a _target_ such as those in conf/{where.split('.')[0]}/")])
+    return made
 
 
 def build(node: Any, where: str, **extra: Any) -> Any:

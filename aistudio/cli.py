@@ -69,6 +69,8 @@ def answered() -> int:
             from aistudio.verify import verify  # a run needs none of it
 
             return verify(arguments.overrides, arguments.config_dir)
+        if not inspected:
+            refuse_what_hydra_would_interpret(Path.cwd())
         if arguments.multirun and not inspected:
             from aistudio.sweep import sweep
 
@@ -102,6 +104,13 @@ def refuse_what_is_not_judged(arguments: Namespace) -> None:
     if options:
         why = "it would put an unjudged configuration in the place of this program's own"
         raise Refusal([Problem(f"{option} is not taken", why, "the command line", alt) for option, alt in options])
+
+
+def refuse_what_hydra_would_interpret(folder: Path) -> None:
+    """A current folder whose path Hydra, which writes it into its own section, would read as a reference."""
+    if "${" in str(folder):
+        why = "Hydra reads ${…} in the path of a run as a reference to a value"
+        raise Refusal([Problem("runs cannot be kept in this folder", why, str(folder), "one without ${ in its path")])
 
 
 def hand_to_hydra() -> int:

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Override
-from hydra.errors import HydraException
+from hydra.core.override_parser.types import Glob, Override, QuotedString
 from omegaconf import OmegaConf
 
 from aistudio import catalog
 from aistudio.config import Composition, Settled, composition, resolve, verdict
+from aistudio.diagnose import NOT_READ
 from aistudio.errors import Problem, Refusal
 from aistudio.limits import MISSING, lookup
-from aistudio.search import available, key_of, user_folders
+from aistudio.search import available, key_of, quoted, user_folders
 
 NAMED = ("backbone", "task", "architecture")
 LONGEST = 100  # characters of a folder's name
@@ -187,14 +187,14 @@ def axis(override: str, folders: Sequence[Path]) -> Axis:
     """What one override spans: ``a=1,2`` two choices; ``range`` and ``glob`` are written out."""
     try:
         parsed = OverridesParser.create().parse_override(override)
-    except HydraException:  # composing says what is wrong with it
+    except NOT_READ:  # composing says what is wrong with it
         return Axis(key_of(override), (override,), None)
     key = parsed.key_or_group
     if parsed.is_sweep_override() and not parsed.is_discrete_sweep():
         what, why = f"{override} is no list of values", "a sweep runs every combination of its values"
         raise Refusal([Problem(what, why, "the command line", f"{key}=1,2,3 or {key}=range(1,10)")])
     if isinstance(parsed.value(), Glob):
-        return Axis(key, tuple(f"{key}={name}" for name in globbed(parsed, folders)), None)
+        return Axis(key, tuple(f"{key}={quoted(name)}" for name in globbed(parsed, folders)), None)
     values = [*parsed.sweep_iterator()] if parsed.is_sweep_override() else [parsed.value()]
     texts = [*parsed.sweep_string_iterator()] if parsed.is_sweep_override() else []
     if not values:
@@ -210,12 +210,17 @@ def globbed(parsed: Override, folders: Sequence[Path]) -> list[str]:
     """The options of a group that a ``glob(…)`` names."""
     glob = parsed.value()
     names = available(parsed.key_or_group, folders)
-    kept = [name for name in names if any(fnmatch(name, pattern) for pattern in glob.include)]
-    kept = [name for name in kept if not any(fnmatch(name, pattern) for pattern in glob.exclude)]
+    kept = [name for name in names if any(fnmatch(name, pattern) for pattern in map(unquoted, glob.include))]
+    kept = [name for name in kept if not any(fnmatch(name, pattern) for pattern in map(unquoted, glob.exclude))]
     if not kept:
         what, group = f"{parsed.input_line} names no file", parsed.key_or_group
         raise Refusal([Problem(what, "no name matches", f"conf/{group}/", ", ".join(names))])
     return kept
+
+
+def unquoted(text: str | QuotedString) -> str:
+    """A text of Hydra's grammar without its quotation marks."""
+    return text.text if isinstance(text, QuotedString) else text
 
 
 def names_of(axes: Sequence[Axis], lines: Sequence[Sequence[int]]) -> Iterator[str]:
@@ -224,7 +229,13 @@ def names_of(axes: Sequence[Axis], lines: Sequence[Sequence[int]]) -> Iterator[s
     for places in lines:
         parts = [(one, one.choices[places[index]]) for index, one in varied]
         words = [text.partition("=")[2] if one.key in catalog.GROUPS else text.lstrip("+~") for one, text in parts]
-        yield UNFIT.sub("_", "-".join(words))[:LONGEST] or "job"
+        yield folder_name("-".join(words))
+
+
+def folder_name(words: str) -> str:
+    """The name of a folder right inside the sweep's: dots alone would name that one, or the one above."""
+    name = UNFIT.sub("_", words)[:LONGEST] or "job"
+    return name if name.strip(".") else "_" * len(name)
 
 
 def distinct(names: Iterable[str]) -> list[str]:

@@ -77,7 +77,8 @@ def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Comp
     except HYDRA_ERRORS as error:
         faults, mended = diagnose.faulty_overrides(overrides, folders)
         problems += faults or [diagnose.in_its_own_words(error)]
-        raise Refusal([*problems, *problems_of(mended, config_dir)] if faults else problems) from None
+        further = problems_of(mended, config_dir) if faults and mended != [*overrides] else []
+        raise Refusal([*problems, *further]) from None
     if folders:  # what ships says nothing that it may not
         problems += trust.forged(composed.hydra, [one for one in overrides if not is_hydras(one)])
         problems += trust.hydra_problems(composed.hydra, hydras_own(overrides, composed.hydra.runtime.choices))

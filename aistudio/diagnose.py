@@ -21,9 +21,11 @@ from aistudio import rules
 from aistudio.catalog import GROUPS, Tree, merged, options, tree
 from aistudio.errors import Problem
 from aistudio.limits import lookup, show, suggest
-from aistudio.search import HYDRA_ERRORS, available, hydra_composed, key_of, without_hydra
+from aistudio.search import HYDRA_ERRORS, Uncomposable, available, hydra_composed, key_of, quoted, without_hydra
 from aistudio.shipped import conf_folder
 
+# What Hydra's grammar raises: ValueError for a number of 5,000 digits, RecursionError for a thousand brackets.
+NOT_READ = (HydraException, ValueError, RecursionError)
 COMMAND_LINE = "the command line"
 EXTRAS = {  # launchers and the extras that they need
     "side_by_side": "joblib",
@@ -76,6 +78,8 @@ ABSENT = re.compile(
 
 def in_its_own_words(error: Exception) -> Problem:
     """An error of Hydra or OmegaConf that nothing else explains, in its own first words."""
+    if isinstance(error, Uncomposable):
+        return error.problem
     text = str(error).partition("Config search path")[0]
     if absent := ABSENT.search(text):
         group, name = absent["group"], absent["name"]
@@ -123,7 +127,7 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
     """What is wrong with one override's form or choice, and the override as it may have been meant."""
     try:
         parsed = OverridesParser.create().parse_override(override)
-    except HydraException:
+    except NOT_READ:
         why = "Hydra reads KEY=VALUE, +KEY=VALUE to add a key, ~KEY to take one away"
         return Problem(
             f"{override!r} cannot be read", why, COMMAND_LINE, "section.key=VALUE, such as task.num_classes=10"
@@ -142,6 +146,10 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
     if group not in GROUPS or parsed.is_delete() or (parsed.value() is None and group == "experiment"):
         return None, override
     there, name = available(group, folders), show(parsed.value())
+    said = override.partition("=")[2]
+    if said in there and said != name:  # a file whose name Hydra reads as a list, a mapping, a quotation
+        instead = f"{group}={quoted(said)}"
+        return Problem(f"{override} is read as {name}", "Hydra's grammar has its signs", COMMAND_LINE, instead), None
     if name in there:
         return None, override
     where = " and ".join([f"conf/{group}/", *(str(folder / group) for folder in folders)])
@@ -149,7 +157,7 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
     problem = Problem(
         f"{group}={name} does not exist", "no file of that name is in the group", where, suggest(name, there)
     )
-    return problem, f"{group}={near[0]}" if near else None
+    return problem, f"{group}={quoted(near[0])}" if near else None
 
 
 def absent_launcher(name: str, folders: Sequence[Path]) -> Problem | None:

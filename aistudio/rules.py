@@ -12,7 +12,7 @@ from typing import Any
 
 from aistudio import trust
 from aistudio.errors import Problem
-from aistudio.limits import MISSING, Config, is_a, limit_problems, lookup
+from aistudio.limits import MISSING, Config, is_a, limit_problems, lookup, show
 
 
 def judge(config: Config, files: Mapping[str, str] | None = None) -> list[Problem]:
@@ -54,6 +54,11 @@ def shape_problems(config: Config, names: Mapping[str, str]) -> Iterator[Problem
                 where,
                 "backbones: {allow: any}",
             )
+    tasks = config["architecture"].get("tasks")
+    if tasks != "any" and not (isinstance(tasks, list) and all(isinstance(task, str) for task in tasks)):
+        where = f"conf/architecture/{names['architecture']}.yaml · tasks"
+        why = "it lists the tasks that the architecture is for"
+        yield Problem(f"architecture.tasks={show(tasks)} cannot be read", why, where, "any, or a list of names")
 
 
 def fit(config: Config, names: Mapping[str, str]) -> list[Problem]:
@@ -169,11 +174,19 @@ def alone_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
 def folder_problems(config: Config) -> list[Problem]:
     """A folder of images that is not there."""
     root = config["data"].get("root")
-    if root is None or (isinstance(root, str) and Path(trust.with_environment(root)).expanduser().is_dir()):
+    if root is None or (isinstance(root, str) and is_folder(root)):
         return []
     return [
         Problem(f"data.root={root} is not a folder", "images are looked for in it", "data.root", "an existing folder")
     ]
+
+
+def is_folder(path: str) -> bool:
+    """Whether there is such a folder; no name is too long, and no home too unknown, to ask."""
+    try:
+        return Path(path).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 def below(value: Any, minimum: Any) -> bool:

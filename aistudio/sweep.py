@@ -31,7 +31,7 @@ from aistudio.job import FAILED, FILES, PASSED, STOP, in_sweep
 from aistudio.progress import Progress
 from aistudio.records import verdict
 from aistudio.report import Terminal, without_verdict
-from aistudio.search import VERSION_BASE, is_hydras, key_of, user_folders
+from aistudio.search import VERSION_BASE, is_hydras, key_of, quoted, search_path, uninterpreted, user_folders
 from aistudio.shipped import conf_folder
 from aistudio.summarize import conclude
 from aistudio.summary import Row, row
@@ -98,9 +98,8 @@ def not_used(overrides: Sequence[str]) -> Iterator[Problem]:
 
 def config_for_launcher(overrides: Sequence[str], config_dir: str | None) -> DictConfig:
     """What Hydra's launchers start from: the configuration with Hydra's own section, and the overrides of that."""
-    folders = ",".join(f"file://{folder}" for folder in user_folders(overrides, config_dir))
     own = [one for one in overrides if is_hydras(one) and key_of(one) != "hydra.searchpath"]
-    search = [f"hydra.searchpath=[{folders}]"] if folders else []
+    search = search_path(user_folders(overrides, config_dir))
     hydra = GlobalHydra.instance().hydra
     return hydra.compose_config("config", [*own, *search, "hydra.mode=MULTIRUN"], RunMode.MULTIRUN)
 
@@ -123,7 +122,7 @@ def folder_of(config: DictConfig, overrides: Sequence[str]) -> Path:
     folder = claimed(config.hydra.sweep.dir, key, any(key_of(one) in ("hydra.sweep", key) for one in overrides))
     refuse_links_in(folder, SUMMARY, key)
     with read_write(config), open_dict(config):
-        config.hydra.sweep.dir = str(folder)
+        config.hydra.sweep.dir = uninterpreted(str(folder))
     queue = Path(os.path.abspath(config.hydra.launcher.get("submitit_folder") or folder))
     if not queue.is_relative_to(folder):
         refuse_links(queue, "hydra.launcher.submitit_folder")
@@ -179,7 +178,7 @@ def launched(jobs: Sequence[Job], config: DictConfig) -> End:
     hydra = GlobalHydra.instance().hydra
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
     launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=in_sweep, config=config)
-    folder = f"hydra.sweep.dir={quoted(str(config.hydra.sweep.dir))}"
+    folder = f"hydra.sweep.dir={quoted(uninterpreted(str(config.hydra.sweep.dir)))}"
     lines = [
         [*(one for one in job.overrides if not is_hydras(one)), folder, f"hydra.sweep.subdir={quoted(job.name)}"]
         for job in jobs
@@ -200,9 +199,3 @@ def launched(jobs: Sequence[Job], config: DictConfig) -> End:
 def unwritten(error: OSError) -> str:
     """Why a job has left no report."""
     return f"its report cannot be written: {error.strerror or error}"
-
-
-def quoted(text: str) -> str:
-    """A text as a value of Hydra's grammar."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any
 
+from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.resolvers import oc
 
@@ -185,20 +186,11 @@ OmegaConf.register_new_resolver("oc.env", from_environment, replace=True)
 def as_written(*arguments: Any) -> str:
     """The interpolation that asks for an environment variable, with its default where it has one."""
     remember(str(arguments[0]))
-    return f"${{oc.env:{','.join(map(quoted, arguments))}}}"
+    return f"${{oc.env:{','.join(map(in_quotes, arguments))}}}"
 
 
-def quoted(value: Any) -> str:
+def in_quotes(value: Any) -> str:
     """A value in OmegaConf's grammar."""
     if value is None or re.fullmatch(r"\w+", str(value)):
         return "null" if value is None else str(value)
-    escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-def with_environment(text: Sequence[Any] | str) -> Any:
-    """What ``plain`` left as written, resolved; an environment variable that is not set leaves the text as it is."""
-    try:
-        return OmegaConf.create({"text": text})["text"]
-    except Exception:  # OmegaConf wraps what the resolver raised in one of many
-        return text
+    return QuotedString(str(value), Quote.single).with_quotes()
