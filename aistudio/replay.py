@@ -22,6 +22,7 @@ from aistudio.doors import reach
 from aistudio.endings import code_of, ending_with_a_report, reason_of
 from aistudio.errors import Problem, Refusal, first_line, refusal_text
 from aistudio.job import FAILED, PASSED, REFUSED, import_sanity_run
+from aistudio.limits import lookup
 from aistudio.outlet import guard
 from aistudio.output import plain_where_needed
 from aistudio.receipt import digest
@@ -32,6 +33,14 @@ from aistudio.trust import trusted
 
 MEMORY = 0.10  # share by which peak memory may differ: allocators round, and processes hold different libraries
 MOST_THREADS = 4096  # of a machine; more is no number of threads
+NEEDED = (  # keys that a run reads, whatever it is of
+    *(f"backbone.{key}" for key in ("name", "weights", "frozen", "model", "out_channels")),
+    *(f"architecture.{key}" for key in ("name", "model", "learning.optimizer", "rules")),
+    *(f"task.{key}" for key in ("name", "image_size")),
+    *(f"runtime.{key}" for key in ("device", "precision", "channels_last", "compile", "seed", "threads")),
+    *(f"sanity.{key}" for key in ("checks", "image_size", "batch_size", "economy", "measure")),
+    "data.batch_size",
+)
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,11 @@ def configuration(before: Report) -> DictConfig:
             why = "it does not hash to the receipt's config_sha256"
             where, instead = "config", "the report as it was written"
             raise Refusal([Problem("the report's configuration was edited", why, where, instead)])
+        absent = [key for key in NEEDED if not lookup(before.config, key)[0]]
+        if absent:
+            what = f"the report's configuration lacks {', '.join(absent)}"
+            why, instead = "a run reads them, and writes them down", "the report as it was written"
+            raise Refusal([Problem(what, why, "config", instead)])
         config = OmegaConf.create(dict(before.config))
         settle(config)
     except (OmegaConfBaseException, RecursionError) as error:

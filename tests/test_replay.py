@@ -112,6 +112,10 @@ def edited(report):
     report["config"]["runtime"]["seed"] = 7
 
 
+def lacking(report):
+    del report["config"]["runtime"]["threads"], report["receipt"]["config_sha256"]
+
+
 def refused(report):
     report["verdict"] = "refused"
 
@@ -123,8 +127,9 @@ def refused(report):
         (refused, "has no verdict to compare with"),
         (lambda report: report.pop("config"), "is no report"),
         (lambda report: report.pop("verdict"), "is no report"),
+        (lacking, "the report's configuration lacks runtime.threads"),
     ],
-    ids=["edited", "refused", "no config", "no verdict"],
+    ids=["edited", "refused", "no config", "no verdict", "no threads"],
 )
 def test_what_cannot_be_replayed_is_refused(edit, what, again):
     code, out, err = again(edit)
