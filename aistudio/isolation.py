@@ -22,7 +22,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from aistudio.endings import Ended, code_of, ending_with_a_report, reason_of
+from aistudio.endings import code_of, ending_with_a_report, reason_of
 from aistudio.environment import ASKED, remember
 from aistudio.files import no_link
 from aistudio.outlet import guard
@@ -59,7 +59,7 @@ def in_a_process_of_its_own(job: Job, config: DictConfig, folder: Path, override
             return 1
     except KeyboardInterrupt as end:
         stop(process)
-        if process.exitcode != code_of(Ended(signal.SIGTERM)):  # else it has said so itself
+        if process.exitcode not in (0, 1, 2):  # else its report is there
             leave(folder, config, "interrupted", reason_of(end))
         raise
     finally:

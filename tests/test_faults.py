@@ -92,7 +92,6 @@ FAULTS = {
     "SIGTERM (Slurm, Docker)": Fault(signals=(TERM,)),
     "SIGTERM, `sweep.isolate=true`": Fault(signals=(TERM,), settings=ISOLATED),
     "SIGHUP (the terminal closes)": Fault(signals=(HUP,)),
-    "SIGTERM twice, `sweep.isolate=true`": Fault(signals=(TERM, TERM), settings=ISOLATED),
     "SIGKILL, `sweep.isolate=true`": Fault(signals=(KILL,), settings=ISOLATED),
     "a job hangs, `sweep.timeout=30`": Fault(settings=("sweep.timeout=30",)),
     "a job is killed, `sweep.isolate=true`": Fault("is_killed", settings=ISOLATED),
@@ -274,6 +273,25 @@ def test_handlers_are_ours_within_the_command_alone():
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(5)
     assert [signal.getsignal(one) for one in endings.SIGNALS] == before
+
+
+TWICE = """
+import os, signal, time
+from aistudio.endings import Ended, ending_with_a_report
+with ending_with_a_report():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+    except Ended:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+        print("there was time")
+"""
+
+
+def test_a_second_signal_ends_at_once():
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "")
 
 
 def test_what_ignores_a_signal_goes_on_ignoring_it():
