@@ -1,0 +1,67 @@
+"""Findings: the faults of one kind together, in the order of their severity."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from aistudio.audit.kinds import BREAKS, KINDS, MEANING, ODD, severity
+from aistudio.audit.records import Fault
+
+ORDER = [*MEANING]
+COLUMNS = ("kind", "severity", "file", "line", "id", "message")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of fault with every place where it was found."""
+
+    kind: str
+    severity: str
+    why: str
+    faults: tuple[Fault, ...]
+
+    @property
+    def count(self) -> int:
+        """In how many places."""
+        return len(self.faults)
+
+
+def group(faults: Iterable[Fault]) -> tuple[Finding, ...]:
+    """The findings, worst first, each with its places in the order of files and lines, and none twice."""
+    kinds: dict[str, dict[Fault, None]] = {}
+    for fault in faults:
+        kinds.setdefault(fault.kind, {})[fault] = None
+    found = [
+        Finding(kind, severity(kind), KINDS[kind][1], (*sorted(some, key=_order),)) for kind, some in kinds.items()
+    ]
+    return (*sorted(found, key=lambda finding: (ORDER.index(finding.severity), -finding.count, finding.kind)),)
+
+
+def fails(findings: Iterable[Finding]) -> bool:
+    """Whether anything breaks or poisons a training run."""
+    return any(finding.severity != ODD for finding in findings)
+
+
+def breaks(findings: Iterable[Finding]) -> bool:
+    """Whether anything stops a training run."""
+    return any(finding.severity == BREAKS for finding in findings)
+
+
+def as_csv(findings: Sequence[Finding]) -> str:
+    """Every place of every finding, a row each, nothing left out."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for finding in findings:
+        for fault in finding.faults:
+            place = fault.place
+            rows.writerow((finding.kind, finding.severity, place.file, place.line, place.id, fault.message))
+    return text.getvalue()
+
+
+def _order(fault: Fault) -> tuple:
+    place = fault.place
+    return place.file, place.line or 0, place.id or "", fault.message

@@ -1,0 +1,75 @@
+"""Classification: a folder a class, ``root/CLASS/*.jpg`` or ``root/train/CLASS/*.jpg`` beside ``val`` and ``test``."""
+
+from __future__ import annotations
+
+from aistudio.audit.options import Options, refuse
+from aistudio.audit.records import ImageRecord, Labels, Place
+from aistudio.audit.tree import SPLITS, Tree, is_image_name, nearest, printable
+
+SIDE_FILES = {"thumbs.db", "desktop.ini"}
+
+
+def read(tree: Tree, options: Options) -> Labels:
+    """A class is the sorted index of its folder, in each split for itself, as torchvision's ImageFolder counts."""
+    labels = Labels(tree.root, "image_folder", [])
+    top = tree.subfolders()
+    splits = [name for name in top if name.lower() in SPLITS and tree.subfolders(name)]
+    folders = {SPLITS[name.lower()]: name for name in splits} or {"": ""}
+    for split, folder in folders.items():
+        labels.split_classes[split] = [n for n in tree.subfolders(folder) if not (folder == "" and n == "__pycache__")]
+    if not any(labels.split_classes.values()):
+        what = f"data.root={printable(tree.root)} has no class folders"
+        refuse(what, "every class is a folder of images", "data.root", "root/CLASS/*.jpg or root/train/CLASS/*.jpg")
+    train = "train" if "train" in folders else next(iter(folders))
+    labels.classes = labels.split_classes[train]
+    place_files(tree, labels, folders)
+    note_class_folders(labels, folders, train)
+    return labels
+
+
+def place_files(tree: Tree, labels: Labels, folders: dict[str, str]) -> None:
+    """Give every image its class, and name what lies where it has none."""
+    number = {name: index for index, name in enumerate(labels.classes)}
+    split_at = {folder: split for split, folder in folders.items()}
+    for name in tree.files:
+        parts = name.split("/")
+        folder = "" if "" in split_at else parts[0]
+        if folder not in split_at:
+            continue
+        below = parts if folder == "" else parts[1:]
+        if len(below) < 2:
+            if is_image_name(name):
+                labels.blame("missing_label", Place(name), "an image that lies in no class folder")
+            continue
+        if is_image_name(name):
+            label = number.get(below[0])
+            labels.images.append(ImageRecord(name, split_at[folder], Place(name), label))
+        elif below[-1].lower() not in SIDE_FILES:
+            labels.blame("stray_file", Place(name), "no image, by its name, in a class folder")
+
+
+def note_class_folders(labels: Labels, folders: dict[str, str], train: str) -> None:
+    """Empty class folders, and class lists that differ from the training split's."""
+    filled = {tuple(image.name.split("/")[: 1 + bool(folders[image.split])]) for image in labels.images}
+    for split, classes in labels.split_classes.items():
+        folder = folders[split]
+        for name in classes:
+            path = (folder, name) if folder else (name,)
+            labels.class_places.setdefault(name, Place("/".join(path)))
+            if path not in filled:
+                labels.blame("empty_class", Place("/".join(path)), f"class {name} has no image in it")
+        if classes != labels.classes:
+            note_shift(labels, split, train, folder)
+
+
+def note_shift(labels: Labels, split: str, train: str, folder: str) -> None:
+    """Name every class folder that train does not have, and the indices that move because of it."""
+    there = labels.split_classes[split]
+    for name in [n for n in there if n not in labels.classes]:
+        close = nearest(name, labels.classes)
+        message = f"class folder {name} is not in {train}; there: {close}"
+        labels.blame("class_missing_in_train", Place(f"{folder}/{name}"), message)
+    moved = [n for i, n in enumerate(there) if n in labels.classes and labels.classes.index(n) != i]
+    if moved:
+        shifts = ", ".join(f"{n} is {labels.classes.index(n)} in {train}, {there.index(n)} in {split}" for n in moved)
+        labels.blame("class_index_shift", Place(folder), f"{len(moved)} classes move: {shifts}")
