@@ -7,17 +7,17 @@ Importing it imports no torch; ``assemble`` and ``sanity_run`` do when they are 
     report = aistudio.sanity_run(cfg)                                       # checks, measurements, verdict
 """
 
-from aistudio import doors
+from aistudio.safety import search_path
 
-doors.leave_out_the_current_folder()  # before anything else is imported
+search_path.leave_out_the_current_folder()  # before anything else is imported
 
 from typing import TYPE_CHECKING  # noqa: E402
 
 from aistudio.errors import Problem, Refusal  # noqa: E402
 
 if TYPE_CHECKING:
-    from aistudio.assembly import assemble
-    from aistudio.config import compose
+    from aistudio.assembly.model import assemble
+    from aistudio.config.compose import compose
     from aistudio.sanity import sanity_run
 
 __version__ = "0.1.0"
@@ -26,7 +26,11 @@ __all__ = ["Problem", "Refusal", "assemble", "compose", "sanity_run"]
 
 def __getattr__(name: str):
     """Import a public function when it is first asked for (PEP 562)."""
-    homes = {"assemble": "aistudio.assembly", "compose": "aistudio.config", "sanity_run": "aistudio.sanity"}
+    homes = {
+        "assemble": "aistudio.assembly.model",
+        "compose": "aistudio.config.compose",
+        "sanity_run": "aistudio.sanity",
+    }
     if name not in homes:
         raise AttributeError(f"module 'aistudio' has no attribute {name!r}")
     from importlib import import_module

@@ -2,7 +2,7 @@
 
 import sys
 
-from aistudio.cli import main
+from aistudio.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""What a user may see when something they asked for cannot be done. Without torch."""
+"""One job: run what a configuration describes, in a folder, and leave a report there however it ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from aistudio.outlet import said
+from aistudio.safety.outlet import said
+
+PASSED, FAILED, REFUSED = 0, 1, 2
+
+
+def refuse(problems: list[Problem]) -> None:
+    """Raise a `Refusal` if there is anything to refuse."""
+    if problems:
+        raise Refusal(problems)
 
 
 @dataclass(frozen=True)

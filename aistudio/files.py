@@ -6,6 +6,7 @@ through no link; one that a person wrote as an absolute path may, but what lies 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -114,3 +115,12 @@ def made(folder: Path) -> bool:
 def shown(path: Path) -> Path:
     """A path as short as it can be written from here."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(2**20), b""):
+            found.update(block)
+    return found.hexdigest()

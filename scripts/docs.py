@@ -15,7 +15,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from aistudio import catalog
+from aistudio.config import groups, shipped
+from aistudio.safety import conf_folder
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "tasks"
@@ -33,7 +34,7 @@ MEMBERS = {
 
 def page(task: str) -> str:
     """A task's page as Markdown."""
-    yaml = (catalog.conf_folder() / "task" / f"{task}.yaml").read_text(encoding="utf-8")
+    yaml = (conf_folder.conf_folder() / "task" / f"{task}.yaml").read_text(encoding="utf-8")
     header = [line[2:] for line in yaml.splitlines() if line.startswith("# ") and "@package" not in line]
     what, learns, command = header[:3]
     settings = f"`conf/task/{task}.yaml`, which a file of yours can build on:\n\n```yaml\n{yaml.strip()}\n```"
@@ -51,7 +52,7 @@ def page(task: str) -> str:
 
 def backbones(task: str) -> str:
     """Which backbones the task takes, and why no others."""
-    rule = catalog.section("task", task)["rules"]["backbones"]
+    rule = shipped.section("task", task)["rules"]["backbones"]
     if rule["allow"] == "any":
         return "Any backbone, those that you add, too."
     names = ", ".join(f"`{name}`" for name in rule["allow"])
@@ -60,13 +61,13 @@ def backbones(task: str) -> str:
 
 def architectures(task: str) -> str:
     """A table of the architectures of a task."""
-    default = catalog.default_architecture(task)
+    default = shipped.default_architecture(task)
     lines = ["| `architecture=` | what it is |", "| --- | --- |"]
-    for name in catalog.options("architecture"):
-        facts = catalog.section("architecture", name)
+    for name in groups.options("architecture"):
+        facts = shipped.section("architecture", name)
         family = name == "backbone_head" or "${backbone.name}" in facts["name"]
-        if task in facts["tasks"] and family and not catalog.parents(catalog.defaults_of("architecture", name)):
-            first = (catalog.conf_folder() / "architecture" / f"{name}.yaml").read_text(encoding="utf-8")
+        if task in facts["tasks"] and family and not groups.parents(shipped.defaults_of("architecture", name)):
+            first = (conf_folder.conf_folder() / "architecture" / f"{name}.yaml").read_text(encoding="utf-8")
             words = next(line for line in first.splitlines() if "@package" not in line).removeprefix("# ")
             lines.append(f"| `{name}`{' (by default)' if name == default else ''} | {words} |")
     return "\n".join(lines)
@@ -91,7 +92,7 @@ def plain(docstring: str) -> str:
 
 def pictures(task: str) -> None:
     """Run the task, and put the pictures that the run leaves side by side."""
-    chosen = {"backbone_head": ["backbone=resnet18"]}.get(catalog.default_architecture(task), [])
+    chosen = {"backbone_head": ["backbone=resnet18"]}.get(shipped.default_architecture(task), [])
     chosen = [f"backbone={SMALLEST[task]}"] if task in SMALLEST else chosen
     with tempfile.TemporaryDirectory() as folder:
         line = [sys.executable, "-m", "aistudio", f"task={task}", *chosen, "sanity=standard", "runtime=cpu"]
@@ -119,7 +120,7 @@ def main() -> None:
     parser.add_argument("--pictures", action="store_true", help="make the pictures, too")
     given = parser.parse_args()
     PAGES.mkdir(parents=True, exist_ok=True)
-    for task in catalog.options("task"):
+    for task in groups.options("task"):
         (PAGES / f"{task}.md").write_text(page(task), encoding="utf-8")
         if given.pictures:
             pictures(task)

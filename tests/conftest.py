@@ -25,7 +25,7 @@ def pytest_configure(config):
 @pytest.fixture(autouse=True)
 def nothing_asked():
     """What one test asked of the environment is not to be taken out of what another one prints."""
-    from aistudio.environment import ASKED
+    from aistudio.safety.environment import ASKED
 
     ASKED.clear()
 
@@ -53,7 +53,7 @@ def no_torch(monkeypatch):
 @pytest.fixture
 def cli(monkeypatch, tmp_path, capsys):
     """Call the command line in this process, from an empty folder; the exit code and what was printed to stderr."""
-    from aistudio.cli import main
+    from aistudio.cli.main import main
 
     def call(*arguments: str) -> tuple[int, str]:
         folder = tmp_path / "empty"

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from aistudio import catalog
-from aistudio.combinations import judged
-from aistudio.config import compose
+from aistudio.config import groups, shipped
+from aistudio.config.compose import compose
 from aistudio.errors import Refusal
+from aistudio.jobs.combinations import judged
+from aistudio.safety import conf_folder
 
 ROOT = Path(__file__).parent.parent
-FILES = sorted(path for path in catalog.conf_folder().glob("*/*.yaml"))
-DOCUMENTS = [ROOT / "README.md", *sorted(catalog.conf_folder().rglob("*.yaml"))]
+FILES = sorted(path for path in conf_folder.conf_folder().glob("*/*.yaml"))
+DOCUMENTS = [ROOT / "README.md", *sorted(conf_folder.conf_folder().rglob("*.yaml"))]
 COMMAND = re.compile(r"(?:python -m aistudio|^aistudio)[ \t]+((?:'?[+~]?[\w.@/]+=\S+[ \t]*|-m[ \t]+)+)", re.MULTILINE)
 
 
@@ -35,18 +36,18 @@ COMMANDS = [*documented_commands()]
 def needed(group: str, option: str) -> list[str]:
     """Overrides under which a file of a group can be composed."""
     if group == "architecture":
-        facts = catalog.section("architecture", option)
+        facts = shipped.section("architecture", option)
         task = facts["tasks"][0]
-        return [f"architecture={option}", f"task={task}", f"backbone={catalog.fitting_backbones(task, option)[0]}"]
+        return [f"architecture={option}", f"task={task}", f"backbone={shipped.fitting_backbones(task, option)[0]}"]
     return [f"{group}={option}", *(["data.root=."] if (group, option) == ("data", "images") else [])]
 
 
 def test_the_lists_that_tests_run_over_are_not_empty():
-    assert len(catalog.options("backbone")) >= 11
-    assert len(catalog.options("task")) >= 7
-    assert len(catalog.options("architecture")) >= 25
+    assert len(groups.options("backbone")) >= 11
+    assert len(groups.options("task")) >= 7
+    assert len(groups.options("architecture")) >= 25
     assert len(COMMANDS) >= 60
-    assert all(catalog.options(group) for group in catalog.GROUPS)
+    assert all(groups.options(group) for group in groups.GROUPS)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -86,12 +87,12 @@ def keys(node, path=""):
 
 def test_config_keys_are_promises(golden):
     """Keys that an experiment repo may have written down: removing one breaks somebody."""
-    promised = set(keys({"sweep": catalog.tree("", "config")["sweep"]}))
-    for group in catalog.GROUPS:
+    promised = set(keys({"sweep": groups.tree("", "config")["sweep"]}))
+    for group in groups.GROUPS:
         if group == "experiment":
             continue
-        for option in catalog.options(group):
-            section = {group: catalog.section(group, option)}
+        for option in groups.options(group):
+            section = {group: shipped.section(group, option)}
             promised.update(
                 name for name in keys(section) if not name.startswith(("backbone.taps.", "backbone.published."))
             )
@@ -99,5 +100,5 @@ def test_config_keys_are_promises(golden):
 
 
 def test_a_file_that_builds_on_another_holds_what_that_one_says():
-    quick, full = (catalog.section("sanity", level)["checks"] for level in ("quick", "full"))
+    quick, full = (shipped.section("sanity", level)["checks"] for level in ("quick", "full"))
     assert set(quick) < set(full)

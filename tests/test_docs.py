@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from aistudio import catalog
-from aistudio.receipt import receipt
-from aistudio.report import without_verdict
+from aistudio.config import groups
+from aistudio.report.files import without_verdict
+from aistudio.report.receipt import receipt
 
 ROOT = Path(__file__).parent.parent
 TRACKED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True).stdout.split()
@@ -27,7 +27,7 @@ def docs():
     return module
 
 
-@pytest.mark.parametrize("task", catalog.options("task"))
+@pytest.mark.parametrize("task", groups.options("task"))
 def test_the_page_of_a_task_is_fresh_and_has_its_picture(task, docs):
     text = (ROOT / "docs" / "tasks" / f"{task}.md").read_text(encoding="utf-8")
     assert text == docs.page(task), "python scripts/docs.py writes it anew"

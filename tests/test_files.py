@@ -7,7 +7,7 @@ import pytest
 
 from aistudio import Refusal
 from aistudio.files import claimed, made, no_link, numbered, refuse_links, refuse_links_in, write_whole
-from aistudio.job import printing_to
+from aistudio.jobs.job import printing_to
 
 QUICK = ["backbone=mobilenet_v3_small", "sanity=quick", "sanity.image_size=64", "task.image_size=64"]
 KEY = "hydra.run.dir"
@@ -108,7 +108,7 @@ def test_a_folder_that_files_name_is_a_new_one(said, there, ends, here, cli, mon
         (here / there).parent.mkdir(parents=True, exist_ok=True)
         (here / there).write_text("as it was")
     went = []
-    monkeypatch.setattr("aistudio.cli.reported", lambda config, folder, overrides: went.append(folder) or 0)
+    monkeypatch.setattr("aistudio.cli.main.reported", lambda config, folder, overrides: went.append(folder) or 0)
     code, answer = cli("--config-dir", str(conf.parent), "experiment=x", *QUICK)
     if " " in ends:
         assert code == 2 and ends in answer and not went, answer
@@ -120,7 +120,7 @@ def test_a_folder_that_files_name_is_a_new_one(said, there, ends, here, cli, mon
 def test_what_a_person_names_absolutely_is_theirs(here, cli, monkeypatch):
     link(here / "runs")
     went = []
-    monkeypatch.setattr("aistudio.cli.reported", lambda config, folder, overrides: went.append(folder) or 0)
+    monkeypatch.setattr("aistudio.cli.main.reported", lambda config, folder, overrides: went.append(folder) or 0)
     assert cli(*QUICK, f"hydra.run.dir={here}/runs/x") == (0, "")
     assert cli(*QUICK, f"hydra.run.dir={here.parent}/outside/y") == (0, "")
     assert cli(*QUICK, "hydra.run.dir=mine") == (0, "")

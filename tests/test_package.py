@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aistudio import catalog
+from aistudio.safety import conf_folder
 
 ROOT = Path(__file__).parent.parent
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.slow
 def test_the_wheel_carries_every_file_of_conf_and_every_module(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
-    conf = catalog.conf_folder()
+    conf = conf_folder.conf_folder()
     assert {f"aistudio/conf/{path.relative_to(conf)}" for path in conf.rglob("*.yaml")} <= inside
     assert {str(path.relative_to(ROOT)) for path in (ROOT / "aistudio").rglob("*.py")} <= inside
     assert not [name for name in inside if name.startswith(("tests", "conf/"))]
@@ -27,10 +27,10 @@ def test_the_installed_wheel_refuses_and_composes_without_the_checkout(wheel, pi
     empty.mkdir()
     subprocess.run([*pip, "install", "--no-deps", "--target", str(site), str(wheel)], check=True)
     code = (
-        "import sys, aistudio, aistudio.cli;"
+        "import sys, aistudio, aistudio.cli.main;"
         f"assert aistudio.__file__.startswith({str(site)!r}), aistudio.__file__;"
         "assert aistudio.compose('experiment=segmentation_mobile').architecture.name == 'lraspp_mobilenet_v3_large';"
-        "sys.argv = ['aistudio', 'backbone=resnet18', 'task=segmentation']; sys.exit(aistudio.cli.main())"
+        "sys.argv = ['aistudio', 'backbone=resnet18', 'task=segmentation']; sys.exit(aistudio.cli.main.main())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from aistudio import catalog, diagnose
-from aistudio.config import compose
+from aistudio.cli.replay import configuration, read
+from aistudio.config import groups, key_problems
+from aistudio.config.compose import compose
 from aistudio.errors import Refusal
-from aistudio.replay import configuration, read
-from aistudio.summary import row
+from aistudio.report.summary import row
 
 RELEASES = sorted((Path(__file__).parent / "released").iterdir())
-EXPERIMENTS = [(release, name) for release in RELEASES for name in catalog.options("experiment", release / "conf")]
+EXPERIMENTS = [(release, name) for release in RELEASES for name in groups.options("experiment", release / "conf")]
 IDS = [f"{release.name} {name}" for release, name in EXPERIMENTS]
 
 
@@ -38,8 +38,8 @@ def test_experiments_of_a_release_still_pass(release, experiment, tmp_path):
 def test_every_key_of_a_release_is_there_or_has_a_new_name(release):
     now = set((Path(__file__).parent / "golden" / "config_keys.txt").read_text().split())
     gone = set((release / "config_keys.txt").read_text().split()) - now
-    assert gone <= set(diagnose.RENAMED), "a key that users may have written down: say its new name in RENAMED"
-    assert set(diagnose.RENAMED.values()) <= now
+    assert gone <= set(key_problems.RENAMED), "a key that users may have written down: say its new name in RENAMED"
+    assert set(key_problems.RENAMED.values()) <= now
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.name)
@@ -50,7 +50,7 @@ def test_reports_of_a_release_can_be_replayed_and_summarised(release):
 
 
 def test_a_renamed_key_is_answered_with_its_name_now(monkeypatch, tmp_path, no_torch):
-    monkeypatch.setitem(diagnose.RENAMED, "runtime.random_state", "runtime.seed")
+    monkeypatch.setitem(key_problems.RENAMED, "runtime.random_state", "runtime.seed")
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "old.yaml").write_text("# @package _global_\nruntime: {random_state: 1}\n")
     for overrides, folder in ((["runtime.random_state=1"], None), (["experiment=old"], tmp_path)):

@@ -8,13 +8,17 @@ import torch
 from omegaconf import OmegaConf, open_dict
 from torch import nn
 
-from aistudio.assembly import assemble, build, named_backbone, resolve_device
-from aistudio.catalog import models
+from aistudio.assembly.device import resolve_device, runtime_settings
+from aistudio.assembly.instantiate import build
+from aistudio.assembly.model import assemble
+from aistudio.assembly.prepare import make_subject
 from aistudio.checks.outcome import passed
-from aistudio.checks.watch import finding
-from aistudio.config import compose
+from aistudio.checks.runner import finding
+from aistudio.config.compose import compose
+from aistudio.config.shipped import models
 from aistudio.errors import Refusal
-from aistudio.sanity import make_subject, runtime_settings, sanity_run
+from aistudio.models.anatomy import named_backbone
+from aistudio.sanity import sanity_run
 
 SMALL = ("backbone=mobilenet_v3_small", "sanity=quick", "runtime.device=cpu", "runtime.threads=1")
 

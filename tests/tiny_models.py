@@ -12,7 +12,7 @@ from torchvision.models.detection import FCOS
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 from aistudio.checks.subject import Subject
-from aistudio.config import compose
+from aistudio.config.compose import compose
 from aistudio.data.synthetic import Synthetic
 from aistudio.tasks.classification import Classification
 from aistudio.tasks.object_detection import ObjectDetection
@@ -124,7 +124,7 @@ def battery() -> dict:
 
 def outcomes(subject: Subject, *names: str) -> dict:
     """What each check of the battery (or the named ones) says about a subject, exceptions included as in a real run."""
-    from aistudio.checks.watch import finding
+    from aistudio.checks.runner import finding
 
     found = {}
     for name in names or battery():

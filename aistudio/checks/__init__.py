@@ -1,16 +1,45 @@
-"""The checks of the sanity run: small frozen objects, made from ``conf/sanity/*.yaml``, called with a ``Subject``.
+"""The checks of the sanity run: small frozen objects, made from ``conf/sanity/*.yaml``, called with a `Subject`.
 
 A check is any class with a ``why`` (one sentence) and ``__call__(subject) -> Outcome``. Nothing is registered: an
 entry of ``sanity.checks`` names it by its dotted path, with its knobs, and that is all it takes to add one.
 
-    outcome     Outcome and the protocol Check
-    subject     Subject: what a check is given (fresh models, batches, shared passes)
-    training    WatchedTraining: one model trained on one fixed batch, and what was seen while it did
-    contract    OutputContract, OddSizes, AllFinite
-    learning    Gradients, OptimizerStep, Frozen, TargetsMatter, Learns
-    evaluation  Deterministic, ImagesMatter, NeighboursDoNotMatter, SavesAndLoads
-    edges       BatchOfOne, NoObjects, EdgeLabels, IgnoredPixels
-    numerics    InputRange, Autocast, ChannelsLast, Compiles
-
 Legend of the shapes in these files: N images in the batch, C classes, K objects in one image, H and W pixels.
 """
+
+from aistudio.checks.contract import AllFinite, BackboneContract, OddSizes, OutputContract
+from aistudio.checks.edges import BatchOfOne, EdgeLabels, IgnoredPixels, NoObjects
+from aistudio.checks.evaluation import Deterministic, ImagesMatter, NeighboursDoNotMatter, SavesAndLoads
+from aistudio.checks.learning import Frozen, Gradients, Learns, OptimizerStep, TargetsMatter
+from aistudio.checks.numerics import Autocast, ChannelsLast, Compiles, InputRange
+from aistudio.checks.outcome import Check, Outcome, failed, passed, skipped
+from aistudio.checks.subject import Subject
+
+__all__ = [
+    "AllFinite",
+    "Autocast",
+    "BackboneContract",
+    "BatchOfOne",
+    "ChannelsLast",
+    "Check",
+    "Compiles",
+    "Deterministic",
+    "EdgeLabels",
+    "Frozen",
+    "Gradients",
+    "IgnoredPixels",
+    "ImagesMatter",
+    "InputRange",
+    "Learns",
+    "NeighboursDoNotMatter",
+    "NoObjects",
+    "OddSizes",
+    "OptimizerStep",
+    "Outcome",
+    "OutputContract",
+    "SavesAndLoads",
+    "Subject",
+    "TargetsMatter",
+    "failed",
+    "passed",
+    "skipped",
+]

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aistudio.backbones import BackboneWrapper
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import Subject
+from aistudio.models.backbone import BackboneWrapper
 
 
 @dataclass(frozen=True)

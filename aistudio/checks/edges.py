@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import Subject
-from aistudio.data.batch import Batch
+from aistudio.tasks.batch import Batch
 
 
 @dataclass(frozen=True)

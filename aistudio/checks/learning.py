@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aistudio.assembly import named_backbone
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import Subject
+from aistudio.models.anatomy import named_backbone
 
 
 @dataclass(frozen=True)

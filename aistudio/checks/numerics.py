@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from aistudio.checks.arrival import received
+from aistudio.checks.backbone_input import received
 from aistudio.checks.evaluation import furthest, raw
 from aistudio.checks.outcome import Outcome, failed, passed, skipped
 from aistudio.checks.rounding import rounding_noise, straying

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from aistudio.records import Status
+from aistudio.report.records import Status
 
 if TYPE_CHECKING:
     from aistudio.checks.subject import Subject

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aistudio.data.batch import Batch
+from aistudio.tasks.batch import Batch
 
 
 @dataclass(frozen=True)

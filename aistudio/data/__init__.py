@@ -1,1 +1,12 @@
-"""Where pictures come from, and batches made of them."""
+"""Where images come from, with what is known of each."""
+
+from aistudio.data.images import ImageFolder
+from aistudio.data.sample import Scene, Source
+from aistudio.data.synthetic import Synthetic
+
+__all__ = [
+    "ImageFolder",
+    "Scene",
+    "Source",
+    "Synthetic",
+]

@@ -20,8 +20,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Generator, Tensor
 
+from aistudio.data.sample import Scene, place_scene
 from aistudio.errors import Problem, Refusal, first_line
-from aistudio.scene import Scene, place_scene
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF")  # others may start programs, as EPS Ghostscript

@@ -13,7 +13,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from .boxes import canonical_boxes
+from aistudio.oriented.boxes import canonical_boxes
 
 
 class KeepCentresInside(v2.Transform):

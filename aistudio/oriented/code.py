@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .boxes import canonical_boxes
+from aistudio.oriented.boxes import canonical_boxes
 
 LARGEST_LOG_SIZE = 6.0  # e⁶ = 403 units: no real box is larger, and exp never overflows
 

@@ -9,14 +9,14 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops import FrozenBatchNorm2d, sigmoid_focal_loss
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
-from .boxes import canonical_boxes
-from .code import decode_boxes
-from .head import RotatedFCOSHead
-from .iou import rotated_iou
-from .match import match_points, pyramid_points
-from .nms import rotated_nms
-from .targets import checked_targets
-from .transform import RotatedTransform
+from aistudio.oriented.boxes import canonical_boxes
+from aistudio.oriented.code import decode_boxes
+from aistudio.oriented.head import RotatedFCOSHead
+from aistudio.oriented.iou import rotated_iou
+from aistudio.oriented.match import match_points, pyramid_points
+from aistudio.oriented.nms import rotated_nms
+from aistudio.oriented.targets import checked_targets
+from aistudio.oriented.transform import RotatedTransform
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from .boxes import box_axes, canonical_boxes
+from aistudio.oriented.boxes import box_axes, canonical_boxes
 
 
 def pyramid_points(

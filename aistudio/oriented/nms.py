@@ -12,8 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .boxes import box_axes
-from .iou import floating, rotated_iou
+from aistudio.oriented.boxes import box_axes
+from aistudio.oriented.iou import floating, rotated_iou
 
 BLOCK = 256  # boxes settled at once
 SLACK = 1 + 1e-4  # hulls and bounds are rounded too: they must not cut a pair that the IoU itself lets through

@@ -1,55 +1,28 @@
-"""What a task is: targets of scenes, a loss, what the model's output must look like, and a picture of it.
+"""The seven tasks, one file each with the same members, the protocol that they keep, and losses beside torch's."""
 
-One file a task, the same things in each; reading one teaches all seven. Your own task is a class with these members,
-named by ``_target_`` in a YAML file; nothing is registered. N images, C classes, K objects, H W pixels.
-"""
+from aistudio.tasks.anomaly_detection import AnomalyDetection
+from aistudio.tasks.base import Task
+from aistudio.tasks.batch import Batch, make_batch
+from aistudio.tasks.classification import Classification
+from aistudio.tasks.instance_segmentation import InstanceSegmentation
+from aistudio.tasks.losses import CrossEntropyDiceLoss, DiceLoss, FocalLoss
+from aistudio.tasks.object_detection import ObjectDetection
+from aistudio.tasks.oriented_object_detection import OrientedObjectDetection
+from aistudio.tasks.regression import Regression
+from aistudio.tasks.segmentation import Segmentation
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import Any, Protocol
-
-from PIL.Image import Image
-from torch import Tensor, nn
-
-from aistudio.scene import Scene
-
-
-class Task(Protocol):
-    """What every task has.
-
-    ``outputs`` is what the model's last layer gives. Labels of scenes are 0 … ``scene_classes`` - 1, at most
-    ``objects`` an image. ``empty_targets``: an image without any object is a legal case.
-    """
-
-    outputs: int
-    scene_classes: int
-    objects: int
-    empty_targets: bool
-
-    def inputs(self, images: Sequence[Tensor]) -> Tensor | list[Tensor]:
-        """Images (3, H, W) in [0, 1] → what the model takes. The only place that normalises, and only once."""
-
-    def target(self, scene: Scene) -> Any:
-        """The target of one image."""
-
-    def stack(self, targets: Sequence[Any]) -> Any:
-        """Targets of single images → those of a batch, as `loss` takes them."""
-
-    def target_problems(self, images: Sequence[Tensor], targets: Any) -> list[str]:
-        """What is wrong with a batch of targets, given its images in [0, 1]; the models take most of it silently."""
-
-    def loss(self, model: nn.Module, inputs: Any, targets: Any) -> dict[str, Tensor]:
-        """Named scalars, whose sum is the training loss. The model is in train mode."""
-
-    def raw(self, model: nn.Module, inputs: Any) -> dict[str, Tensor]:
-        """Undecoded outputs (N, …), for comparing two forwards. The model is in eval mode."""
-
-    def problems(self, output: Any, inputs: Any) -> list[str]:
-        """How an eval-mode output breaks the task's contract: names, shapes, dtypes, ranges. [] if it holds."""
-
-    def training_problems(self, output: Any, inputs: Any) -> list[str]:
-        """The same for a train-mode output."""
-
-    def picture(self, image: Tensor, target: Any, output: Any) -> Image:
-        """The image (3, H, W) in [0, 1] with its target and the eval-mode output for it, for people."""
+__all__ = [
+    "AnomalyDetection",
+    "Batch",
+    "Classification",
+    "CrossEntropyDiceLoss",
+    "DiceLoss",
+    "FocalLoss",
+    "InstanceSegmentation",
+    "ObjectDetection",
+    "OrientedObjectDetection",
+    "Regression",
+    "Segmentation",
+    "Task",
+    "make_batch",
+]

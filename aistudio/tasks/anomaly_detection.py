@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio.drawing import GOOD, WARNING, Sheet
-from aistudio.heads import output_problems
-from aistudio.imagenet import normalize
-from aistudio.losses import apply
-from aistudio.scene import Scene
+from aistudio.data.imagenet import normalize
+from aistudio.data.sample import Scene
+from aistudio.tasks.contracts import output_problems
+from aistudio.tasks.drawing import GOOD, WARNING, Sheet
+from aistudio.tasks.losses import apply
 
 
 class AnomalyDetection:

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio import detection, detection_drawing
-from aistudio.drawing import Sheet, colour
-from aistudio.scene import Scene
+from aistudio.data.sample import Scene
+from aistudio.tasks import detection_contracts, detection_drawing
+from aistudio.tasks.drawing import Sheet, colour
 
 
 class InstanceSegmentation:
@@ -41,7 +41,7 @@ class InstanceSegmentation:
 
     def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
         """Everything in `detection.check_targets`, masks too."""
-        return detection.check_targets(images, targets, self.scene_classes, masks=True)
+        return detection_contracts.check_targets(images, targets, self.scene_classes, masks=True)
 
     def loss(self, model: nn.Module, inputs: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         """The architecture's own losses."""
@@ -49,16 +49,18 @@ class InstanceSegmentation:
 
     def raw(self, model: nn.Module, inputs: list[Tensor]) -> dict[str, Tensor]:
         """The heads' maps, before anything is decoded."""
-        return detection.raw_maps(model, inputs)
+        return detection_contracts.raw_maps(model, inputs)
 
     def problems(self, output: object, inputs: list[Tensor]) -> list[str]:
         """As in object detection, and a mask of the image's size for every box."""
-        problems = detection.output_problems(output, inputs, self.scene_classes)
-        return problems or detection.outside_problems(output, inputs) + detection.mask_problems(output, inputs)
+        problems = detection_contracts.output_problems(output, inputs, self.scene_classes)
+        return problems or detection_contracts.outside_problems(output, inputs) + detection_contracts.mask_problems(
+            output, inputs
+        )
 
     def training_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
         """Scalar losses."""
-        return detection.training_problems(output)
+        return detection_contracts.training_problems(output)
 
     def picture(self, image: Tensor, target: dict[str, Tensor], output: dict[str, Tensor]) -> Image.Image:
         """The best of the found objects, a colour each, with class and score; the expected boxes are dashed."""

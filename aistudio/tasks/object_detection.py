@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio import detection, detection_drawing
-from aistudio.drawing import Sheet
-from aistudio.scene import Scene
+from aistudio.data.sample import Scene
+from aistudio.tasks import detection_contracts, detection_drawing
+from aistudio.tasks.drawing import Sheet
 
 
 class ObjectDetection:
@@ -39,7 +39,7 @@ class ObjectDetection:
 
     def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
         """Everything in `detection.check_targets`."""
-        return detection.check_targets(images, targets, self.scene_classes)
+        return detection_contracts.check_targets(images, targets, self.scene_classes)
 
     def loss(self, model: nn.Module, inputs: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         """The architecture's own losses."""
@@ -47,16 +47,16 @@ class ObjectDetection:
 
     def raw(self, model: nn.Module, inputs: list[Tensor]) -> dict[str, Tensor]:
         """The heads' maps, before anything is decoded."""
-        return detection.raw_maps(model, inputs)
+        return detection_contracts.raw_maps(model, inputs)
 
     def problems(self, output: object, inputs: list[Tensor]) -> list[str]:
         """Boxes, labels, scores of matching lengths; boxes inside their image, labels 1 … C, scores in [0, 1]."""
-        problems = detection.output_problems(output, inputs, self.scene_classes)
-        return problems or detection.outside_problems(output, inputs)
+        problems = detection_contracts.output_problems(output, inputs, self.scene_classes)
+        return problems or detection_contracts.outside_problems(output, inputs)
 
     def training_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
         """Scalar losses."""
-        return detection.training_problems(output)
+        return detection_contracts.training_problems(output)
 
     def picture(self, image: Tensor, target: dict[str, Tensor], output: dict[str, Tensor]) -> Image.Image:
         """The best of the found boxes with class and score; the expected ones are dashed."""

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio import detection, detection_drawing
-from aistudio.drawing import Sheet
+from aistudio.data.sample import Scene
 from aistudio.oriented import boxes_to_corners
-from aistudio.scene import Scene
+from aistudio.tasks import detection_contracts, detection_drawing
+from aistudio.tasks.drawing import Sheet
 
 
 class OrientedObjectDetection:
@@ -40,7 +40,7 @@ class OrientedObjectDetection:
 
     def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
         """Everything in `detection.check_rotated_targets`."""
-        return detection.check_rotated_targets(images, targets, self.scene_classes)
+        return detection_contracts.check_rotated_targets(images, targets, self.scene_classes)
 
     def loss(self, model: nn.Module, inputs: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         """The architecture's own losses."""
@@ -48,16 +48,16 @@ class OrientedObjectDetection:
 
     def raw(self, model: nn.Module, inputs: list[Tensor]) -> dict[str, Tensor]:
         """The head's maps, before anything is decoded."""
-        return detection.raw_maps(model, inputs)
+        return detection_contracts.raw_maps(model, inputs)
 
     def problems(self, output: object, inputs: list[Tensor]) -> list[str]:
         """Boxes, labels, scores of matching lengths; w >= h > 0, -90 <= angle < 90, labels 1 … C, scores in [0, 1]."""
-        problems = detection.output_problems(output, inputs, self.scene_classes, columns=5)
-        return problems or detection.canonical_problems(output)
+        problems = detection_contracts.output_problems(output, inputs, self.scene_classes, columns=5)
+        return problems or detection_contracts.canonical_problems(output)
 
     def training_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
         """Scalar losses."""
-        return detection.training_problems(output)
+        return detection_contracts.training_problems(output)
 
     def picture(self, image: Tensor, target: dict[str, Tensor], output: dict[str, Tensor]) -> Image.Image:
         """The best of the found boxes with class and score, and a tick along w; the expected ones are dashed."""

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio.drawing import Sheet, colour
-from aistudio.heads import output_problems
-from aistudio.imagenet import normalize
-from aistudio.losses import apply
-from aistudio.scene import Scene
+from aistudio.data.imagenet import normalize
+from aistudio.data.sample import Scene
+from aistudio.tasks.contracts import output_problems
+from aistudio.tasks.drawing import Sheet, colour
+from aistudio.tasks.losses import apply
 
 LISTED = 4  # values written on a picture at most
 

@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio.drawing import Sheet, colour
+from aistudio.data.imagenet import normalize
+from aistudio.data.sample import Scene
 from aistudio.errors import Problem, Refusal
-from aistudio.heads import output_problems
-from aistudio.imagenet import normalize
-from aistudio.losses import apply
-from aistudio.scene import Scene
+from aistudio.tasks.contracts import output_problems
+from aistudio.tasks.drawing import Sheet, colour
+from aistudio.tasks.losses import apply
 
 IGNORED = (240, 240, 240)  # the colour of ignored pixels
 

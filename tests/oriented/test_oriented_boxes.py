@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from families import boxes as draw
 from torchvision.transforms.v2 import functional as F
 from torchvision.tv_tensors import BoundingBoxFormat
+from toys.families import boxes as draw
 
 from aistudio.oriented import (
     boxes_from_mmrotate,

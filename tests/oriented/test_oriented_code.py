@@ -1,7 +1,7 @@
 """The box code and the points that learn it."""
 
 import torch
-from families import boxes as draw
+from toys.families import boxes as draw
 
 from aistudio.oriented import canonical_boxes, decode_boxes, encode_boxes, rotated_iou
 from aistudio.oriented.match import match_points, pyramid_points

@@ -4,10 +4,10 @@ import inspect
 
 import pytest
 import torch
-from overfit import overfit
 from torchvision import tv_tensors
 from torchvision.models.detection import fcos_resnet50_fpn
-from toy import small_detector, toy_pictures
+from toys.detection import small_detector, toy_pictures
+from toys.overfit import overfit
 
 from aistudio.oriented import rotated_fcos_resnet50_fpn, rotated_iou
 from aistudio.oriented.code import encode_boxes

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from clipping import reference_iou
-from families import FAMILIES, pairs
+from toys.clipping import reference_iou
+from toys.families import FAMILIES, pairs
 
 from aistudio.oriented import rotated_iou, rotated_iou_matrix
 

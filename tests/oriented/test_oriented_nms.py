@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from families import detector_like, pairs
-from greedy import greedy_nms
 from torchvision.ops import box_iou
+from toys.families import detector_like, pairs
+from toys.greedy import greedy_nms
 
 from aistudio.oriented import boxes_to_corners, rotated_nms
 

@@ -1,0 +1,1 @@
+"""From a judged configuration to objects: the model, the task, the source of images, the optimiser."""

@@ -1,0 +1,36 @@
+"""What was assembled, in words."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from aistudio.checks.backbone_input import arrival, arrival_warnings, received
+from aistudio.checks.runner import finding
+from aistudio.checks.subject import Subject
+from aistudio.errors import Refusal
+
+
+def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[str]]:
+    """What was assembled, in words, and what is remarkable about what the backbone receives."""
+    warnings = []
+    try:
+        batch = subject.batch(count=subject.batch_size, size=int(cfg.task.image_size))
+        values = received(subject.built.eval(), batch.inputs)
+        arriving = arrival(values)
+        warnings += arrival_warnings(values.float())
+    except Refusal:
+        raise
+    except Exception as error:  # a model that cannot run is reported by its checks
+        arriving = f"unknown: {finding(error).seen}"
+    weights = cfg.backbone.weights or ("the whole model's" if subject.pretrained else "random")
+    facts = {
+        "backbone": f"{cfg.backbone.name}, weights: {weights}{', frozen' * subject.frozen}",
+        "architecture": cfg.architecture.name,
+        "task": f"{cfg.task.name}, {subject.task.outputs} output{'s' * (subject.task.outputs != 1)}",
+        "data": subject.source.description,
+        "backbone receives": arriving,
+        "checked at": f"{subject.size} px, batches of {subject.batch_size}",
+        "measured at": f"{cfg.task.image_size} px",
+        "device": f"{subject.device}, {cfg.runtime.precision}{', channels last' * subject.channels_last}",
+    }
+    return facts, [*subject.source.warnings, *warnings]

@@ -1,0 +1,56 @@
+"""Everything that checks need, built from a judged configuration."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from aistudio.assembly.device import PRECISIONS, resolve_device
+from aistudio.assembly.model import assemble
+from aistudio.assembly.parts import build_optimizer, build_source, build_task
+from aistudio.checks.subject import Subject
+
+
+def make_subject(cfg: DictConfig) -> Subject:
+    """Everything that checks need, built from a configuration, with the model on its device."""
+    device = resolve_device(str(cfg.runtime.device))
+    model = assemble(cfg).to(device)
+    if cfg.runtime.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    size = min(int(cfg.task.image_size), int(cfg.sanity.image_size))
+    return Subject(
+        task=build_task(cfg),
+        source=build_source(cfg),
+        built=model,
+        rebuild=partial(assemble, cfg),
+        optimizer=build_optimizer(cfg),
+        device=device,
+        size=size,
+        batch_size=int(cfg.sanity.batch_size),
+        seed=int(cfg.runtime.seed),
+        precision=PRECISIONS[cfg.runtime.precision],
+        channels_last=bool(cfg.runtime.channels_last),
+        compiled=bool(cfg.runtime.compile),
+        frozen=bool(cfg.backbone.frozen),
+        pretrained=is_pretrained(cfg),
+        why_not_one=why_not_one(cfg, size),
+        economy=OmegaConf.to_container(cfg.sanity.economy, resolve=True),
+    )
+
+
+def is_pretrained(cfg: DictConfig) -> bool:
+    """Whether the backbone starts from trained weights, its own or the whole model's."""
+    model = cfg.architecture.model
+    return cfg.backbone.weights is not None or ("weights" in model and model.weights is not None)
+
+
+def why_not_one(cfg: DictConfig, size: int) -> str:
+    """The rule that keeps this architecture from training on one image of ``size`` pixels, or "" where none does."""
+    rules = cfg.architecture.rules
+    if "batch_size" in rules and rules.batch_size.at_least > 1:
+        return rules.batch_size.because
+    if "batch_of_one" in rules and size < rules.batch_of_one.image_size_at_least:
+        return rules.batch_of_one.because
+    return ""

@@ -1,0 +1,81 @@
+"""The pretrained weights that a configuration names: whether they exist and fit, and which files they are."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from omegaconf import DictConfig
+
+from aistudio.errors import Problem
+from aistudio.files import file_digest
+
+
+def weight_problems(cfg: DictConfig, outputs: int) -> list[Problem]:
+    """What is wrong with the names of pretrained weights, known without downloading any."""
+    full = cfg.architecture.model
+    problems = _name_problems(cfg.backbone.model, cfg.backbone.weights, "backbone.weights")
+    if "weights" in full and full.weights is not None:
+        problems += _name_problems(full, full.weights, "architecture.model.weights")
+        problems += [] if problems else _class_problems(full, outputs)
+    return problems
+
+
+def weights_of(node: DictConfig) -> Any:
+    """torchvision's enumeration of the weights of a ``_target_`` of its own, None for other people's models."""
+    package, _, builder = str(node["_target_"]).rpartition(".")
+    if not package.startswith("torchvision.models"):
+        return None
+    try:
+        return torchvision.models.get_model_weights(builder)
+    except ValueError:
+        return None
+
+
+def _name_problems(node: DictConfig, name: str | None, where: str) -> list[Problem]:
+    choices = weights_of(node)
+    if name is None or choices is None:
+        return []
+    names = [*choices.__members__]  # DEFAULT is one of them
+    if str(name).removeprefix(f"{choices.__name__}.") in names:
+        return []
+    model = str(node["_target_"]).rpartition(".")[2]
+    near = difflib.get_close_matches(str(name), names, n=1)
+    instead = ", ".join([*near, *[choice for choice in names if choice not in near], "null (random numbers)"])
+    return [Problem(f"{where}={name} does not exist", f"torchvision has no such weights for {model}", where, instead)]
+
+
+def _class_problems(node: DictConfig, outputs: int) -> list[Problem]:
+    choices = weights_of(node)
+    if choices is None:
+        return []
+    weights = choices[str(node.weights).removeprefix(f"{choices.__name__}.")]
+    trained = len(weights.meta["categories"])
+    if trained == outputs:
+        return []
+    classes = trained - ("detection" in str(node["_target_"]))  # detectors count the background as an output
+    return [
+        Problem(
+            f"task.num_classes does not fit architecture.model.weights={node.weights}",
+            f"these weights have {trained} outputs, the task has {outputs}",
+            "task.num_classes",
+            f"task.num_classes={classes}, or architecture.model.weights=null with backbone.weights=DEFAULT",
+        )
+    ]
+
+
+def weight_files(cfg: DictConfig) -> dict[str, str]:
+    """SHA-256 of the files of torchvision's weights that the configuration names, by their names in torch's cache."""
+    full = cfg.architecture.model
+    named = [(cfg.backbone.model, cfg.backbone.weights), (full, full.weights if "weights" in full else None)]
+    found = {}
+    for node, name in named:
+        choices = weights_of(node)
+        if name is not None and choices is not None:
+            weights = choices[str(name).removeprefix(f"{choices.__name__}.")]
+            path = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+            found |= {path.name: file_digest(path)} if path.is_file() else {}
+    return found

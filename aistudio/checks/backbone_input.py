@@ -1,0 +1,58 @@
+"""What the backbone of an assembled model really receives, found by stopping at its first convolution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from aistudio.models.anatomy import named_backbone
+
+LEAST_STD = 0.2  # of normalised pictures; photographs have .5 to 1.2, divided by 255 twice they have .13
+
+
+class _Arrived(Exception):
+    """Carries the first convolution's input out of a forward pass that need not go on."""
+
+
+def received(model: nn.Module, inputs: Tensor | list[Tensor]) -> Tensor:
+    """What the backbone's first convolution receives, (N, 3, H, W), without computing anything behind it."""
+
+    def stop(module: nn.Module, args: tuple[Any, ...]) -> None:
+        raise _Arrived(args[0].detach())
+
+    backbone = named_backbone(model)[1]
+    first = next((m for m in backbone.modules() if isinstance(m, nn.Conv2d | nn.Linear)), backbone)
+    hook = first.register_forward_pre_hook(stop)
+    try:
+        with torch.no_grad():
+            model(inputs)
+    except _Arrived as arrived:
+        return arrived.args[0]
+    finally:
+        hook.remove()
+    raise RuntimeError("the forward pass never reached the backbone's first layer")
+
+
+def arrival(values: Tensor) -> str:
+    """A tensor in words: shape, type, statistics, layout."""
+    last = values.is_contiguous(memory_format=torch.channels_last) and not values.is_contiguous()
+    numbers = values.float()
+    return (
+        f"{tuple(values.shape)} {str(values.dtype).removeprefix('torch.')}, "
+        f"mean {numbers.mean():.3f}, std {numbers.std():.3f}, "
+        f"from {numbers.min():.2f} to {numbers.max():.2f}, {'channels last' if last else 'contiguous'}"
+    )
+
+
+def arrival_warnings(values: Tensor) -> list[str]:
+    """What looks wrong about pictures (N, 3, H, W) as the backbone receives them."""
+    low, high = float(values.min()), float(values.max())
+    if low < -2.2 or high > 2.7:
+        return [f"the backbone receives {low:.1f} to {high:.1f}, not -2.12 to 2.64: are the pictures normalised twice?"]
+    if low >= 0:
+        return [f"the backbone receives {low:.2f} to {high:.2f}: the pictures are not normalised"]
+    if float(values.std()) < LEAST_STD:
+        return [f"the pictures hardly vary (deviation {float(values.std()):.2f}): were they divided by 255 twice?"]
+    return []

@@ -1,0 +1,83 @@
+"""The model as checks run it: settings that make passes cheap, no dropout, calibrated batch norms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import torch
+import torchvision
+from torch import nn
+
+from aistudio.tasks.batch import Batch
+
+PLAIN = (bool, int, float, str, list, tuple, dict)
+SHARED = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)  # with every model of this process
+EVERY_MODULE = frozenset(vars(nn.Module()))  # what torch itself keeps in a module
+
+
+def apply_economy(model: nn.Module, economy: Mapping[str, Any]) -> None:
+    """Set dotted attributes such as ``roi_heads.score_thresh`` on the model, wherever it has them.
+
+    Only plain values are replaced, and only those that belong to the model alone: what a class or the library holds, a
+    method for example, is shared with every other model of this process.
+    """
+    for path, value in economy.items():
+        *parents, last = str(path).split(".")
+        owner = reach(model, parents)
+        if last not in EVERY_MODULE and isinstance(reach(owner, [last]), PLAIN) and last in own(owner):
+            setattr(owner, last, value)
+
+
+def undo_economy(model: nn.Module, built: nn.Module, economy: Mapping[str, Any]) -> None:
+    """Give a model the values back that ``built`` has."""
+    values = {path: reach(built, str(path).split(".")) for path in economy}
+    apply_economy(model, values)
+
+
+def reach(owner: Any, names: Iterable[str]) -> Any:
+    """An attribute of an attribute … of instances alone; None where there is none."""
+    for name in names:
+        owner = own(owner).get(name)
+    return owner
+
+
+def own(owner: Any) -> Mapping[str, Any]:
+    """What belongs to an instance alone, with a module's parts; nothing of what classes and libraries hold."""
+    if isinstance(owner, nn.Module):
+        return {**vars(owner), **dict(owner.named_children())}
+    return {} if isinstance(owner, SHARED) else getattr(owner, "__dict__", {})
+
+
+def resize_inside(model: nn.Module, size: int) -> None:
+    """Let a detector, which resizes by itself, work at ``size`` pixels."""
+    transform = getattr(model, "transform", None)
+    if hasattr(transform, "min_size") and hasattr(transform, "max_size"):
+        transform.min_size, transform.max_size = (size,), size
+
+
+def silence_random_layers(model: nn.Module) -> None:
+    """Set dropout and stochastic depth to 0: one batch then tells more about the model than about the dice."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd | torchvision.ops.StochasticDepth):
+            module.p = 0.0
+
+
+def calibrate(model: nn.Module, task: Any, batch: Batch) -> nn.Module:
+    """Give batch norms the statistics of one batch and switch to eval mode, in place.
+
+    Fresh statistics (0, 1) squash the signal: an untrained EfficientNet in eval mode answers every picture alike.
+    Frozen batch norms, which stay in eval mode, keep theirs.
+    """
+    model.train()
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative average: the first forward counts in full
+    with torch.no_grad():
+        task.loss(model, batch.inputs, batch.targets)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return model.eval()

@@ -1,0 +1,80 @@
+"""Runs checks one after another and turns whatever they raise into findings."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from aistudio.checks.outcome import Outcome, failed
+from aistudio.errors import first_line
+from aistudio.report.records import CheckResult
+
+OUT_OF_MEMORY = (
+    "the device has not enough memory: take a smaller task.image_size, data.batch_size or sanity.image_size, "
+    "a smaller backbone, runtime.precision=bfloat16, or another runtime.device"
+)
+OnResult = Callable[[CheckResult], None]
+OnStart = Callable[[str], None]
+
+
+class Watch:
+    """Runs checks one after another, keeps their results and tells whoever listens."""
+
+    def __init__(self, on_result: OnResult | None, on_start: OnStart | None):
+        self.on_result, self.on_start = on_result, on_start
+        self.results: list[CheckResult] = []
+        self.warnings: list[str] = []
+
+    def run(self, name: str, why: str, check: Callable[[], Outcome]) -> None:
+        """One check; what it raises is a failed result."""
+        if self.on_start:
+            self.on_start(name)
+        started = time.perf_counter()
+        try:
+            outcome = answer(check())
+        except Exception as error:  # a user's model may raise anything, and that is a finding, not a crash
+            outcome = finding(error)
+        self.add(CheckResult(name, why, **asdict(outcome), seconds=time.perf_counter() - started))
+
+    def quietly(self, name: str, action: Callable[[], None]) -> None:
+        """Something that is no check: what it raises becomes a warning."""
+        try:
+            action()
+        except Exception as error:
+            self.warnings.append(f"{name}: {finding(error).seen}")
+
+    def add(self, result: CheckResult) -> None:
+        """Keep a result."""
+        self.results.append(result)
+        if self.on_result:
+            self.on_result(result)
+
+
+def answer(outcome: object) -> Outcome:
+    """What a check has returned, if it is an answer."""
+    if not isinstance(outcome, Outcome):
+        raise TypeError(f"a check returns an aistudio.checks.outcome.Outcome, and this one a {type(outcome).__name__}")
+    return outcome
+
+
+def finding(error: Exception) -> Outcome:
+    """An exception as the failed outcome of the check that met it, with the last line that is not a library's."""
+    if is_out_of_memory(error):
+        seen = f"{type(error).__name__}: {first_line(error)}"
+        return failed(seen, "enough memory for the model and one batch", OUT_OF_MEMORY)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename and "<" not in frame.filename]
+    place = f" ({Path(own[-1].filename).name}:{own[-1].lineno}, {own[-1].name})" if own else ""
+    cause = "the model, the task or the check raised"
+    return failed(f"{type(error).__name__}: {first_line(error)}{place}", "no exception", cause)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, on a GPU or on the CPU."""
+    said = any(words in repr(error) for words in ("can't allocate memory", "out of memory"))
+    return said or isinstance(error, torch.OutOfMemoryError | MemoryError)

@@ -1,0 +1,113 @@
+"""``python -m aistudio.cli.replay report.json``: run a report's configuration again, and say what has changed since.
+
+Exit codes: 0 the same, 1 something drifted, 2 there is nothing to replay. Checks, parameters and arithmetic must come
+out as they were; memory may differ by a tenth; a time that differs beyond the spread of both runs is a warning.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from aistudio.config.compose import settle
+from aistudio.config.trust import trusted
+from aistudio.config.values import lookup
+from aistudio.errors import FAILED, PASSED, REFUSED, Problem, Refusal, first_line, refusal_text
+from aistudio.jobs.job import import_sanity_run
+from aistudio.report import reading
+from aistudio.report.comparison import changes, tell
+from aistudio.report.reading import Report
+from aistudio.report.receipt import digest
+from aistudio.report.terminal import Terminal
+from aistudio.safety.encoding import plain_where_needed
+from aistudio.safety.outlet import guard
+from aistudio.safety.search_path import reach
+from aistudio.safety.signals import code_of, ending_with_a_report, reason_of
+
+MOST_THREADS = 4096  # of a machine; more is no number of threads
+NEEDED = (  # keys that a run reads, whatever it is of
+    *(f"backbone.{key}" for key in ("name", "weights", "frozen", "model", "out_channels")),
+    *(f"architecture.{key}" for key in ("name", "model", "learning.optimizer", "rules")),
+    *(f"task.{key}" for key in ("name", "image_size")),
+    *(f"runtime.{key}" for key in ("device", "precision", "channels_last", "compile", "seed", "threads")),
+    *(f"sanity.{key}" for key in ("checks", "image_size", "batch_size", "economy", "measure")),
+    "data.batch_size",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Replay a report and print what changed; the exit code."""
+    guard()
+    parser = argparse.ArgumentParser("python -m aistudio.cli.replay", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("report", type=Path, help="a report.json that a run has left")
+    given = parser.parse_args(arguments)
+    with plain_where_needed(), ending_with_a_report():
+        try:
+            return replayed(given.report)
+        except KeyboardInterrupt as end:
+            print(reason_of(end), file=sys.stderr)
+            return code_of(end)
+
+
+def replayed(path: Path) -> int:
+    """Run a report again; the exit code."""
+    reach(trusted())
+    terminal = Terminal()
+    try:
+        before = read(path)
+        config = configuration(before)
+        terminal.head(config.task.name, config.backbone.name, config.architecture.name)
+        with terminal.busy():
+            terminal.start("importing torch")
+            report = import_sanity_run()(config, on_result=terminal.check, on_start=terminal.start)
+    except Refusal as refusal:
+        print(refusal_text(refusal.problems), file=sys.stderr)
+        return REFUSED
+    found = [*changes(before, report)]
+    tell(found, before, report, terminal)
+    return FAILED if any(change.kind == "drift" for change in found) else PASSED
+
+
+def read(path: Path) -> Report:
+    """A report that ended in a verdict; anything else is refused."""
+    try:
+        report = reading.read(path)
+    except reading.Unreadable as error:
+        raise Refusal([Problem(f"{path} is no report", str(error), str(path), "the report.json of a run")]) from None
+    if report.verdict not in reading.VERDICTS:
+        why = f"that run was {report.verdict}" if report.verdict != "broke" else "that run broke"
+        raise Refusal([Problem(f"{path} has no verdict to compare with", why, str(path), "the report of a whole run")])
+    return report
+
+
+def configuration(before: Report) -> DictConfig:
+    """The report's configuration, judged anew, with as many CPU threads as then: sums depend on their number."""
+    try:
+        if before.config_sha256 and before.config_sha256 != digest(before.config):
+            why = "it does not hash to the receipt's config_sha256"
+            where, instead = "config", "the report as it was written"
+            raise Refusal([Problem("the report's configuration was edited", why, where, instead)])
+        absent = [key for key in NEEDED if not lookup(before.config, key)[0]]
+        if absent:
+            what = f"the report's configuration lacks {', '.join(absent)}"
+            why, instead = "a run reads them, and writes them down", "the report as it was written"
+            raise Refusal([Problem(what, why, "config", instead)])
+        config = OmegaConf.create(dict(before.config))
+        settle(config)
+    except (OmegaConfBaseException, RecursionError) as error:
+        why = first_line(error) if isinstance(error, OmegaConfBaseException) else "it is nested too deeply"
+        raise Refusal([Problem("the report's configuration cannot be read", why, "config")]) from None
+    if config.runtime.threads is None:
+        config.runtime.threads = threads(before.versions)
+    return config
+
+
+def threads(versions: Mapping[str, str]) -> int | None:
+    """How many CPU threads a run had; None where its report does not say."""
+    count = versions.get("threads", "")
+    return int(count) if count.isdecimal() and 0 < int(count[:9]) <= MOST_THREADS else None

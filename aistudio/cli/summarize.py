@@ -1,0 +1,52 @@
+"""One table of all the runs below some folders, also as CSV, Markdown and JSON.
+
+A sweep ends with the same. Exit codes: 0 every run passed, 1 one did not, 2 there is nothing to summarise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aistudio.errors import Problem, refusal_text
+from aistudio.report import summary
+from aistudio.report.tables import conclude
+from aistudio.report.terminal import Terminal
+from aistudio.safety.encoding import plain_where_needed
+from aistudio.safety.outlet import guard
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the folders, print the table, write the files; the exit code."""
+    guard()
+    parser = argparse.ArgumentParser("python -m aistudio.cli.summarize", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument(
+        "folders", nargs="+", type=Path, metavar="FOLDER", help="searched for report.json, all below it"
+    )
+    parser.add_argument("--into", type=Path, metavar="FOLDER", help="where summary.* go; else the folder, if it is one")
+    given = parser.parse_args(arguments)
+    with plain_where_needed():
+        return summarized(given.folders, given.into)
+
+
+def summarized(folders: Sequence[Path], into: Path | None) -> int:
+    """Print and write the summary of some folders; the exit code."""
+    rows = summary.rows(folders)
+    missing = [folder for folder in folders if not folder.is_dir()]
+    problems = [Problem(what=f"{folder} is no folder", why="there is nothing to read") for folder in missing]
+    if not rows and not missing:
+        names = ", ".join(str(folder) for folder in folders)
+        problems = [
+            Problem(
+                what=f"no report.json below {names}",
+                why="a summary is made from the reports that runs leave behind",
+                instead="a folder below outputs/ or multirun/",
+            )
+        ]
+    if problems:
+        print(refusal_text(problems), file=sys.stderr)
+        return 2
+    into = into or (folders[0] if len(folders) == 1 else Path())
+    return 0 if conclude(rows, into, Terminal()) else 1

@@ -1,0 +1,167 @@
+"""From overrides to a configuration that can work, or to a refusal that says everything that is wrong with them.
+
+Hydra composes; ``diagnose.py`` explains what Hydra refuses or lets pass. All of it happens before torch is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from aistudio.config import key_problems, override_problems, plain, rules, trust
+from aistudio.config.groups import GROUPS, options
+from aistudio.config.hydra import HYDRA_ERRORS, hydra_composed, hydras_own, without_hydra
+from aistudio.config.interpolations import left_over_problems, resolver_problems, texts
+from aistudio.config.overrides import is_hydras, user_folders, without_plus
+from aistudio.errors import Problem, Refusal
+
+
+def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig:
+    """Compose a configuration and judge it, without importing torch.
+
+    Args:
+        overrides: as on the command line, e.g. ``"backbone=efficientnet_b3", "task=regression"``.
+        config_dir: a folder with groups of your own (``backbone/mine.yaml``), as ``--config-dir`` on the command line.
+
+    Returns:
+        The composed configuration, whose ``${…}`` are resolved when read.
+
+    Raises:
+        Refusal: with every problem that was found.
+    """
+    found = composition(without_plus(overrides), config_dir)
+    problems = [*found.problems, *(found.obstacles or verdict(found.settled, found.chosen))]
+    if problems:
+        raise Refusal(problems)
+    return found.config
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A configuration that was resolved once, as plain containers in which nothing is left to interpret.
+
+    ``values`` is what is judged and what is built, with the environment in it; ``written`` is the same for reports and
+    messages, where environment variables stand as they were written.
+    """
+
+    values: Mapping[str, Any]
+    written: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What Hydra made of some overrides, before the rules have judged the values in it.
+
+    ``chosen`` maps groups to the options that were taken; ``problems`` is what is wrong with the keys, whatever their
+    values; ``settled`` is the configuration as plain containers, empty where ``obstacles`` keep it from that.
+    """
+
+    config: DictConfig
+    chosen: Mapping[str, str]
+    problems: Sequence[Problem]
+    settled: Settled
+    obstacles: Sequence[Problem]
+
+
+def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Composition:
+    """Let Hydra compose, and look at the keys; a `Refusal` where Hydra cannot."""
+    folders = user_folders(overrides, config_dir)
+    problems = [*key_problems.shadowed_files(folders)]
+    try:
+        composed = hydra_composed(overrides, folders)
+    except HYDRA_ERRORS as error:
+        faults, mended = override_problems.faulty_overrides(overrides, folders)
+        problems += faults or [override_problems.in_its_own_words(error)]
+        further = problems_of(mended, config_dir) if faults and mended != [*overrides] else []
+        raise Refusal([*problems, *further]) from None
+    if folders:  # what ships says nothing that it may not
+        problems += trust.forged(composed.hydra, [one for one in overrides if not is_hydras(one)])
+        problems += trust.hydra_problems(composed.hydra, hydras_own(overrides, composed.hydra.runtime.choices))
+    choices = composed.hydra.runtime.choices
+    problems += override_problems.several_files(choices, overrides)
+    chosen = {group: str(option) for group, option in choices.items() if group in GROUPS and option}
+    config = without_hydra(composed)
+    unresolved = OmegaConf.to_container(config)
+    problems += key_problems.unknown_keys(unresolved, chosen, folders, overrides)
+    problems += key_problems.misnamed(unresolved, chosen)
+    return Composition(config, chosen, problems, *resolve(config))
+
+
+def problems_of(overrides: Sequence[str] | None, config_dir: str | Path | None) -> list[Problem]:
+    """What else would be wrong once the faulty overrides are mended; nothing where no mending suggests itself."""
+    if overrides is None:
+        return []
+    try:
+        compose(*overrides, config_dir=config_dir)
+    except Refusal as refusal:
+        return list(refusal.problems)
+    return []
+
+
+def settle(config: DictConfig) -> Settled:
+    """Resolve a composed configuration, once, and judge what came out; a `Refusal` with all that is wrong."""
+    settled, obstacles = resolve(config)
+    if problems := obstacles or verdict(settled):
+        raise Refusal(problems)
+    return settled
+
+
+def verdict(settled: Settled, chosen: Mapping[str, str] | None = None) -> list[Problem]:
+    """The rules' verdict on the values that would be built, in words that hold no environment variable."""
+    problems = rules.judge(settled.values, chosen)
+    return problems if settled.written is settled.values else [as_written(one, settled) for one in problems]
+
+
+def as_written(problem: Problem, settled: Settled) -> Problem:
+    """A problem with what came from the environment named as it was written."""
+    parts = {field.name: getattr(problem, field.name) for field in fields(problem)}
+    for value, name in sorted(from_environment(settled), key=lambda pair: -len(pair[0])):
+        parts = {field: text.replace(value, name) for field, text in parts.items()}
+    return Problem(**parts)
+
+
+def from_environment(settled: Settled) -> Iterator[tuple[str, str]]:
+    """Values that hold an environment variable, each with how it was written; of targets their package, too."""
+    written = dict(plain.leaves(settled.written))
+    for key, value in plain.leaves(settled.values):
+        name = str(written.get(key))
+        if value and str(value) != name and "${oc.env" in name:
+            yield str(value), name
+            if key.endswith("_target_"):
+                yield str(value).split(".")[0], "PACKAGE"
+
+
+def resolve(config: DictConfig) -> tuple[Settled, list[Problem]]:
+    """The configuration as plain containers, or what keeps it from being resolved."""
+    unresolved, nothing = OmegaConf.to_container(config), Settled({}, {})
+    sections = [name for name in GROUPS if name != "experiment" and not isinstance(unresolved.get(name), Mapping)]
+    if sections:
+        why = "it holds keys and values"
+        return nothing, [Problem(f"{name} is no section", why, name, f"{name}={options(name)[0]}") for name in sections]
+    missing = [*rules.missing_keys(unresolved)]
+    if missing:  # what interpolates a missing value cannot be resolved; the names alone are said
+        return nothing, [Problem(f"{key} is missing", "it has no default", key, f"{key}=VALUE") for key in missing]
+    whole = whole_tree(config, unresolved)
+    if foreign := [*resolver_problems(whole)]:
+        return nothing, foreign
+    try:
+        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        return nothing, [override_problems.in_its_own_words(error)]
+    try:
+        written = plain.plain(config) if any("oc.env" in text for _, text in texts(whole)) else values
+    except OmegaConfBaseException:
+        what, why = "a key is chosen by an environment variable", "a report could not say which"
+        return nothing, [Problem(what, why, "the configuration", "values from ${oc.env:NAME}, and keys by name")]
+    return Settled(values, written), [*left_over_problems(values)]
+
+
+def whole_tree(config: DictConfig, unresolved: Any) -> Any:
+    """What interpolations can reach: another application's configuration may be a part of something larger."""
+    root = config._get_root()
+    return unresolved if root is config else OmegaConf.to_container(root)

@@ -1,0 +1,55 @@
+"""Hydra's composition over the shipped ``conf/`` and the folders that a user adds to it; the one adapter to Hydra."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from aistudio.config.overrides import STUMBLES, Uncomposable, key_of, search_path, stumble
+from aistudio.safety.conf_folder import conf_folder
+
+VERSION_BASE = "1.3"
+# All that composing raises for what a user wrote: ValueError for `task=null`, YAMLError for a broken file.
+HYDRA_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
+
+
+def hydra_composed(overrides: Sequence[str], folders: Sequence[Path]) -> DictConfig:
+    """What Hydra makes of the overrides, with its own section; user folders rank below the shipped one."""
+    search = search_path(folders)
+    kept = [override for override in overrides if key_of(override) != "hydra.searchpath"]
+    try:
+        with initialize_config_dir(str(conf_folder().resolve()), version_base=VERSION_BASE):
+            return hydra_compose("config", overrides=[*kept, *search], return_hydra_config=True)
+    except STUMBLES as error:
+        raise Uncomposable(stumble(error, overrides, folders)) from None
+
+
+def without_hydra(composed: DictConfig) -> DictConfig:
+    """The configuration alone, closed to keys it does not have."""
+    config = OmegaConf.masked_copy(composed, [key for key in composed if key != "hydra"])
+    OmegaConf.set_struct(config, True)
+    return config
+
+
+def hydras_own(overrides: Sequence[str], choices: Mapping[str, str]) -> DictConfig:
+    """Hydra's section as the command line alone would have it, with the launcher that was chosen if it is known."""
+    values = tuple(override for override in overrides if key_of(override).startswith("hydra."))
+    return composed_without_files(values, choices.get("hydra/launcher", "basic"))
+
+
+@cache
+def composed_without_files(values: tuple[str, ...], launcher: str) -> DictConfig:
+    """Hydra's section of the shipped configuration; with a user's own launcher, that of the default one."""
+    try:
+        return hydra_composed([f"hydra/launcher={launcher}", *values], ()).hydra
+    except HYDRA_ERRORS:
+        bare = [value for value in values if not value.startswith("hydra.launcher.")]
+        return hydra_composed(bare, ()).hydra

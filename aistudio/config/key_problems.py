@@ -1,0 +1,134 @@
+"""What Hydra lets pass in silence: misspelt keys in files, shadowed files, sections that go by another name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import HydraException
+
+from aistudio.config import rules
+from aistudio.config.groups import GROUPS, Tree, merged, options, tree
+from aistudio.config.overrides import COMMAND_LINE, key_of
+from aistudio.config.values import lookup, show, suggest
+from aistudio.errors import Problem
+from aistudio.safety.conf_folder import conf_folder
+
+# What Hydra's grammar raises: ValueError for a number of 5,000 digits, RecursionError for a thousand brackets.
+NOT_READ = (HydraException, ValueError, RecursionError)
+
+
+def shadowed_files(folders: Sequence[Path]) -> Iterator[Problem]:
+    """Files of a user that have the name of a shipped one: Hydra would pass over them without a word."""
+    for folder in folders:
+        for group in GROUPS:
+            for name in sorted({*options(group, folder)} & {*options(group)}):
+                why = "aistudio ships a file of that name, which would be taken in its place"
+                yield Problem(
+                    f"{group}={name} is taken",
+                    why,
+                    str(folder / group / f"{name}.yaml"),
+                    f"another name, such as my_{name}",
+                )
+
+
+def misnamed(config: Tree, chosen: Mapping[str, str]) -> Iterator[Problem]:
+    """A section that goes by another name than its file: rules go by the name, and would judge what is not there."""
+    for group in ("backbone", "task"):
+        option, section = chosen.get(group), config.get(group)
+        name = section.get("name") if isinstance(section, Mapping) else option
+        if option in options(group) and name != option:
+            what = f"{group}.name={show(name)} contradicts {group}={option}"
+            yield Problem(what, "rules go by the name", f"conf/{group}/{option}.yaml · name", f"{group}={show(name)}")
+
+
+RENAMED: dict[str, str] = {}  # keys that a release had: their names now. An entry stays for good
+
+
+def unknown_key(path: Sequence[str], known: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """What, why and instead for a key that ``known`` does not have; None if it has it."""
+    node: Any = known
+    name = ".".join(path)
+    for depth, part in enumerate(path):
+        above = ".".join(path[:depth])
+        if not isinstance(node, Mapping):
+            return f"{name} is unknown", f"{above} is a value and holds no keys", above
+        if part not in node:
+            return (
+                f"{name} is unknown",
+                f"{above or 'the configuration'} has no key {part}",
+                siblings(above, node, ".".join(path[: depth + 1])),
+            )
+        node = node[part]
+    return None
+
+
+def siblings(above: str, node: Mapping[str, Any], name: str) -> str:
+    """The keys of a section in full, the nearest to ``name`` first; of a key that was renamed, its name now."""
+    if name in RENAMED:
+        return f"{RENAMED[name]}, its name now"
+    return suggest(name, [f"{above}.{key}" if above else key for key in node if not str(key).startswith("_")])
+
+
+def unknown_keys(
+    config: Tree, chosen: Mapping[str, str], folders: Sequence[Path], overrides: Sequence[str]
+) -> Iterator[Problem]:
+    """Keys of a composed configuration that nobody reads: misspelt in a user's YAML, or added on the command line."""
+    known = merged(tree("", "config"), {group: {"rules": rules.KEYS} for group in ("task", "architecture")})
+    for group, option in chosen.items():
+        if group != "experiment":
+            known = merged(
+                known, tree(group, option) if option in options(group) else made_alike(group, config.get(group))
+            )
+    for path, node in strangers(config, known):
+        above = ".".join(path[:-1])
+        why = f"{above or 'the configuration'} has no key {path[-1]}"
+        yield Problem(
+            f"{'.'.join(path)} is unknown",
+            why,
+            origin(path, chosen, folders, overrides),
+            siblings(above, node, ".".join(path)),
+        )
+
+
+def made_alike(group: str, own: Any) -> Tree:
+    """For a user's file: the keys of the shipped files that make the same object, so that a misspelt one is seen."""
+    target = own.get("_target_") if isinstance(own, Mapping) else None
+    result: Tree = {}
+    for name in options(group):
+        document = tree(group, name)
+        if target and document.get(group, {}).get("_target_") == target:
+            result = merged(result, document)
+    return result
+
+
+def strangers(
+    node: Mapping[str, Any], known: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Paths of unknown keys, each with the known section that it would be in.
+
+    Free are the insides of what aistudio does not read itself: the arguments of an object of the user's or of another
+    library (``_target_``), which are checked once that library is in, and mappings where the default is no mapping.
+    """
+    target = str(node.get("_target_", ""))
+    free = target != known.get("_target_", "") or (target and not target.startswith("aistudio."))
+    for key, value in node.items():
+        if key not in known:
+            made_here = isinstance(value, Mapping) and "_target_" in value
+            if not free and not made_here and key != "_target_":
+                yield (*path, str(key)), known
+        elif isinstance(value, Mapping) and isinstance(known[key], Mapping):
+            yield from strangers(value, known[key], (*path, str(key)))
+
+
+def origin(path: Sequence[str], chosen: Mapping[str, str], folders: Sequence[Path], overrides: Sequence[str]) -> str:
+    """Where a key was written: the command line, or the file among the chosen ones that has it."""
+    name = ".".join(path)
+    if any(key_of(override) == name for override in overrides):
+        return COMMAND_LINE
+    for group, option in chosen.items():
+        for folder in (*folders, conf_folder()):
+            if option in options(group, folder) and lookup(tree(group, option, folder), name)[0]:
+                return f"{group}/{option}.yaml in {folder if folder in folders else 'conf'}"
+    return name

@@ -1,0 +1,150 @@
+"""What is wrong with overrides, in words: Hydra stops at the first mistake and says it in its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import OmegaConf
+
+from aistudio.config.groups import GROUPS, Tree, available, options
+from aistudio.config.hydra import HYDRA_ERRORS, hydra_composed, without_hydra
+from aistudio.config.key_problems import NOT_READ, unknown_key
+from aistudio.config.overrides import COMMAND_LINE, Uncomposable, key_of, quoted
+from aistudio.config.values import show, suggest
+from aistudio.errors import Problem
+
+EXTRAS = {  # launchers and the extras that they need
+    "side_by_side": "joblib",
+    "joblib": "joblib",
+    "slurm": "submitit",
+    "submitit_slurm": "submitit",
+    "submitit_local": "submitit",
+    "ray": "ray",
+}
+
+
+def several_files(choices: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[Problem]:
+    """Groups for which Hydra merged a list of files into one (``backbone=[a,b]``) and so made no choice."""
+    for group in GROUPS:
+        given = next((override for override in overrides if key_of(override) == group), group)
+        if group not in choices and not given.startswith("~"):
+            instead = f"one of them, or python -m aistudio -m {given.replace('[', '').replace(']', '')}"
+            yield Problem(f"{given} names several files", "one run takes one", COMMAND_LINE, instead)
+
+
+ABSENT = re.compile(
+    r"In '(.+?)': Could not find '(?P<group>\w+)/(?P<name>[\w.-]+)'\s+Available options in '\w+':(?P<known>.*)", re.S
+)
+
+
+def in_its_own_words(error: Exception) -> Problem:
+    """An error of Hydra or OmegaConf that nothing else explains, in its own first words."""
+    if isinstance(error, Uncomposable):
+        return error.problem
+    text = str(error).partition("Config search path")[0]
+    if absent := ABSENT.search(text):
+        group, name = absent["group"], absent["name"]
+        why = f"a defaults list names it{f' in {absent[1]}' if absent[1] != 'config' else ''}"
+        return Problem(f"{group}={name} does not exist", why, f"conf/{group}/", suggest(name, absent["known"].split()))
+    first, *rest = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    return Problem(first, ", ".join(rest).replace(":,", ":"), "the configuration", "see python -m aistudio --help")
+
+
+def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> tuple[list[Problem], list[str] | None]:
+    """What is wrong with each override, looked at one by one, and the overrides as they may have been meant.
+
+    In the second, a misspelt option is replaced by the nearest one and an override that cannot be read or has no key
+    is left out; it is None where an option has none near, for then nothing can be said of the rest.
+    """
+    problems: list[Problem] = []
+    mended: list[str] | None = []
+    parsed: list[Override] = []
+    for override in overrides:
+        problem, mend = syntax_or_choice(override, folders)
+        problems += [problem] if problem else []
+        mended = (
+            None
+            if mended is None or (mend is None and problem and key_of(override) in GROUPS)
+            else [*mended, *([mend] if mend else [])]
+        )
+        parsed += [OverridesParser.create().parse_override(mend)] if mend else []
+    known = known_to(parsed, folders)
+    for override in parsed:
+        if (
+            known
+            and not override.is_add()
+            and override.key_or_group not in GROUPS
+            and override.key_or_group.replace("/", ".").split(".")[0]
+            not in ("hydra", *(GROUPS if mended is None else ()))
+        ):
+            fault = unknown_key(override.key_or_group.split("."), known)
+            if fault:
+                problems.append(Problem(fault[0], fault[1], COMMAND_LINE, fault[2]))
+                mended = mended and [kept for kept in mended if kept != override.input_line]
+    return problems, mended
+
+
+def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | None, str | None]:
+    """What is wrong with one override's form or choice, and the override as it may have been meant."""
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+    except NOT_READ:
+        why = "Hydra reads KEY=VALUE, +KEY=VALUE to add a key, ~KEY to take one away"
+        return Problem(
+            f"{override!r} cannot be read", why, COMMAND_LINE, "section.key=VALUE, such as task.num_classes=10"
+        ), None
+    group = parsed.key_or_group
+    if parsed.is_sweep_override():
+        return Problem(
+            f"{override} names several values",
+            "one run takes one value",
+            COMMAND_LINE,
+            f"python -m aistudio -m {override}",
+        ), None
+    if group == "hydra/launcher":
+        problem = absent_launcher(show(parsed.value()), folders)
+        return problem, None if problem else override
+    if group not in GROUPS or parsed.is_delete() or (parsed.value() is None and group == "experiment"):
+        return None, override
+    there, name = available(group, folders), show(parsed.value())
+    said = override.partition("=")[2]
+    if said in there and said != name:  # a file whose name Hydra reads as a list, a mapping, a quotation
+        instead = f"{group}={quoted(said)}"
+        return Problem(f"{override} is read as {name}", "Hydra's grammar has its signs", COMMAND_LINE, instead), None
+    if name in there:
+        return None, override
+    where = " and ".join([f"conf/{group}/", *(str(folder / group) for folder in folders)])
+    near = get_close_matches(name, there, n=1, cutoff=0.5)
+    problem = Problem(
+        f"{group}={name} does not exist", "no file of that name is in the group", where, suggest(name, there)
+    )
+    return problem, f"{group}={quoted(near[0])}" if near else None
+
+
+def absent_launcher(name: str, folders: Sequence[Path]) -> Problem | None:
+    """What is wrong with a launcher that Hydra does not find: each comes with a package of its own."""
+    try:
+        hydra_composed([f"hydra/launcher={name}"], folders)
+    except HYDRA_ERRORS as error:
+        if any(name in options("hydra/launcher", folder) for folder in folders):  # it is there, and cannot be read
+            return in_its_own_words(error)
+        extra = EXTRAS.get(name)
+        instead = f"pip install 'aistudio[{extra}]'" if extra else suggest(name, ["basic", *EXTRAS])
+        why = "its package is not installed" if extra else "no launcher of that name is known"
+        return Problem(f"hydra/launcher={name} is not there", why, COMMAND_LINE, instead)
+    return None
+
+
+def known_to(parsed: Sequence[Override], folders: Sequence[Path]) -> Tree:
+    """The configuration's keys under the choices among the overrides; empty if not even those compose."""
+    choices = [override.input_line for override in parsed if override.key_or_group in GROUPS]
+    try:
+        return OmegaConf.to_container(without_hydra(hydra_composed(choices, folders)))
+    except HYDRA_ERRORS:
+        return {}

@@ -1,0 +1,75 @@
+"""Facts about the files that ship: which models there are, which names fit together, which rules were changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from aistudio.config import rules
+from aistudio.config.groups import Tree, merged, options, parents, tree
+from aistudio.safety.conf_folder import conf_folder
+
+
+def section(group: str, option: str) -> Tree:
+    """The section of a shipped file that is named as its group, over what ``config.yaml`` says of every one."""
+    return merged(tree("", "config").get(group, {}), tree(group, option)[group])
+
+
+def fitting_backbones(task: str, architecture: str) -> list[str]:
+    """The shipped backbones that a task and an architecture both take."""
+    return [name for name in options("backbone") if not pair_problems(name, task, architecture)]
+
+
+def pair_problems(backbone: str, task: str, architecture: str) -> list[Any]:
+    """How the rules judge three names of shipped files, without composing them: fast enough for whole tables."""
+    config = {
+        "backbone": section("backbone", backbone),
+        "task": section("task", task),
+        "architecture": section("architecture", architecture),
+    }
+    return rules.fit(config, {"backbone": backbone, "task": task, "architecture": architecture})
+
+
+def changed_rules(config: Tree) -> list[str]:
+    """In words, what a resolved configuration says otherwise than the shipped rules of its task and architecture."""
+    found = []
+    for group in ("task", "architecture"):
+        given = config[group].get("rules") or {}
+        shipped = [rules or {} for rules in shipped_rules(group, config[group]["name"], config["backbone"]["name"])]
+        for rule in dict.fromkeys(rule for one in (*shipped, given) for rule in one) if shipped else ():
+            now, were = given.get(rule, {}), [one.get(rule, {}) for one in shipped]
+            if now not in were:
+                changed = [key for key in {**were[0], **now} if were[0].get(key) != now.get(key)]
+                found += [
+                    f"{group}.rules.{rule}.{key}={now.get(key)}, shipped is {were[0].get(key)}" for key in changed
+                ]
+    return found
+
+
+def shipped_rules(group: str, name: str, backbone: str) -> list[Any]:
+    """The rules of the shipped files that make something of this name: a family's and a full name's may both do."""
+    sections = (section(group, option) for option in options(group))
+    return [one.get("rules") for one in sections if one["name"].replace("${backbone.name}", backbone) == name]
+
+
+def models() -> list[tuple[str, str, str]]:
+    """Every model that ships, once, as (task, architecture, backbone): full names only repeat what families have."""
+    families = [name for name in options("architecture") if not parents(defaults_of("architecture", name))]
+    return [
+        (task, architecture, backbone)
+        for task in options("task")
+        for architecture in families
+        for backbone in fitting_backbones(task, architecture)
+    ]
+
+
+def defaults_of(group: str, option: str) -> list[Any]:
+    """The defaults list of a shipped file."""
+    loaded = OmegaConf.load(conf_folder() / group / f"{option}.yaml")
+    return OmegaConf.to_container(loaded).get("defaults", [])
+
+
+def default_architecture(task: str) -> str:
+    """The architecture that a task's file brings along (``override /architecture``)."""
+    return next(entry["override /architecture"] for entry in defaults_of("task", task) if isinstance(entry, dict))

@@ -1,0 +1,1 @@
+"""One configuration run in its folder, and many: a sweep."""

@@ -1,0 +1,179 @@
+"""One job: run what a configuration describes, in a folder, and leave a report there however it ends."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from aistudio.config.plain import plain
+from aistudio.config.trust import trusted
+from aistudio.errors import FAILED, PASSED, REFUSED, Refusal, refusal_text
+from aistudio.files import no_link, shown, write_whole
+from aistudio.jobs.process import LOG, in_a_process_of_its_own
+from aistudio.report.files import as_json, without_verdict
+from aistudio.report.receipt import receipt
+from aistudio.report.terminal import Terminal
+from aistudio.safety.environment import scrub
+from aistudio.safety.outlet import as_yaml, data, guarded
+from aistudio.safety.search_path import reach
+from aistudio.safety.signals import reason_of
+
+IN_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+FILES = (".hydra", "pictures", "report.json", "config.yaml", LOG)  # in a job's folder; the first is Hydra's
+STOP = "stopped"  # a file in a sweep's folder that keeps its other jobs from starting; it holds the reason
+
+
+def run(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
+    """Check the configuration, show it as it goes, write the report; the exit code.
+
+    ``overrides`` are what it was composed from, for the receipt.
+    """
+    terminal = Terminal()
+    terminal.head(config.task.name, config.backbone.name, config.architecture.name)
+    with terminal.busy():
+        terminal.start("importing torch")
+        sanity_run = import_sanity_run()
+        report = sanity_run(config, terminal.facts, terminal.check, terminal.start, pictures=folder / "pictures")
+    report = replace(report, config=data(report.config))
+    write_whole(folder / "config.yaml", as_yaml(report.config))
+    write_whole(folder / "report.json", as_json(report, receipt(report.config, overrides)))
+    terminal.measurements(report.measurements)
+    terminal.verdict(report, [shown(folder / name) for name in ("report.json", "config.yaml", "pictures")])
+    return PASSED if report.ok else FAILED
+
+
+@cache
+def import_sanity_run() -> Callable:
+    """Import torch and what stands on it; once, for what is frozen later would never be freed.
+
+    Nothing that the imports make is garbage, so collecting among it is put off: a tenth to a half of the time. What is
+    frozen is thawed at exit, or libraries with C++ bindings would report it as leaked.
+    """
+    import atexit
+    import gc
+
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        from aistudio.sanity import sanity_run
+
+        gc.freeze()
+    finally:
+        if collecting:
+            gc.enable()
+    atexit.register(gc.unfreeze)
+    return sanity_run
+
+
+def reported(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
+    """Run, and leave a report behind also where there is no verdict; whatever was raised goes on."""
+    try:
+        return run(config, folder, overrides)
+    except Refusal as refusal:  # what only torch could know
+        leave(folder, config, "refused", refusal_text(refusal.problems))
+        raise
+    except KeyboardInterrupt as end:
+        leave(folder, config, "interrupted", reason_of(end))
+        raise
+    except (Exception, SystemExit) as error:  # a library that ends the process must not end a sweep
+        leave(folder, config, "broke", f"{type(error).__name__}: {error}")
+        raise
+
+
+def leave(folder: Path, config: DictConfig, outcome: str, reason: str) -> None:
+    """Write the report of a run that came to no verdict."""
+    try:
+        write_whole(folder / "report.json", without_verdict(outcome, reason, plain(config, missing=True)))
+    except OSError as error:
+        raise NoReport(error.errno, error.strerror, str(folder / "report.json")) from error
+
+
+class NoReport(OSError):
+    """The report of a run cannot be written: the disk is full, for example."""
+
+
+def logged(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
+    """Run with everything that it prints in its log; nothing but an interruption goes on."""
+    with printing_to(folder / LOG):
+        try:
+            return reported(config, folder, overrides)
+        except Refusal as refusal:
+            print(refusal_text(refusal.problems), file=sys.stderr)
+            return REFUSED
+        except NoReport:
+            raise
+        except (Exception, SystemExit):
+            traceback.print_exc()
+            return FAILED
+
+
+def side_by_side(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
+    """Run as ``logged`` does, beside other jobs on the same machine."""
+    from aistudio.jobs.gpus import one_for_itself
+
+    with one_for_itself(config.runtime.device):
+        return logged(config, folder, overrides)
+
+
+@contextmanager
+def printing_to(path: Path) -> Iterator[None]:
+    """Let Python print into a file instead of to the terminal."""
+    file = open(path, "a", encoding="utf-8", errors="backslashreplace", opener=no_link)  # noqa: SIM115
+    try:
+        with redirect_stdout(guarded(file)), redirect_stderr(guarded(file)):
+            yield
+    finally:
+        with suppress(OSError):  # a full disk: the log ends early, and the report says what there is to say
+            file.close()
+
+
+def in_sweep(config: DictConfig) -> int:
+    """One job of a sweep, as launchers call it, here or on another machine; the exit code that it would have alone."""
+    reach(trusted())  # this may be a new process, on another machine
+    settings = HydraConfig.get()
+    folder = Path(settings.runtime.output_dir)
+    scrub_files(settings)
+    stop = folder.parent / STOP
+    if stop.exists():
+        leave(folder, config, "interrupted", stop.read_text(encoding="utf-8"))
+        return FAILED
+    (folder / LOG).unlink(missing_ok=True)
+    overrides = as_written(settings)
+    job = logged if settings.launcher._target_ == IN_PROCESS else side_by_side
+    if isolated(config, settings.launcher._target_):
+        code = in_a_process_of_its_own(job, config, folder, overrides, leave)
+    else:
+        code = job(config, folder, overrides)
+    if code != PASSED and config.sweep.fail_fast:
+        write_whole(stop, f"not started: sweep.fail_fast=true, and {folder.name} did not pass")
+    return code
+
+
+def scrub_files(settings: DictConfig) -> None:
+    """Take out of what Hydra has written about a job what came from the environment."""
+    folder = Path(settings.runtime.output_dir) / (settings.output_subdir or "")
+    for path in folder.glob("*.yaml") if settings.output_subdir else ():
+        write_whole(path, scrub(path.read_text(encoding="utf-8")))
+
+
+def as_written(settings: DictConfig) -> list[str]:
+    """The overrides of a job, with ``${…}`` in them as it was written: a receipt holds no environment variable."""
+    return OmegaConf.to_container(settings.overrides.task, resolve=False)
+
+
+def isolated(config: DictConfig, launcher: str) -> bool:
+    """Whether a job gets a process of its own: as configured, else where one is needed.
+
+    A launcher's own workers run several jobs, and one that the system kills would take the others with it; and only
+    a process can be stopped when its time is up.
+    """
+    needed = launcher != IN_PROCESS or config.sweep.timeout is not None
+    return needed if config.sweep.isolate is None else config.sweep.isolate or config.sweep.timeout is not None

@@ -1,0 +1,203 @@
+"""A sweep: judge every combination, run what is missing through one of Hydra's launchers, end in a summary.
+
+Every job has a row from the start, in a ``report.json`` of its own that says ``unfinished``; how a job ended is read
+from that file and from nothing else. So nothing is lost, however the jobs, the launcher or this process end.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hydra import initialize_config_dir
+from hydra._internal.callbacks import Callbacks
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, open_dict, read_write
+
+from aistudio.config.hydra import VERSION_BASE
+from aistudio.config.overrides import is_hydras, key_of, quoted, search_path, uninterpreted, user_folders
+from aistudio.errors import FAILED, PASSED, Problem, Refusal, refusal_text
+from aistudio.files import claimed, refuse_links, refuse_links_in, shown, write_whole
+from aistudio.jobs.combinations import Job, in_short, judged
+from aistudio.jobs.job import FILES, STOP, in_sweep
+from aistudio.jobs.progress import Progress
+from aistudio.report import reading
+from aistudio.report.files import without_verdict
+from aistudio.report.records import verdict
+from aistudio.report.summary import Row, row
+from aistudio.report.tables import conclude
+from aistudio.report.terminal import Terminal
+from aistudio.safety.conf_folder import conf_folder
+from aistudio.safety.signals import code_of, reason_of
+
+NOT_USED = {  # keys of Hydra's own sweeps that mean nothing here
+    "hydra.sweeper": "name what is swept on the command line, or in a script around it",
+    "hydra.callbacks": "what a job leaves behind is in its report.json",
+    "hydra.sweep.subdir": "a job's folder is named after what the sweep varies",
+}
+SUMMARY = (STOP, ".submitit", "summary.csv", "summary.md", "summary.json")  # of a sweep itself
+UNFINISHED = "not started, or ended together with its sweep"
+
+
+def sweep(overrides: Sequence[str], config_dir: str | None) -> int:
+    """Run every combination that ``overrides`` span; the exit code: 0 only if every row passed, 130 if interrupted."""
+    if unused := [*not_used(overrides)]:
+        raise Refusal(unused)
+    jobs = [*judged(overrides, config_dir)]
+    fitting = [job for job in jobs if not job.problems]
+    if len(fitting) < len(jobs) and (not fitting or fitting[0].config["sweep"]["on_refusal"] == "stop"):
+        raise Refusal(in_short(jobs))
+    terminal = Terminal()
+    with initialize_config_dir(str(conf_folder().resolve()), version_base=VERSION_BASE):
+        launcher_config = config_for_launcher(overrides, config_dir)
+        with refusing_what_cannot_be_written(launcher_config):
+            folder = folder_of(launcher_config, overrides)
+            waiting = plan(jobs, folder)
+        terminal.sweep(len(jobs), len(fitting) - len(waiting), len(jobs) - len(fitting), shown(folder))
+        with Progress([folder / job.name for job in waiting], terminal):
+            end = launched(waiting, launcher_config)
+    rows = [row(folder / job.name / "report.json") for job in jobs]
+    passed = conclude([end.of(one) if one.outcome == "unfinished" else one for one in rows], folder, terminal)
+    return end.code or (PASSED if passed else FAILED)
+
+
+@dataclass(frozen=True)
+class End:
+    """How a launch ended, for the jobs that have left no report.
+
+    ``code`` is the exit code of the sweep, where that does not depend on its rows; ``unwritten`` says of jobs by their
+    names what kept them from leaving one.
+    """
+
+    outcome: str
+    reason: str
+    code: int = 0
+    unwritten: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, row: Row) -> Row:
+        """The row of a job that has left no report."""
+        return replace(row, outcome=self.outcome, reason=self.unwritten.get(row.job, self.reason))
+
+
+def not_used(overrides: Sequence[str]) -> Iterator[Problem]:
+    """What is said to Hydra's sweepers, which would compose every job anew and know nothing of rules."""
+    for override in overrides:
+        key = key_of(override).replace("/", ".")
+        for prefix, instead in NOT_USED.items():
+            if key == prefix or key.startswith(f"{prefix}."):
+                yield Problem(
+                    f"{override} has no effect", f"a sweep does not use {prefix}", "the command line", instead
+                )
+
+
+def config_for_launcher(overrides: Sequence[str], config_dir: str | None) -> DictConfig:
+    """What Hydra's launchers start from: the configuration with Hydra's own section, and the overrides of that."""
+    own = [one for one in overrides if is_hydras(one) and key_of(one) != "hydra.searchpath"]
+    search = search_path(user_folders(overrides, config_dir))
+    hydra = GlobalHydra.instance().hydra
+    return hydra.compose_config("config", [*own, *search, "hydra.mode=MULTIRUN"], RunMode.MULTIRUN)
+
+
+@contextmanager
+def refusing_what_cannot_be_written(config: DictConfig) -> Iterator[None]:
+    """Answer a disk that is full or closed before the first job, rather than after the last."""
+    try:
+        yield
+    except OSError as error:
+        folder = shown(Path(config.hydra.sweep.dir).absolute())
+        what = f"the reports of this sweep cannot be written below {folder}"
+        instead = "hydra.sweep.dir=FOLDER with room in it"
+        raise Refusal([Problem(what, f"{error.strerror or error}", "hydra.sweep.dir", instead)]) from None
+
+
+def folder_of(config: DictConfig, overrides: Sequence[str]) -> Path:
+    """The folder of this sweep: the one that was asked for, else a new one, also where another began this second."""
+    key = "hydra.sweep.dir"
+    folder = claimed(config.hydra.sweep.dir, key, any(key_of(one) in ("hydra.sweep", key) for one in overrides))
+    refuse_links_in(folder, SUMMARY, key)
+    with read_write(config), open_dict(config):
+        config.hydra.sweep.dir = uninterpreted(str(folder))
+    queue = Path(os.path.abspath(config.hydra.launcher.get("submitit_folder") or folder))
+    if not queue.is_relative_to(folder):
+        refuse_links(queue, "hydra.launcher.submitit_folder")
+    return folder
+
+
+def plan(jobs: Sequence[Job], folder: Path) -> list[Job]:
+    """Give every job a row, and say which are to run: all that fit, but those that passed as they are now."""
+    (folder / STOP).unlink(missing_ok=True)
+    waiting = []
+    refuse_links_in(folder, [job.name for job in jobs], "hydra.sweep.dir")
+    for job in jobs:
+        path = folder / job.name / "report.json"
+        refuse_links_in(folder / job.name, FILES, "hydra.sweep.dir")
+        if job.problems:
+            write_whole(path, without_verdict("refused", refusal_text(job.problems), job.config or named(job)))
+        elif not passed_before(path, job.config):
+            write_whole(path, without_verdict("unfinished", UNFINISHED, job.config))
+            waiting.append(job)
+    return waiting
+
+
+def named(job: Job) -> dict[str, dict[str, str]]:
+    """The names that a job's overrides say, for the row of one that could not be composed."""
+    options = dict(override.lstrip("+").split("=", 1) for override in job.overrides if "=" in override)
+    return {group: {"name": options.get(group, "")} for group in ("task", "architecture", "backbone")}
+
+
+def passed_before(path: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a report says, and shows, that this very configuration has passed."""
+    try:
+        report = reading.read(path)
+        return report.verdict == "passed" == verdict(report.checks) and same(report.config, config)
+    except (reading.Unreadable, RecursionError):
+        return False
+
+
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two resolved configurations describe the same job; how its sweep is run makes no difference."""
+    return as_read({**one, "sweep": None}) == as_read({**other, "sweep": None})
+
+
+def as_read(config: Mapping[str, Any]) -> Any:
+    """A configuration as it comes back from a report."""
+    return json.loads(json.dumps(config, default=str))
+
+
+def launched(jobs: Sequence[Job], config: DictConfig) -> End:
+    """Hand the jobs to the launcher and wait; the outcome and the reason of those that leave no report.
+
+    How a job ended is in its report: what the launcher returns or raises decides nothing.
+    """
+    hydra = GlobalHydra.instance().hydra
+    context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
+    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=in_sweep, config=config)
+    folder = f"hydra.sweep.dir={quoted(uninterpreted(str(config.hydra.sweep.dir)))}"
+    lines = [
+        [*(one for one in job.overrides if not is_hydras(one)), folder, f"hydra.sweep.subdir={quoted(job.name)}"]
+        for job in jobs
+    ]
+    for name in ("hydra", "hydra_plugins"):  # they announce every job; Progress does
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        ended = launcher.launch(lines, initial_job_idx=0) if lines else []
+    except KeyboardInterrupt as end:
+        return End("interrupted", f"not started: the sweep was {reason_of(end)}", code_of(end))
+    except Exception as error:
+        return End("broke", f"its launcher gave up: {type(error).__name__}: {error}")
+    errors = {job.name: getattr(one, "_return_value", None) for job, one in zip(jobs, ended or (), strict=False)}
+    words = {name: unwritten(error) for name, error in errors.items() if isinstance(error, OSError)}
+    return End("broke", "it left no report: killed, or never started by its launcher", unwritten=words)
+
+
+def unwritten(error: OSError) -> str:
+    """Why a job has left no report."""
+    return f"its report cannot be written: {error.strerror or error}"

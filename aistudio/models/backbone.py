@@ -1,0 +1,114 @@
+"""Backbones: torchvision's CNNs without their classifiers, behind one interface, `BackboneWrapper`.
+
+Shapes: N batch, C channels, H W pixels of the picture; maps of odd pictures are rounded up (225 → 57, 29, 15, 8).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from functools import reduce
+
+from torch import Tensor, nn
+
+from aistudio.errors import Problem, Refusal
+from aistudio.models.trace import trace
+
+STRIDES = {"feat1": 4, "feat2": 8, "feat3": 16, "feat4": 32}
+
+
+class BackboneWrapper(nn.Module):
+    """A CNN as a feature extractor.
+
+    ``model`` is torchvision's classifier (whose pooling and classifier are dropped; its other layers are used, not
+    copied) or a model that already ends in a feature map. ``taps`` names the modules whose outputs are
+    ``feat1`` … ``feat4`` with their channels, in the order of their strides 4, 8, 16, 32, e.g.
+    ``{"layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}``; None derives them by one pass on the meta
+    device, which computes nothing.
+
+    ``out_channels`` is the width of the final map, ``channels`` that of every ``feat``, ``strides`` their strides.
+    ``.model`` keeps torchvision's state_dict keys. Pictures are (N, 3, H, W) float, RGB, normalised once; anything
+    else (3-D, uint8, another number of channels) is refused by the first convolution, with torch's own error.
+    Raises `Refusal` for taps that do not exist and for models that no chain of layers can be made of.
+    """
+
+    def __init__(self, model: nn.Module, backbone_name: str, taps: Mapping[str, int] | None = None):
+        super().__init__()
+        self.backbone_name = backbone_name
+        self.why_no_scales = ""
+        if taps is None:
+            found = trace(model, backbone_name)
+            self.model, self.out_channels, taps = found.features, found.out_channels, found.taps
+            self.why_no_scales = found.why_no_scales
+        else:
+            self.model = _children_up_to(model, backbone_name, taps)
+            self.out_channels = list(taps.values())[-1]
+        self.taps = dict(taps)
+        self.channels = dict(zip(STRIDES, taps.values(), strict=False))
+        self.strides = dict(STRIDES) if taps else {}
+        self._steps = _steps(self.model, list(taps))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x`` (N, 3, H, W) → the final feature map (N, out_channels, H/32, W/32)."""
+        return self.model(x)
+
+    def forward_multiscale(self, x: Tensor) -> dict[str, Tensor]:
+        """``x`` (N, 3, H, W) → ``feat1`` … ``feat4`` at strides 4, 8, 16, 32; ``feat4`` is what `forward` returns."""
+        if not self._steps:
+            what = f"backbone={self.backbone_name} has no forward_multiscale"
+            raise Refusal([Problem(what, self.why_no_scales, "backbone.taps", "its forward works")])
+        maps = {}
+        for path, feat in self._steps:
+            x = reduce(getattr, path, self.model)(x)  # get_submodule takes several times as long
+            if feat:
+                maps[feat] = x
+        return maps
+
+
+def _children_up_to(model: nn.Module, name: str, taps: Mapping[str, int]) -> nn.Sequential:
+    """The children of ``model`` in order, up to the one that the last tap ends; the classifier comes after it."""
+    paths = {path for path, _ in model.named_modules() if path}
+    problems = [
+        _tap_problem(name, f"has no module {tap}", ", ".join(difflib.get_close_matches(tap, paths)))
+        for tap in taps
+        if tap not in paths
+    ]
+    if len(taps) != len(STRIDES):
+        problems.append(_tap_problem(name, f"has {len(taps)} taps, not {len(STRIDES)}"))
+    if problems:
+        raise Refusal(problems)
+    children = OrderedDict(model.named_children())
+    names = list(children)
+    last = list(taps)[-1].split(".")[0]
+    features = nn.Sequential(OrderedDict((child, children[child]) for child in names[: names.index(last) + 1]))
+    feats = [feat for _, feat in _steps(features, list(taps))]
+    if [feat for feat in feats if feat] != list(STRIDES) or not feats[-1]:
+        raise Refusal([_tap_problem(name, "has taps that are no stages one after another, the last at the very end")])
+    return features
+
+
+def _tap_problem(name: str, what: str, near: str = "") -> Problem:
+    return Problem(
+        what=f"backbone={name} {what}",
+        why="taps name the modules whose outputs are feat1 … feat4 (strides 4, 8, 16, 32), in that order",
+        where="backbone.taps",
+        instead=near or "dotted paths of model.named_modules(), or null to have them found",
+    )
+
+
+def _steps(model: nn.Module, taps: list[str]) -> tuple[tuple[tuple[str, ...], str], ...]:
+    """The modules to call in turn, as (path, feat or ""): containers of taps are opened, others called whole."""
+    if not taps:
+        return ()
+    feats = dict(zip(taps, STRIDES, strict=True))
+
+    def walk(module: nn.Module, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+        for name, child in module.named_children():
+            path = (*above, name)
+            if any(tap.startswith(".".join(path) + ".") for tap in taps):
+                yield from walk(child, path)
+            else:
+                yield path, feats.get(".".join(path), "")
+
+    return tuple(walk(model, ()))

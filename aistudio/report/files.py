@@ -1,0 +1,54 @@
+"""The files of a run: ``report.json`` as text, and how a file is written whole.
+
+``report.json`` (schema 1) holds: ``schema``, ``verdict`` (``passed`` or ``failed``; where there was none, ``refused``,
+``broke`` or ``interrupted`` with a ``reason`` and without checks), ``seconds`` to the verdict,
+``config`` (resolved), ``assembled`` (what was built, in words), ``checks`` (name, why, status, seen, expected, cause,
+seconds), ``measurements`` (name, value, unit, definition, low, high), ``versions``, ``warnings``, and ``receipt``
+(``config_sha256``, ``overrides``, ``git``: commit and dirty, ``weights``: SHA-256 of each file).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from aistudio.report.records import SanityReport
+from aistudio.safety.outlet import as_json as json_text
+
+SCHEMA = 1
+
+
+def as_json(report: SanityReport, receipt: Mapping[str, Any] | None = None) -> str:
+    """The report, and the receipt where there is one, as the text of ``report.json``; the same gives the same text."""
+    parts = {
+        "schema": SCHEMA,
+        "verdict": report.verdict,
+        "seconds": round(report.seconds, 3),
+        "assembled": dict(report.assembled),
+        "checks": [asdict(check) for check in report.checks],
+        "measurements": [asdict(measurement) for measurement in report.measurements],
+        "warnings": list(report.warnings),
+        "versions": dict(report.versions),
+        "receipt": {**(receipt or {}), "weights": dict(report.weights)},
+        "config": report.config,
+    }
+    return json_text(parts)
+
+
+def without_verdict(outcome: str, reason: str, config: Mapping[str, Any]) -> str:
+    """The text of ``report.json`` for a run without a verdict: refused, broke, interrupted or unfinished."""
+    parts = {
+        "schema": SCHEMA,
+        "verdict": outcome,
+        "reason": reason,
+        "seconds": None,
+        "assembled": {},
+        "checks": [],
+        "measurements": [],
+        "warnings": [],
+        "versions": {},
+        "receipt": {},
+        "config": config,
+    }
+    return json_text(parts)

@@ -1,0 +1,251 @@
+"""The pictures at the end of a sweep: what accuracy costs in time, what models take in memory, how large they are.
+
+Drawn from the rows of a summary, by matplotlib, which is an extra and imported only here. Nothing needs a display, and
+the same rows give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aistudio.files import write_whole
+from aistudio.report.summary import Row
+from aistudio.report.terminal import quantity
+from aistudio.safety.outlet import said
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito's
+GREY = "#777777"
+DPI = 150
+BARS = 60  # in one picture at most
+LABELS = 60  # points in a panel; with more, those of the front alone are named
+LONGEST = 60  # characters of a name
+
+
+def draw(rows: Iterable[Row], folder: Path) -> list[Path]:
+    """Draw ``accuracy.png``, ``memory.png`` and ``parameters.png`` into a folder, of the rows that passed.
+
+    Each is whole or not there; where fewer than two rows have its numbers it is not drawn. Raises ImportError where
+    matplotlib is not installed, OSError where the folder cannot be written.
+    """
+    with matplotlibs_defaults():
+        return drawn(typical(row for row in rows if row.outcome == "passed"), folder)
+
+
+@contextmanager
+def matplotlibs_defaults() -> Iterator[None]:
+    """Within it pictures are drawn as matplotlib ships, whatever a ``matplotlibrc`` says: it could start LaTeX.
+
+    The one of the current folder is read when matplotlib is imported, before any other, and may be a pipe.
+    """
+    found, here = find_spec("matplotlib"), os.getcwd()
+    if found is None:
+        raise ImportError("matplotlib is not installed")
+    if "matplotlib" not in sys.modules:
+        os.chdir(Path(found.origin).parent)
+    try:
+        import matplotlib
+    finally:
+        os.chdir(here)
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams["text.parse_math"] = False  # a dollar in a name begins no formula
+        yield
+
+
+def drawn(shown: Sequence[Row], folder: Path) -> list[Path]:
+    """Draw and write the pictures of these rows."""
+    pictures = {
+        "accuracy.png": accuracy(shown),
+        "memory.png": bars(shown, "peak_memory", "bytes", "Peak memory of a pass"),
+        "parameters.png": bars(shown, "parameters", "", "Parameters"),
+    }
+    for name, figure in pictures.items():
+        if figure is not None:
+            write_whole(folder / name, as_png(figure))
+    return [folder / name for name, figure in pictures.items() if figure is not None]
+
+
+def typical(rows: Iterable[Row]) -> list[Row]:
+    """One row for runs that differ in their seed alone: the one with the median time."""
+    alike: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        key = (row.task, row.architecture, row.backbone, row.image_size, row.batch_size, row.device)
+        alike.setdefault(key, []).append(row)
+    return [_median(group) for group in alike.values()]
+
+
+def _median(rows: Sequence[Row]) -> Row:
+    return sorted(rows, key=lambda row: row.forward or math.inf)[(len(rows) - 1) // 2]
+
+
+def accuracy(rows: Sequence[Row]) -> Figure | None:
+    """Throughput against published ImageNet accuracy, a panel a task; None with fewer than two points."""
+    known = [row for row in rows if row.top1 is not None and row.images_per_second]
+    if len(known) < 2:
+        return None
+    tasks = sorted({row.task for row in known})
+    columns = min(len(tasks), 2)
+    lines = math.ceil(len(tasks) / columns)
+    figure = empty((9.0 if columns == 1 else 15.0, 0.6 + 5.8 * lines))
+    panels = [figure.add_subplot(lines, columns, index + 1) for index in range(len(tasks))]
+    for task, axes, colour in zip(tasks, panels, itertools.cycle(COLOURS), strict=False):
+        scatter(axes, [row for row in known if row.task == task], colour)
+        axes.set_title(f"{said(task.replace('_', ' '))}: throughput and published accuracy", loc="left", fontsize=11)
+    left_out = len(rows) - len(known)
+    note = f"{left_out} without published accuracy left out" if left_out else ""
+    caption(figure, known, note)
+    figure.canvas.draw()  # the layout is settled now; labels are placed in what it leaves
+    figure.set_layout_engine("none")
+    if nameless := sum(
+        beside(axes, [row for row in known if row.task == task]) for task, axes in zip(tasks, panels, strict=True)
+    ):
+        caption(figure, known, ", ".join(filter(None, (note, f"{nameless} names left out for want of room"))))
+    return figure
+
+
+def scatter(axes: Axes, rows: Sequence[Row], colour: str) -> None:
+    """The points of a panel with their spreads, the Pareto front in colour."""
+    speeds, tops = [row.images_per_second for row in rows], [row.top1 for row in rows]
+    if max(speeds) > 4 * min(speeds):
+        axes.set_xscale("log")
+        ticks = [factor * 10**power for power in range(-3, 7) for factor in (1, 2, 5)]
+        axes.set_xticks([tick for tick in ticks if min(speeds) / 1.6 <= tick <= max(speeds) * 1.6])
+        axes.minorticks_off()
+        axes.set_xlim(min(speeds) / 1.5, max(speeds) * 1.5)
+    else:
+        axes.set_xlim(min(speeds) * 0.8, max(speeds) * 1.2)
+    axes.xaxis.set_major_formatter("{x:g}")
+    margin = max(0.15 * (max(tops) - min(tops)), 0.5)
+    axes.set_ylim(min(tops) - margin, max(tops) + margin)
+    best = front(rows)
+    axes.step([row.images_per_second for row in best], [row.top1 for row in best], where="pre", c=colour, alpha=0.5)
+    axes.hlines(tops, *zip(*map(spread, rows), strict=True), color=GREY, linewidth=1, zorder=2)
+    faces = [colour if row in best else "white" for row in rows]
+    axes.scatter(speeds, tops, s=49, c=faces, edgecolors=colour, zorder=3)
+    axes.set_xlabel("images per second, forward (bar: fastest and slowest pass)")
+    axes.set_ylabel("published ImageNet top-1, %")
+    axes.grid(alpha=0.25)
+
+
+def spread(row: Row) -> tuple[float, float]:
+    """Images per second in the slowest and the fastest pass."""
+    return row.images_per_second_low or row.images_per_second, row.images_per_second_high or row.images_per_second
+
+
+def front(rows: Sequence[Row]) -> list[Row]:
+    """The rows that no other beats in both throughput and accuracy, from slow to fast."""
+    best: list[Row] = []
+    for row in sorted(rows, key=lambda row: (-row.images_per_second, -row.top1)):
+        if not best or row.top1 > best[-1].top1:
+            best.append(row)
+    return best[::-1]
+
+
+def beside(axes: Axes, rows: Sequence[Row]) -> int:
+    """Write the names of the points, of too many those of the front alone; how many are missing."""
+    from aistudio.report.point_labels import label
+
+    best = front(rows)
+    points = [(row.images_per_second, row.top1) for row in rows]
+    lines = [((low, row.top1), (high, row.top1)) for row, (low, high) in zip(rows, map(spread, rows), strict=True)]
+    for slow, fast in itertools.pairwise(best):
+        corner = (slow.images_per_second, fast.top1)
+        lines += [((slow.images_per_second, slow.top1), corner), (corner, (fast.images_per_second, fast.top1))]
+    named = zip(distinct_names(rows), points, rows, strict=True)
+    wanted = [(name, point) for name, point, row in named if len(rows) <= LABELS or row in best]
+    return len(rows) - len(wanted) + label(axes, wanted, points, lines)
+
+
+def bars(rows: Sequence[Row], field: str, unit: str, title: str) -> Figure | None:
+    """A bar a row, the smallest on top, in the colour of its task; None with fewer than two."""
+    known = sorted((row for row in rows if getattr(row, field) is not None), key=lambda row: getattr(row, field))
+    if len(known) < 2:
+        return None
+    shown = known[:BARS]
+    tasks = sorted({row.task for row in known})
+    colours = dict(zip(tasks, itertools.cycle(COLOURS), strict=False))
+    figure = empty((9.0, 1.4 + 0.28 * len(shown)))
+    axes = figure.add_subplot()
+    places = range(len(shown))
+    drawn = axes.barh(places, [getattr(row, field) for row in shown], color=[colours[row.task] for row in shown])
+    axes.bar_label(drawn, [quantity(getattr(row, field), unit) for row in shown], padding=3, fontsize=8)
+    axes.set_yticks(places, distinct_names(shown), fontsize=8)
+    axes.set_ylim(-0.7, len(shown) - 0.3)
+    axes.set_xlim(0, 1.15 * getattr(shown[-1], field))
+    axes.invert_yaxis()
+    axes.xaxis.set_visible(False)
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+    axes.set_title(title, loc="left", fontsize=11)
+    if len(tasks) > 1:
+        from matplotlib.patches import Patch
+
+        handles = [Patch(color=colours[task], label=said(task.replace("_", " "))) for task in tasks]
+        figure.legend(handles=handles, fontsize=8, frameon=False, ncols=4, loc="outside upper center")
+    caption(figure, known, f"the smallest {BARS} of {len(known)}" if len(known) > BARS else "")
+    return figure
+
+
+def distinct_names(rows: Sequence[Row]) -> list[str]:
+    """What tells each row apart from the others of its task: the backbone, and what else they differ in."""
+    forms = {
+        "backbone": "{}",
+        "architecture": "{}",
+        "image_size": "{} px",
+        "batch_size": "batch {}",
+        "device": "{}",
+    }
+    values = {(row.task, field): set() for row in rows for field in forms}
+    for row, field in itertools.product(rows, forms):
+        values[row.task, field].add(getattr(row, field))
+    names = []
+    for row in rows:
+        telling = [field for field in forms if field == "backbone" or len(values[row.task, field]) > 1]
+        text = " · ".join(forms[field].format(getattr(row, field)) for field in telling)
+        half = LONGEST // 2
+        text = said(text)  # before it is cut: half of a secret is one, too
+        names.append(text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}")
+    return names
+
+
+def caption(figure: Figure, rows: Sequence[Row], note: str) -> None:
+    """Below a picture: where and how its numbers were taken."""
+    size = {row.image_size for row in rows}
+    batch, levels, devices = ({getattr(row, name) for row in rows} for name in ("batch_size", "level", "device"))
+    parts = [
+        " / ".join(sorted(filter(None, devices))),
+        f"sanity={' / '.join(sorted(levels))}",
+        f"{size.pop()} px" if len(size) == 1 else "several image sizes",
+        f"batch {batch.pop()}" if len(batch) == 1 else "several batch sizes",
+        note,
+    ]
+    figure.supxlabel(said(" · ".join(filter(None, parts))), fontsize=8, color=GREY)
+
+
+def empty(inches: tuple[float, float]) -> Figure:
+    """A figure that no window belongs to."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(inches, dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def as_png(figure: Figure) -> bytes:
+    """The bytes of a picture, without the name and version of what drew it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()

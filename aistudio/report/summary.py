@@ -1,0 +1,112 @@
+"""The end of a sweep: one row a job, read from ``report.json`` files, as CSV, Markdown and JSON.
+
+Rows come from the files alone, so that the summary of a sweep that was interrupted is right, and summaries of several
+sweeps can be made together: ``python -m aistudio.cli.summarize FOLDER…``. Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from aistudio.report import reading
+from aistudio.report.records import Measurement
+
+SCHEMA = 1
+OUTCOMES = ("passed", "failed", "refused", "broke", "interrupted", "unfinished", "unreadable")
+NAMES = ("outcome", "job", "task", "architecture", "backbone")
+TIMES = ("forward", "training_step")
+COLUMNS = {  # field of a row: its heading, its unit, and whether less or more is better
+    "parameters": ("parameters", "", min),
+    "multiply_adds": ("multiply-adds", "MACs", min),
+    "forward": ("forward", "s", min),
+    "training_step": ("training step", "s", min),
+    "peak_memory": ("peak memory", "bytes", min),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One job: what it was, how it ended and why, and what was measured (None where nothing was).
+
+    ``job`` is the name of its folder. Times are medians in seconds with their spread ``low`` … ``high``; memory is in
+    bytes; ``top1`` is the published ImageNet accuracy of the backbone in percent; ``batch_size`` is of the measurement.
+    """
+
+    job: str
+    task: str
+    architecture: str
+    backbone: str
+    level: str
+    seed: int | None
+    image_size: int | None
+    batch_size: int | None
+    device: str
+    top1: float | None
+    outcome: str
+    reason: str
+    parameters: float | None
+    multiply_adds: float | None
+    forward: float | None
+    forward_low: float | None
+    forward_high: float | None
+    images_per_second: float | None
+    images_per_second_low: float | None
+    images_per_second_high: float | None
+    training_step: float | None
+    training_step_low: float | None
+    training_step_high: float | None
+    peak_memory: float | None
+    seconds: float | None
+    folder: str
+
+
+def rows(folders: Iterable[Path]) -> list[Row]:
+    """A row for every ``report.json`` below the folders, each file once; jobs in the order of their numbers."""
+    found = (Path(at) for folder in folders for at, *names in os.walk(folder) if "report.json" in chain(*names))
+    files = {os.path.realpath(at): at / "report.json" for at in found}
+    return [row(path) for path in sorted(files.values(), key=_natural)]
+
+
+def row(path: Path) -> Row:
+    """What one report says; a file that is no report gives a row that says so."""
+    names = os.path.basename(os.path.realpath(path.parent)), path.parent.as_posix()
+    job, folder = (os.fsencode(name).decode(errors="backslashreplace") for name in names)  # a name may be any bytes
+    try:
+        report = reading.read(path)
+    except reading.Unreadable as error:
+        nothing = dict.fromkeys(("task", "architecture", "backbone", "level", "device"), "")
+        unknown = dict.fromkeys(Row.__dataclass_fields__)
+        reason = f"{path.name} is no report of aistudio: {error}"
+        return Row(**{**unknown, **nothing, "outcome": "unreadable", "reason": reason, "folder": folder, "job": job})
+    failures = [check for check in report.checks if check.status == "failed"]
+    return Row(
+        job=job,
+        **asdict(report.settings),
+        device=report.versions.get("device", ""),
+        outcome=report.verdict,
+        reason=report.reason or "; ".join(f"{check.name}: {check.seen}" for check in failures),
+        seconds=report.seconds,
+        folder=folder,
+        **_numbers({one.name: one for one in report.measurements}),
+    )
+
+
+def _numbers(measured: Mapping[str, Measurement]) -> dict[str, Any]:
+    """The measurements of a row; forward and training step with their spread."""
+    values = {name: one.value for name, one in measured.items()}
+    found: dict[str, Any] = {name: values.get(name) for name in ("parameters", "multiply_adds")}
+    for name, source in (*((name, name) for name in TIMES), ("images_per_second", "forward_images_per_second")):
+        one = measured.get(source)
+        found |= {name: one and one.value, f"{name}_low": one and one.low, f"{name}_high": one and one.high}
+    peaks = [values.get(f"{name}_peak_memory") for name in TIMES]
+    return found | {"peak_memory": max((peak for peak in peaks if peak is not None), default=None)}
+
+
+def _natural(path: Path) -> list[tuple[int, int | str]]:
+    """``job/10`` after ``job/9``."""
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in path.parts]

@@ -1,0 +1,202 @@
+"""The summary's rows as tables: in the terminal, as CSV, Markdown and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rich.padding import Padding
+from rich.table import Table
+
+from aistudio.errors import first_line
+from aistudio.files import shown, write_whole
+from aistudio.report import plots, summary
+from aistudio.report.summary import COLUMNS, NAMES, OUTCOMES, SCHEMA, Row
+from aistudio.report.terminal import MARKS, Terminal, quantity, words
+from aistudio.safety.environment import scrub
+from aistudio.safety.outlet import as_json as json_text
+from aistudio.safety.outlet import data
+from aistudio.safety.text import in_csv, in_markdown
+
+
+def leaders(rows: Iterable[Row]) -> dict[tuple[str, str], float]:
+    """The best number of every task and column, among the rows that passed."""
+    found: dict[tuple[str, str], float] = {}
+    for row in rows:
+        for column, (_, _, better) in COLUMNS.items():
+            value = getattr(row, column)
+            if row.outcome == "passed" and value is not None:
+                found[row.task, column] = better(value, found.get((row.task, column), value))
+    return found
+
+
+def leads(row: Row, column: str, best: Mapping[tuple[str, str], float]) -> bool:
+    """Whether no row of the same task is better in this column."""
+    return (
+        row.outcome == "passed" and getattr(row, column) is not None and getattr(row, column) == best[row.task, column]
+    )
+
+
+def indistinct(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
+    """Pairs of backbones whose forward times overlap: these runs cannot say which is faster.
+
+    Compared are runs of the same task at the same size on the same device; of a backbone that ran several times the
+    whole span counts.
+    """
+    spans: dict[tuple[Any, ...], dict[str, tuple[float, float]]] = {}
+    for row in rows:
+        if row.outcome == "passed" and row.forward_low is not None:
+            alike = spans.setdefault((row.task, row.architecture, row.image_size, row.batch_size, row.device), {})
+            low, high = alike.get(row.backbone, (row.forward_low, row.forward_high))
+            alike[row.backbone] = min(low, row.forward_low), max(high, row.forward_high)
+    for alike in spans.values():
+        timed = sorted((low, high, backbone) for backbone, (low, high) in alike.items())
+        for index, (_, high, one) in enumerate(timed):
+            yield from ((one, other) for low, _, other in timed[index + 1 :] if low <= high)
+
+
+def ordered(rows: Sequence[Row]) -> list[Row]:
+    """Passed before the others; among them task by task, the quickest first."""
+    return sorted(rows, key=lambda row: (row.outcome != "passed", row.task, row.forward or float("inf")))
+
+
+def number(row: Row, column: str) -> str:
+    """A number of a row for people, with its unit; empty where there is none."""
+    value = getattr(row, column)
+    return "" if value is None else quantity(value, COLUMNS[column][1])
+
+
+def reasons(rows: Sequence[Row]) -> list[str]:
+    """A line for every row that did not pass, what it was and why; rows that ended alike share one."""
+    alike: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row.outcome != "passed":
+            alike.setdefault((row.outcome, first_line(row.reason)), []).append(row)
+    return [f"{outcome}: {_who(group)}  {reason}".rstrip() for (outcome, reason), group in alike.items()]
+
+
+def _who(rows: Sequence[Row]) -> str:
+    """The names of a row, or how many there are and some of their jobs."""
+    if len(rows) == 1:
+        return " · ".join(filter(None, (rows[0].task, rows[0].architecture, rows[0].backbone))) or rows[0].folder
+    return f"{len(rows)} jobs ({', '.join(row.job for row in rows[:3])}{', …' * (len(rows) > 3)})"
+
+
+def tally(rows: Sequence[Row]) -> str:
+    """How many rows ended how: ``10 passed, 1 failed``."""
+    counts = {outcome: sum(row.outcome == outcome for row in rows) for outcome in OUTCOMES}
+    return ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """All fields of every row, numbers unrounded."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(Row.__dataclass_fields__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: in_csv(value) for key, value in data(asdict(row)).items()} for row in rows)
+    return file.getvalue()
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """A table for a pull request, the best of each column and task in bold, then the reasons."""
+    headings = ["", "job", "task", "architecture", "backbone", *(heading for heading, _, _ in COLUMNS.values())]
+    lines = [_line(headings), _line(["---"] * 5 + ["---:"] * len(COLUMNS))]
+    best = leaders(rows)
+    for row in ordered(rows):
+        cells = [in_markdown(scrub(str(getattr(row, name)))) for name in NAMES]
+        for column in COLUMNS:
+            text = number(row, column)
+            cells.append(f"**{text}**" if leads(row, column, best) else text)
+        lines.append(_line(cells))
+    lines += ["", *(f"- {in_markdown(scrub(reason))}" for reason in reasons(rows))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """``summary.json``: the schema's number and the rows with all their fields."""
+    return json_text({"schema": SCHEMA, "rows": [asdict(row) for row in rows]})
+
+
+def write(rows: Sequence[Row], folder: Path) -> list[Path]:
+    """``summary.csv``, ``summary.md`` and ``summary.json`` in the folder; each is whole or not there."""
+    texts = {"summary.csv": as_csv(rows), "summary.md": as_markdown(rows), "summary.json": as_json(rows)}
+    for name, text in texts.items():
+        write_whole(folder / name, text)
+    return [folder / name for name in texts]
+
+
+SHOWN = 50  # rows, and reasons, in the terminal at most; the files hold all
+MANY = 5  # pairs that cannot be told apart, written out at most
+
+
+def conclude(rows: Sequence[summary.Row], folder: Path, terminal: Terminal) -> bool:
+    """Print the rows, write the files and the pictures into the folder; whether every row passed and all is written."""
+    terminal.print(Padding(as_table(rows), (1, 0), expand=False))
+    if len(rows) > SHOWN:
+        terminal.print(words(f"… and {len(rows) - SHOWN} more rows in summary.csv", "dim"))
+    lines = reasons(rows)
+    for reason in lines[:SHOWN]:
+        terminal.print(words(reason), wrap=False)
+    if len(lines) > SHOWN:
+        terminal.print(words(f"… and {len(lines) - SHOWN} more reasons in summary.csv", "dim"))
+    for one, other in islice(indistinct(rows), MANY):
+        pair = f"{one} and {other} cannot be told apart by their forward times: the spreads overlap"
+        terminal.print(words(pair, "dim"))
+    if more := sum(1 for _ in islice(indistinct(rows), MANY, None)):
+        terminal.print(words(f"… nor can {more} other pairs", "dim"))
+    passed = all(row.outcome == "passed" for row in rows)
+    terminal.print(words(tally(rows), "bold green" if passed else "bold red"))
+    return written(rows, folder, terminal) and passed
+
+
+def as_table(rows: Sequence[summary.Row]) -> Table:
+    """For the terminal: passed rows first, the quickest on top; the best of each column and task in bold.
+
+    A column that would be empty is left out; so is the architecture where there is only one. The job's name is there
+    where it tells apart what the other names do not. At most ``SHOWN`` rows.
+    """
+    columns = [name for name in summary.COLUMNS if any(getattr(row, name) is not None for row in rows)]
+    names = ["task", "architecture", "backbone"]
+    if len({row.architecture for row in rows}) == 1:
+        names.remove("architecture")
+    if len({(row.task, row.architecture, row.backbone) for row in rows}) < len(rows):
+        names.append("job")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("", min_width=1)
+    for heading in names:
+        table.add_column(heading, no_wrap=True)
+    for column in columns:
+        table.add_column(summary.COLUMNS[column][0], justify="right", no_wrap=True)
+    best = leaders(rows)
+    for row in ordered(rows)[:SHOWN]:
+        mark = words(*MARKS.get(row.outcome, MARKS["failed"]))
+        styles = ["bold" if leads(row, column, best) else "" for column in columns]
+        numbers = [words(number(row, column), style) for column, style in zip(columns, styles, strict=True)]
+        table.add_row(mark, *(words(getattr(row, name)) for name in names), *numbers)
+    return table
+
+
+def written(rows: Sequence[summary.Row], folder: Path, terminal: Terminal) -> bool:
+    """Write the files and draw the pictures; what cannot be written is said, for the table is whole all the same."""
+    try:
+        paths = write(rows, folder)
+        try:
+            paths += plots.draw(rows, folder)
+        except ImportError:
+            terminal.print(words("pictures need matplotlib: pip install 'aistudio[plots]'", "dim"))
+    except OSError as error:
+        fault = f"the summary cannot be written into {shown(folder)}: {error.strerror or error}"
+        terminal.print(words(fault, "bold red"), wrap=False)
+        return False
+    for path in paths:
+        terminal.print(words(f"  {shown(path)}", "dim"), wrap=False)
+    return True

@@ -1,0 +1,82 @@
+"""A batch: scenes from a source, what the model takes, and what the loss takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from aistudio.data.sample import Scene, Source
+from aistudio.errors import Problem, Refusal
+from aistudio.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``scenes`` stay on the CPU, with images in [0, 1]; ``inputs`` and ``targets`` are what task and model take."""
+
+    scenes: list[Scene]
+    inputs: Tensor | list[Tensor]
+    targets: Any
+
+    def to(self, device: torch.device | str, channels_last: bool = False) -> Batch:
+        """The same batch on another device; ``channels_last`` is the memory format of a stacked (N, 3, H, W) input."""
+        inputs = _move(self.inputs, device)
+        if channels_last and isinstance(inputs, Tensor):
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        return replace(self, inputs=inputs, targets=_move(self.targets, device))
+
+
+def make_batch(
+    task: Task, source: Source, count: int, size: int, seed: int, labels: Sequence[Sequence[int]] | None = None
+) -> Batch:
+    """``count`` pictures of ``size`` x ``size`` pixels with their targets; the same arguments give the same batch.
+
+    ``labels`` (one list an image, each label in 0 … ``task.scene_classes`` - 1) asks for a certain batch; by default
+    classes differ as far as they can and every image has one to ``task.objects`` objects. The global random state is
+    neither read nor changed. Raises `Refusal` if the source cannot give pictures, or gives targets that are wrong.
+    """
+    generator = Generator().manual_seed(seed)
+    if labels is None:
+        labels = draw_labels(count, task.scene_classes, task.objects, generator)
+    elif len(labels) != count:
+        raise ValueError(f"{count} images, but labels for {len(labels)}")
+    scenes = source.scenes(labels, size, generator)
+    images = [scene.image for scene in scenes]
+    targets = task.stack([task.target(scene) for scene in scenes])
+    problems = task.target_problems(images, targets)
+    if problems:
+        where = f"the targets that {type(task).__name__} makes of {source.description}"
+        raise Refusal(
+            Problem(problem, "the model would learn something else, without a word", where) for problem in problems
+        )
+    return Batch(scenes, task.inputs(images), targets)
+
+
+def draw_labels(count: int, classes: int, most: int, generator: Generator) -> list[list[int]]:
+    """One to ``most`` labels for each of ``count`` images; the first ones run through the shuffled classes."""
+    rounds = -(-count // classes)
+    first = torch.cat([torch.randperm(classes, generator=generator) for _ in range(rounds)]).tolist()
+    drawn = []
+    for label in first[:count]:
+        more = int(torch.randint(most, (), generator=generator))
+        drawn.append([label, *torch.randint(classes, (more,), generator=generator).tolist()])
+    return drawn
+
+
+def pick(output: Any, index: int) -> Any:
+    """What a batched output (a tensor, a list, or a dict of them) says about one image."""
+    if isinstance(output, dict):
+        return {name: value[index] for name, value in output.items()}
+    return output[index]
+
+
+def _move(value: Any, device: torch.device | str) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {name: _move(item, device) for name, item in value.items()}
+    return [_move(item, device) for item in value]

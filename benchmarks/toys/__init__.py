@@ -1,0 +1,1 @@
+"""Small data, models and reference implementations that benchmarks and tests share."""

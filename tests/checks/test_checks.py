@@ -1,0 +1,293 @@
+"""What the checks stand on: the subject, the watched training, and outcomes that are not about bugs."""
+
+import copy
+
+import pytest
+import torch
+from tiny_models import Classifier, Segmenter, battery, detection, detector, outcomes, segmentation, subject
+from torch import nn
+
+from aistudio.assembly.model import assemble
+from aistudio.checks.backbone_input import arrival, arrival_warnings, received
+from aistudio.checks.check_mode import apply_economy, calibrate, resize_inside, undo_economy
+from aistudio.checks.contract import all_finite, describe
+from aistudio.checks.evaluation import furthest, spread
+from aistudio.checks.learning import Gradients, Learns, slow_because
+from aistudio.checks.outcome import some
+from aistudio.checks.rounding import rounding_noise
+from aistudio.config.compose import compose
+
+
+def never(first, loss):
+    return False
+
+
+def test_the_built_model_is_left_alone_by_every_check():
+    one = subject()
+    before = copy.deepcopy(one.built.state_dict())
+    outcomes(one)
+    assert all(torch.equal(value, before[name]) for name, value in one.built.state_dict().items())
+
+
+def test_checks_do_not_influence_each_other():
+    forward, backward = outcomes(subject()), outcomes(subject(), *reversed(battery()))
+    assert forward == {name: backward[name] for name in forward}
+
+
+def test_the_same_seed_gives_the_same_outcomes():
+    assert outcomes(subject(seed=3)) == outcomes(subject(seed=3))
+
+
+def test_every_check_says_why_in_one_sentence():
+    assert all(check.why.endswith(".") and check.why.count(".") == 1 for check in battery().values())
+
+
+def test_training_equals_a_hand_written_loop():
+    one = subject()
+    losses = one.training.advance(3, never)
+    model, batch = one.model(), one.batch()
+    optimizer, expected = torch.optim.Adam(model.parameters(), lr=1e-2), []
+    for _ in range(4):
+        loss = nn.functional.cross_entropy(model(batch.inputs), batch.targets)
+        expected.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert losses == pytest.approx(expected, rel=1e-6)
+
+
+def test_training_goes_on_where_it_stopped():
+    one, other = subject(), subject()
+    assert len(one.training.advance(2, never)) == 3
+    assert one.training.advance(5, never) == other.training.advance(5, never)
+    assert one.training.advance(2, never) == other.training.losses[:3]
+
+
+def test_training_stops_as_soon_as_it_is_enough():
+    losses = subject().training.advance(50, lambda first, loss: loss <= 0.9 * first)
+    assert losses[-1] <= 0.9 * losses[0] < losses[-2]
+
+
+def test_the_first_step_names_what_moved():
+    one = subject(Classifier)
+    one.built.fc.bias.requires_grad_(False)
+    first = one.training.first
+    assert "fc.bias" not in first.gradients and "fc.bias" not in first.moved
+    assert "fc.weight" in first.moved and "backbone.1.running_mean" in first.moved
+
+
+def test_calibration_gives_every_norm_the_statistics_of_the_batch():
+    one = subject()
+    model = calibrate(one.model(), one.task, one.batch())
+    assert not model.training and model.backbone[1].momentum == 0.1
+    with torch.no_grad():
+        maps = model.backbone[0](one.batch().inputs)
+    assert torch.allclose(model.backbone[1].running_mean, maps.mean((0, 2, 3)), atol=1e-5)
+
+
+def test_calibration_leaves_frozen_norms_alone():
+    one = subject()
+    model = one.model()
+    model.backbone[1].train = lambda mode=True: model.backbone[1]
+    model.backbone[1].training = False
+    calibrate(model, one.task, one.batch())
+    assert float(model.backbone[1].running_mean.abs().max()) == 0
+
+
+def test_random_layers_are_silent_in_copies_only():
+    one = subject()
+    assert one.model().dropout.p == 0 and one.built.dropout.p == 0.2
+
+
+def test_a_detector_works_at_the_size_of_the_checks():
+    model = detector()
+    resize_inside(model, 48)
+    assert (model.transform.min_size, model.transform.max_size) == ((48,), 48)
+
+
+@pytest.mark.parametrize("architecture", ["fasterrcnn", "retinanet"])
+def test_the_economy_of_the_shipped_levels_is_not_a_dead_letter(architecture):
+    cfg = compose("task=object_detection", f"architecture={architecture}", "sanity=quick")
+    model, known = assemble(cfg), 0
+    for path, value in cfg.sanity.economy.items():
+        apply_economy(model, {path: value})
+        *parents, last = path.split(".")
+        owner = model
+        for parent in parents:
+            owner = getattr(owner, parent, None)
+        known += getattr(owner, last, None) == value
+    assert known == {"fasterrcnn": 5, "retinanet": 3}[architecture]
+
+
+class Gain:
+    def __call__(self, x):
+        return x
+
+
+class Attributes(nn.Linear):
+    shared, gain, table = 1, Gain(), {}
+
+    def __init__(self):
+        super().__init__(2, 2)
+        self.own, self.kind, self.library, self.function, self.sampler = 1, Attributes, copy, never, Gain()
+        self.sampler.batch, self.sizes, self.method, self.part = 2, {"x": 1}, self.extra_repr, nn.ReLU()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "__class__.forward",
+        "__class__",
+        "__dict__.own",
+        "__class__.__init__",
+        "forward",
+        "extra_repr",
+        "__call__",
+        "shared",
+        "gain.new",
+        "table",
+        "weight",
+        "bias",
+        "part",
+        "part.forward",
+        "part.__class__.forward",
+        "kind",
+        "kind.forward",
+        "kind.shared",
+        "library",
+        "library.deepcopy",
+        "library.Error.x",
+        "function",
+        "function.__defaults__",
+        "method.__func__.x",
+        "sampler",
+        "sampler.__class__.__call__",
+        "_parameters",
+        "_modules",
+        "_forward_hooks",
+        "training",
+        "not_there",
+        "not_there.own",
+        "own.real",
+        "",
+        ".",
+        "own.",
+        ".own",
+        "weight.data",
+        "weight.requires_grad",
+    ],
+)
+def test_the_economy_reaches_nothing_but_plain_values_of_the_model_itself(path):
+    before = {**vars(Attributes)}, {**vars(nn.Linear)}, {**vars(nn.Module)}, {**vars(copy)}, {**vars(nn.ReLU)}
+    model, other = Attributes(), Attributes()
+    apply_economy(model, {path: 5})
+    assert ({**vars(Attributes)}, {**vars(nn.Linear)}, {**vars(nn.Module)}, {**vars(copy)}, {**vars(nn.ReLU)}) == before
+    assert never.__defaults__ is None and not vars(never) and vars(Attributes.gain) == {}
+    assert model(torch.ones(1, 2)).shape == other(torch.ones(1, 2)).shape and model.training and model.own == 1
+    assert {*vars(model)} == {*vars(other)} and model.sampler.batch == 2 and model.weight.requires_grad
+
+
+def test_and_it_reaches_those():
+    model = Attributes()
+    apply_economy(model, {"own": 0.5, "sampler.batch": 3, "sizes": {"x": 2}, "part.inplace": True})
+    assert (model.own, model.sampler.batch, model.sizes, model.part.inplace) == (0.5, 3, {"x": 2}, True)
+    built = Attributes()
+    undo_economy(model, built, {"own": 0.5, "__class__.forward": 5, "part.inplace": True, "shared": 2})
+    assert model.own == 1 and model.part.inplace is False and Attributes.shared == 1
+
+
+def test_one_image_is_skipped_with_its_reason():
+    outcome = outcomes(subject(why_not_one="batch norm sees one value"), "batch_of_one")["batch_of_one"]
+    assert outcome.status == "skipped" and "batch norm sees one value" in outcome.cause and "drop_last" in outcome.cause
+
+
+def test_learning_is_skipped_on_a_frozen_random_backbone():
+    assert outcomes(subject(frozen=True), "learns")["learns"].status == "skipped"
+
+
+@pytest.mark.parametrize(("model", "task"), [(Classifier, None), (Segmenter, segmentation()), (detector, detection())])
+def test_what_a_task_does_not_have_is_skipped(model, task):
+    found = outcomes(subject(model, task, lr=1e-3), "no_objects", "ignored_pixels")
+    expected = {Classifier: ("skipped", "skipped"), Segmenter: ("passed", "passed"), detector: ("passed", "skipped")}
+    assert tuple(one.status for one in found.values()) == expected[model]
+
+
+def test_parameters_may_be_excused_from_gradients():
+    class Spare(Classifier):
+        def __init__(self):
+            super().__init__()
+            self.spare = nn.Linear(1, 1)
+
+    assert Gradients("Why.", allow=["spare.*"])(subject(Spare)).status == "passed"
+    assert "spare.weight" in Gradients("Why.")(subject(Spare)).seen
+
+
+def test_learning_is_measured_from_the_floor():
+    assert Learns("Why.", steps=60, ratio=0.5, floor=-1.0)(subject()).status == "passed"
+    assert Learns("Why.", steps=1, ratio=0.01)(subject()).status == "failed"
+
+
+def test_why_a_loss_did_not_fall():
+    words = [slow_because(share, [], 0.0) for share in (2.0, 1.0, 0.8)]
+    assert ["climbs" in words[0], "does not move" in words[1], "too slowly" in words[2]] == [True] * 3
+
+
+def test_what_the_backbone_receives_is_read_without_computing():
+    one = subject()
+    assert torch.equal(received(one.built, one.batch().inputs), one.batch().inputs)
+    assert "(4, 3, 64, 64) float32" in arrival(one.batch().inputs) and "contiguous" in arrival(one.batch().inputs)
+    assert "channels last" in arrival(one.batch().inputs.contiguous(memory_format=torch.channels_last))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(-11, 9, "normalised twice"), (0, 1, "not normalised"), (-0.1, 0.1, "hardly vary"), (-2.1, 2.6, "")],
+)
+def test_strange_input_is_warned_about(low, high, words):
+    found = arrival_warnings(torch.linspace(low, high, 48).reshape(1, 3, 4, 4))
+    assert words in found[0] if words else not found
+
+
+def test_all_finite_sees_one_nan_and_forgives_a_sum_that_overflows():
+    nan = torch.zeros(9)
+    nan[4] = float("nan")
+    assert all_finite([nan, torch.full((9,), 3e38), torch.zeros(2)]) == [False, True, True]
+
+
+def test_distance_is_relative_and_infinite_for_nan():
+    one = {"a": torch.tensor([1.0, 100.0])}
+    assert furthest(one, {"a": torch.tensor([2.0, 100.0])}) == pytest.approx(0.01)
+    assert furthest(one, {"a": torch.tensor([float("nan"), 100.0])}) == float("inf")
+
+
+def test_spread_is_one_number_an_output():
+    assert spread(torch.tensor([[1.0, 5.0], [3.0, 5.0]])).tolist() == pytest.approx([0.2, 0.0])
+
+
+def test_outputs_and_lists_in_words():
+    assert describe({"out": torch.zeros(1, 2)}) == "{out (1, 2) float32}"
+    assert describe([{"boxes": 1, "labels": 2}]) == "1 x {boxes, labels}"
+    assert some(["a", "b", "c"], 2) == "a, b and 1 more"
+
+
+# ---- half precision ----
+
+
+class Chaotic(Classifier):
+    """Multiplies every rounding error a thousandfold and folds the result back into -1 … 1."""
+
+    def head(self, pooled):
+        return super().head(torch.sin(3000 * pooled))
+
+
+def test_rounding_noise_is_the_error_of_one_rounding_of_each_layer():
+    model, inputs = nn.Identity(), torch.rand(1000) + 1
+    noise = rounding_noise(model, lambda: {"values": model(inputs)}, torch.bfloat16, seed=0)
+    assert noise["values"] == pytest.approx(2**-8 / 3**0.5, rel=0.05)
+    assert torch.equal(model(inputs), inputs), "the hooks are gone"
+
+
+def test_half_precision_is_not_blamed_for_what_rounding_does_to_the_model():
+    outcome = outcomes(subject(Chaotic), "autocast")["autocast"]
+    assert outcome.status == "skipped"
+    assert "rounding alone" in outcome.cause

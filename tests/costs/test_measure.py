@@ -1,0 +1,70 @@
+"""Measurements against numbers that are known otherwise."""
+
+import time
+
+import pytest
+import torch
+from tiny_models import Classifier, detection, detector, subject
+
+from aistudio.assembly.prepare import make_subject
+from aistudio.config.compose import compose
+from aistudio.costs.measure import Measure, count_parameters, peak_memory, time_repeatedly
+
+CPU = torch.device("cpu")
+
+
+def named(measurements):
+    return {one.name: one for one in measurements}
+
+
+def test_resnet18_has_the_published_parameters_and_multiply_adds():
+    one = make_subject(compose("backbone=resnet18", "task.num_classes=1000", "runtime.device=cpu"))
+    found = named(Measure(repeats=1, batch_size=1, training=False)(one, 224, 4))
+    assert found["parameters"].value == found["trainable_parameters"].value == 11689512
+    assert found["head_parameters"].value == 513 * 1000
+    assert found["backbone_parameters"].value == 11689512 - 513000
+    assert found["multiply_adds"].value / 1e9 == pytest.approx(1.814, abs=0.001)
+
+
+def test_frozen_parameters_are_not_trainable():
+    model = Classifier()
+    model.fc.requires_grad_(False)
+    found = named(count_parameters(model))
+    assert found["parameters"].value - found["trainable_parameters"].value == found["head_parameters"].value
+
+
+@pytest.mark.parametrize(("model", "task"), [(Classifier, None), (detector, detection())])
+def test_every_number_has_a_definition_and_a_spread_around_it(model, task):
+    found = Measure(repeats=3)(subject(model, task, lr=1e-3), 64, 2)
+    assert len({one.name for one in found}) == len(found) == 11
+    for one in found:
+        assert len(one.definition) > 20 and one.value > 0
+        assert one.low is None or one.low <= one.value <= one.high
+
+
+def test_multiply_adds_are_those_of_one_image():
+    def count(images):
+        return named(Measure(repeats=1, batch_size=images, training=False)(subject(), 64, 4))["multiply_adds"].value
+
+    assert count(1) == count(3)
+
+
+def test_measuring_does_not_train_the_model():
+    one = subject()
+    before = {name: value.clone() for name, value in one.built.state_dict().items()}
+    Measure(repeats=1)(one, 64, 2)
+    assert all(torch.equal(value, before[name]) for name, value in one.built.state_dict().items())
+
+
+def test_repeats_end_with_the_budget():
+    assert len(time_repeatedly(lambda: time.sleep(0.02), CPU, 100, budget=0.1)) <= 5
+    assert len(time_repeatedly(lambda: time.sleep(0.02), CPU, 100, budget=0)) == 1
+    assert len(time_repeatedly(lambda: None, CPU, 7, budget=1)) == 7
+
+
+def test_the_peak_is_seen_after_the_memory_is_gone():
+    small, counter = peak_memory(lambda: None, CPU)
+    large, _ = peak_memory(lambda: torch.ones(100_000_000).sum(), CPU)
+    if "VmHWM" not in counter:
+        pytest.skip("this system's counter knows the whole life of the process only")
+    assert 3.5e8 < large - small < 4.5e8
