@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from rich.padding import Padding
 from rich.table import Table
@@ -16,53 +15,13 @@ from rich.table import Table
 from aistudio.errors import first_line
 from aistudio.files import shown, write_whole
 from aistudio.report import plots, summary
+from aistudio.report.ranking import indistinct, leaders, leads, ordered
 from aistudio.report.summary import COLUMNS, NAMES, OUTCOMES, SCHEMA, Row
 from aistudio.report.terminal import MARKS, Terminal, quantity, words
 from aistudio.safety.environment import scrub
 from aistudio.safety.outlet import as_json as json_text
 from aistudio.safety.outlet import data
 from aistudio.safety.text import in_csv, in_markdown
-
-
-def leaders(rows: Iterable[Row]) -> dict[tuple[str, str], float]:
-    """The best number of every task and column, among the rows that passed."""
-    found: dict[tuple[str, str], float] = {}
-    for row in rows:
-        for column, (_, _, better) in COLUMNS.items():
-            value = getattr(row, column)
-            if row.outcome == "passed" and value is not None:
-                found[row.task, column] = better(value, found.get((row.task, column), value))
-    return found
-
-
-def leads(row: Row, column: str, best: Mapping[tuple[str, str], float]) -> bool:
-    """Whether no row of the same task is better in this column."""
-    return (
-        row.outcome == "passed" and getattr(row, column) is not None and getattr(row, column) == best[row.task, column]
-    )
-
-
-def indistinct(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
-    """Pairs of backbones whose forward times overlap: these runs cannot say which is faster.
-
-    Compared are runs of the same task at the same size on the same device; of a backbone that ran several times the
-    whole span counts.
-    """
-    spans: dict[tuple[Any, ...], dict[str, tuple[float, float]]] = {}
-    for row in rows:
-        if row.outcome == "passed" and row.forward_low is not None:
-            alike = spans.setdefault((row.task, row.architecture, row.image_size, row.batch_size, row.device), {})
-            low, high = alike.get(row.backbone, (row.forward_low, row.forward_high))
-            alike[row.backbone] = min(low, row.forward_low), max(high, row.forward_high)
-    for alike in spans.values():
-        timed = sorted((low, high, backbone) for backbone, (low, high) in alike.items())
-        for index, (_, high, one) in enumerate(timed):
-            yield from ((one, other) for low, _, other in timed[index + 1 :] if low <= high)
-
-
-def ordered(rows: Sequence[Row]) -> list[Row]:
-    """Passed before the others; among them task by task, the quickest first."""
-    return sorted(rows, key=lambda row: (row.outcome != "passed", row.task, row.forward or float("inf")))
 
 
 def number(row: Row, column: str) -> str:

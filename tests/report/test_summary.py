@@ -6,7 +6,7 @@ import json
 import pytest
 
 from aistudio.cli.summarize import main
-from aistudio.report import summary, tables
+from aistudio.report import ranking, summary, tables
 from aistudio.report.files import without_verdict
 
 LEARNS = {"name": "learns", "status": "failed", "seen": "1 -> 1 " * 40 + "end"}
@@ -61,20 +61,20 @@ def test_a_folder_that_is_named_twice_counts_once(sweep):
 
 def test_what_did_not_pass_leads_nothing(sweep):
     rows = summary.rows([sweep])
-    best = tables.leaders(rows)
+    best = ranking.leaders(rows)
     assert best["classification", "forward"] == 0.010
-    assert [row.backbone for row in rows if tables.leads(row, "forward", best)] == ["resnet18"]
+    assert [row.backbone for row in rows if ranking.leads(row, "forward", best)] == ["resnet18"]
 
 
 def test_each_task_has_a_best_of_its_own(tmp_path):
     report(tmp_path / "0", "resnet18")
     report(tmp_path / "1", "resnet50", forward=(0.5, 0.5, 0.5), task="segmentation")
-    best = tables.leaders(summary.rows([tmp_path]))
+    best = ranking.leaders(summary.rows([tmp_path]))
     assert (best["classification", "forward"], best["segmentation", "forward"]) == (0.010, 0.5)
 
 
 def test_overlapping_spreads_are_said_to_overlap(sweep):
-    assert list(tables.indistinct(summary.rows([sweep]))) == [("resnet18", "resnet34")]
+    assert list(ranking.indistinct(summary.rows([sweep]))) == [("resnet18", "resnet34")]
 
 
 def test_of_a_backbone_that_ran_with_several_seeds_the_whole_span_counts(tmp_path):
@@ -82,13 +82,13 @@ def test_of_a_backbone_that_ran_with_several_seeds_the_whole_span_counts(tmp_pat
     report(tmp_path / "1", "resnet18", forward=(0.013, 0.012, 0.014))
     report(tmp_path / "2", "resnet34", forward=(0.0115, 0.0114, 0.0116))
     report(tmp_path / "3", "resnet50", forward=(0.020, 0.019, 0.021))
-    assert list(tables.indistinct(summary.rows([tmp_path]))) == [("resnet18", "resnet34")]
+    assert list(ranking.indistinct(summary.rows([tmp_path]))) == [("resnet18", "resnet34")]
 
 
 def test_runs_at_different_sizes_are_not_compared(tmp_path):
     report(tmp_path / "0", "resnet18", image_size=64)
     report(tmp_path / "1", "resnet34", image_size=224)
-    assert not list(tables.indistinct(summary.rows([tmp_path])))
+    assert not list(ranking.indistinct(summary.rows([tmp_path])))
 
 
 def test_a_job_that_was_refused_by_its_names_is_a_row_of_these_names(tmp_path):

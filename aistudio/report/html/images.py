@@ -1,0 +1,86 @@
+"""The images of a run inside its page: JPEG, and together never more than a budget."""
+
+from __future__ import annotations
+
+import io
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aistudio.files import unfit
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+BUDGET = 600_000  # characters of base64 in a page
+MOST = 12  # images in a page
+PIXELS = 40_000_000  # in an image at most; a file may claim any size
+SIZES = ((640, 82), (512, 78), (400, 72), (288, 65), (192, 55))  # longer side and JPEG's quality, the first that fits
+KINDS = (".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """An image in the page: its file's name, its size on the page, and where its bytes are."""
+
+    name: str
+    width: int
+    height: int
+    address: str
+
+
+def embedded(folder: Path) -> tuple[list[Embedded], str]:
+    """The images of a folder as they fit into a page, and a note on what is not shown."""
+    files = found(folder)
+    shown = fitting(files[:MOST])
+    missing = len(files) - len(shown)
+    return shown, f"{missing} more in {folder.name}" if missing else ""
+
+
+def found(folder: Path) -> list[Path]:
+    """The image files of a folder, ``10.png`` after ``9.png``; no links and no pipes."""
+    try:
+        files = [path for path in folder.iterdir() if path.suffix.lower() in KINDS and not unfit(path)]
+    except OSError:
+        return []
+    return sorted(files, key=natural)
+
+
+def natural(path: Path) -> list[tuple[int, int | str]]:
+    """How people sort names with numbers in them."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
+
+
+def fitting(files: Sequence[Path]) -> list[Embedded]:
+    """The files as JPEG, all as large as their sum allows; what cannot be read is left out."""
+    images = [(path.name, image) for path in files if (image := opened(path)) is not None]
+    for side, quality in SIZES:
+        made = [encoded(name, image, side, quality) for name, image in images]
+        if sum(len(one.address) for one in made) <= BUDGET:
+            return made
+    return made[: max(1, BUDGET // max(len(one.address) for one in made))]
+
+
+def opened(path: Path) -> Image | None:
+    """An image in RGB; None where there is none or it is too large."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            return None if image.width * image.height > PIXELS else image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+def encoded(name: str, image: Image, side: int, quality: int) -> Embedded:
+    """An image whose longer side is ``side`` pixels at most."""
+    small = image.copy()
+    small.thumbnail((side, side))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=quality, optimize=True)
+    address = "data:image/jpeg;base64," + b64encode(buffer.getvalue()).decode()
+    return Embedded(name, small.width, small.height, address)

@@ -1,0 +1,54 @@
+"""The drawings of a sweep's page: for each task what accuracy, and what memory, goes with which throughput."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aistudio.report.html.charts import Point, Scatter, scatter
+from aistudio.report.html.sections import words
+from aistudio.report.html.values import is_number, number
+from aistudio.report.plots import distinct_names, typical
+from aistudio.report.summary import Row
+
+PANELS = 8  # tasks with drawings
+MEBIBYTE = 2**20
+
+
+def panels(rows: Sequence[Row]) -> list[tuple[str, list[Scatter]]]:
+    """For each task what accuracy, and what memory, goes with which throughput."""
+    numbered = {id(row): key for key, row in enumerate(rows)}
+    shown = typical(row for row in rows if row.outcome == "passed" and is_number(row.images_per_second))
+    tasks = list(dict.fromkeys(row.task for row in shown))
+    found = []
+    for task in tasks[:PANELS]:
+        own = [row for row in shown if row.task == task and row.images_per_second > 0]
+        named = list(zip(own, distinct_names(own), strict=True))
+        accurate = [point(row, name, numbered, "top1") for row, name in named if is_number(row.top1)]
+        memory = [
+            point(row, name, numbered, "peak_memory", MEBIBYTE) for row, name in named if is_number(row.peak_memory)
+        ]
+        speed = "images per second, forward"
+        drawn = (
+            scatter("accuracy against throughput", speed, "published ImageNet top-1, %", accurate),
+            scatter("peak memory against throughput", speed, "peak memory, MiB", memory, less=True),
+        )
+        if any(drawn):
+            found.append((words(task), [one for one in drawn if one]))
+    return found
+
+
+def point(row: Row, name: str, numbered: Mapping[int, int], field: str, unit: int = 1) -> Point:
+    """A row as a point; its height is a field in multiples of ``unit``."""
+    value, low, high = getattr(row, field), row.images_per_second_low, row.images_per_second_high
+    shown = f"{value:.2f} %" if field == "top1" else number(value, "bytes")
+    spread = f" ({number(low)} … {number(high)})" if is_number(low) and is_number(high) else ""
+    said = f"{number(row.images_per_second)} images/s{spread} · {shown}"
+    return Point(
+        numbered[id(row)],
+        name,
+        said,
+        row.images_per_second,
+        value / unit,
+        low if is_number(low) and low > 0 else None,
+        high if is_number(high) and high > 0 else None,
+    )
