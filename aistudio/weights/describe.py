@@ -1,0 +1,80 @@
+"""A file of weights in words: who wrote it, what is in it, what its first and last layers take and give."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from aistudio.weights.header import Header, count
+from aistudio.weights.layouts import recognise
+from aistudio.weights.match import is_counter, plain_names
+from aistudio.weights.parts import Part, find_part, is_averaged
+from aistudio.weights.unpickle import TensorInfo
+
+LAST = re.compile(
+    r"(^|\.)(fc|classifier|head|heads|cls_score|cls_logits|logits|conv_seg|class_embed|linear|last_layer)\b"
+)
+MOST_SHOWN = 3
+
+
+def part_of(header: Header) -> Part | None:
+    """The state dict in a file that would be taken."""
+    return find_part(header.content, lambda value: isinstance(value, TensorInfo))
+
+
+def shapes_of(part: Part) -> dict[str, tuple[int, ...]]:
+    """The shapes of a part's tensors by name."""
+    return {name: one.shape for name, one in part.tensors.items()}
+
+
+def facts(path: Path, header: Header, part: Part | None, sha256: str) -> dict[str, str]:
+    """What can be said of a file without a model to compare it with; a line each."""
+    said = {"file": f"{path}, {header.size / 1e6:.1f} MB, {header.format}, SHA-256 {sha256[:8]}…"}
+    if header.code:
+        more = f" and {len(header.code) - MOST_SHOWN} more" if len(header.code) > MOST_SHOWN else ""
+        said["code"] = f"it asks for {', '.join(header.code[:MOST_SHOWN])}{more}; it was not run, and is never loaded"
+    if part is None:
+        return {**said, "holds": "no tensors by name"}
+    types = Counter(one.dtype or "unknown" for name, one in part.tensors.items() if not is_counter(name))
+    numbers = sum(count(one.shape) for one in part.tensors.values())
+    kinds = " and ".join(kind for kind, _ in types.most_common(2))
+    said["holds"] = f"{len(part.tensors)} tensors, {numbers / 1e6:.2f} M numbers, {kinds}"
+    said["taken from"] = _place(part)
+    said["written by"] = recognise(plain_names(part.tensors)).framework
+    said["wrappers"] = _wrappers(part)
+    said["channels"], said["classes"] = first_layer(shapes_of(part)), last_layer(shapes_of(part))
+    return {name: text for name, text in said.items() if text}
+
+
+def _place(part: Part) -> str:
+    if not part.place and not part.others:
+        return ""
+    kind = ", a moving average" if is_averaged(part.place) else ""
+    others = f"; also there: {', '.join(part.others[:MOST_SHOWN])}" if part.others else ""
+    return f"{part.place or 'the file itself'}{kind}{others}"
+
+
+def _wrappers(part: Part) -> str:
+    changed = [(name, plain) for plain, name in plain_names(part.tensors).items() if plain != name]
+    return f"{changed[0][0]} is read as {changed[0][1]}" if changed else ""
+
+
+def first_layer(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """The input channels of the first convolution."""
+    found = next(((name, shape) for name, shape in shapes.items() if len(shape) == 4), None)
+    return f"{found[1][1]} ({found[0]})" if found else ""
+
+
+def last_layer(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """The outputs of the layers that tell classes apart, by their usual names."""
+    found = [
+        (name, shape)
+        for name, shape in shapes.items()
+        if name.endswith("weight") and len(shape) in (2, 4) and LAST.search(name)
+    ]
+    if not found:
+        return "no layer that tells classes apart: a backbone alone"
+    name, shape = found[-1]
+    return f"{shape[0]} outputs ({name})"
