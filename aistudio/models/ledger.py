@@ -73,7 +73,8 @@ def load(
     anew = [name for name in remade if name in found.other_shape or name in found.missing]
     wanted = [name for name in goals if not is_counter(name) and name not in anew]
     filled = [name for name in wanted if name in found.pairs or name in rules]
-    if not filled or len(filled) < coverage * len(wanted):
+    deeper = found.beyond and coverage >= 1
+    if not filled or deeper or len(filled) < coverage * len(wanted):
         raise Refusal([_misfit(checkpoint, found, len(filled), len(wanted), coverage, key, called, {*anew, *rules})])
     adapted = _fill(module, checkpoint, found, rules)
     return Ledger(
@@ -151,7 +152,8 @@ def _rows(found: Match, fine: set[str]) -> list[str]:
     for name in found.missing:
         near = found.nearest(name) if len(missing) < MOST_ROWS else ""
         missing += [] if name in fine else [f"missing    {name}{f' (the file has {near})' if near else ''}"]
-    left_over = [f"left over  {name}" for name in found.left_over]
+    left_over = [f"left over  {name}" for name in found.left_over if name not in found.beyond]
+    left_over = [f"deeper     {name}: the model has no such layer" for name in found.beyond] or left_over
     return [row for rows in (shape, missing, left_over) for row in _some(rows)]
 
 

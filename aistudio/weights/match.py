@@ -34,7 +34,8 @@ class Match:
     """``pairs`` maps names of the model to names of the file; ``other_shape`` to both shapes, file's first.
 
     ``removed`` is the prefix that the file's names have and the model's have not, ``added`` the other way round;
-    ``rivals`` are prefixes under which as many tensors would fit.
+    ``rivals`` are prefixes under which as many tensors would fit. ``beyond`` are those left over that continue a
+    sequence of layers of the model's: the file is of a deeper one.
     """
 
     pairs: dict[str, str]
@@ -44,6 +45,7 @@ class Match:
     removed: str = ""
     added: str = ""
     rivals: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
 
     def nearest(self, name: str) -> str:
         """The name in the file that looks most like one that is missing, or ``""``."""
@@ -70,7 +72,26 @@ def match(file: Mapping[str, Shape], model: Mapping[str, Shape]) -> Match:
     used = {*pairs.values(), *(name for name, _, _ in other.values())}
     left_over = tuple(name for name in file if name not in used and not is_counter(name))
     missing = tuple(name for name in model if name not in pairs and name not in other and not is_counter(name))
-    return Match(pairs, other, missing, left_over, removed, added, rivals)
+    plain_of = {name: plain for plain, name in names.items()}
+    inside = {name: added + plain_of[name][len(removed) :] for name in left_over if plain_of[name].startswith(removed)}
+    modules = modules_of(goals)
+    beyond = tuple(name for name, goal in inside.items() if continues(goal, modules))
+    return Match(pairs, other, missing, left_over, removed, added, rivals, beyond)
+
+
+def modules_of(names: Iterable[str]) -> set[str]:
+    """The modules that hold tensors of these names, and those that hold them."""
+    words = [name.split(".") for name in names]
+    return {".".join(one[:count]) for one in words for count in range(1, len(one))}
+
+
+def continues(name: str, modules: set[str]) -> bool:
+    """Whether a tensor belongs to a numbered layer that would follow those of a sequence in ``modules``."""
+    words = name.split(".")
+    return any(
+        words[index].isdigit() and ".".join(words[:index]) in modules and ".".join(words[: index + 1]) not in modules
+        for index in range(1, len(words) - 1)
+    )
 
 
 def is_counter(name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 SOURCE = "https://download.pytorch.org/models"
 FILE_ENDINGS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar", ".th", ".pkl")
-HASH = re.compile(r"-([0-9a-f]{8,})\.\w+$")
+FILE = re.compile(r"[\w.-]+-([0-9a-f]{8,64})\.(pth|pt|safetensors)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,17 @@ class Published:
     @property
     def hash(self) -> str:
         """The first letters of the file's SHA-256, which its name ends with."""
-        found = HASH.search(self.file)
-        return found[1] if found else ""
+        return FILE.fullmatch(self.file)[1]
+
+
+FACTS = {  # what a list of ``conf/`` may say of a set of weights, and the types of it
+    "file": str,
+    "megabytes": int | float,
+    "classes": int,
+    "crop": int,
+    "resize": int,
+    "norm_epsilon": int | float,
+}
 
 
 def is_path(weights: Any) -> bool:
@@ -42,17 +51,17 @@ def is_path(weights: Any) -> bool:
     return isinstance(weights, str) and ("/" in weights or "\\" in weights or weights.lower().endswith(FILE_ENDINGS))
 
 
-def names_of(listed: Mapping[str, Any] | None) -> list[str]:
-    """The names that a list of ``conf/`` knows, ``DEFAULT`` first."""
-    return list(listed or {})
+def published(listed: Any, name: Any) -> Published | None:
+    """The weights of a name (``IMAGENET1K_V2``, ``DEFAULT``, ``ResNet50_Weights.DEFAULT``) in a list of ``conf/``.
 
-
-def published(listed: Mapping[str, Any] | None, name: str) -> Published | None:
-    """The weights of a name (``IMAGENET1K_V2``, ``DEFAULT``, ``ResNet50_Weights.DEFAULT``) in a list of ``conf/``."""
+    None where the list has no such name, or has no file's name there: one that ends in its hash, in no folder.
+    """
+    entries = listed if isinstance(listed, Mapping) else {}
     name = str(name).rpartition(".")[2]
-    entry = (listed or {}).get(name)
+    entry = entries.get(name)
     if isinstance(entry, str):
-        name, entry = entry, (listed or {}).get(entry)
-    if not isinstance(entry, Mapping):
+        name, entry = entry, entries.get(entry)
+    if not isinstance(entry, Mapping) or not FILE.fullmatch(str(entry.get("file"))):
         return None
-    return Published(name=name, url=f"{SOURCE}/{entry['file']}", **entry)
+    known = {key: value for key, value in entry.items() if key in FACTS and isinstance(value, FACTS[key])}
+    return Published(name=name, url=f"{SOURCE}/{entry['file']}", **known)

@@ -27,6 +27,9 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answers)
         self.asked: list[str | None] = []
 
+    def handle_error(self, request, client_address):
+        pass  # clients that hang up are what this is about
+
     def url(self, kind: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{kind}/weights.pth"
 
@@ -207,6 +210,16 @@ def test_a_name_means_one_set_of_weights():
     found = published(LISTED, "Tiny_Weights.DEFAULT")
     assert (found.name, found.file, found.hash, found.crop) == ("IMAGENET1K_V2", "tiny-12345678.pth", "12345678", 224)
     assert published(LISTED, "IMAGENET1K_V3") is None and published(None, "DEFAULT") is None
+
+
+@pytest.mark.parametrize("file", ["../../tiny-12345678.pth", "/etc/tiny-12345678.pth", "tiny.pth", "", None, 3])
+def test_a_list_names_files_that_end_in_their_hash_and_are_in_no_folder(file):
+    assert published({"V1": {"file": file, "megabytes": 1.0}}, "V1") is None
+
+
+def test_a_list_may_say_more_than_is_known_here():
+    entry = {"file": "tiny-12345678.pth", "url": "http://elsewhere.invalid", "crop": "224"}
+    assert published({"V1": entry}, "V1").url == "https://download.pytorch.org/models/tiny-12345678.pth"
 
 
 @pytest.mark.parametrize(
