@@ -31,7 +31,7 @@ def judge(config: Config, files: Mapping[str, str] | None = None) -> list[Proble
     unfit = fit(config, names)
     targets = trust.target_problems(config)
     if unfit:  # a family's interpolated name of a model that it does not build says nothing more
-        targets = [problem for problem in targets if "is no public name" not in problem.what]
+        targets = [problem for problem in targets if "no public name" not in problem.what]
     return [
         *targets,
         *missing,

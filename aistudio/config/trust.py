@@ -77,9 +77,9 @@ def absent_problem(key: str, target: str) -> Problem:
     """A name that aistudio does not offer to a ``_target_``; one that has moved is told by its last part."""
     last = target.rpartition(".")[2]
     named_alike = sorted(name for name in own_names() if name.endswith(f".{last}"))
-    near = get_close_matches(target, sorted(own_names()), n=1)
+    near = get_close_matches(target, sorted(own_names()), n=1, cutoff=0.9)
     instead = f"{named_alike[0]}, its name now" if named_alike else ", ".join(near) or OURS
-    return Problem(f"{key}={target} is no public name of aistudio", WHY, key, instead)
+    return Problem(f"{key}={target} is not trusted: no public name of aistudio", WHY, key, instead)
 
 
 def trusting(package: str) -> str:

@@ -15,7 +15,7 @@ from torch import nn
 
 from aistudio.checks.outcome import passed
 from aistudio.data.synthetic import Synthetic
-from aistudio.heads import PooledHead
+from aistudio.models import PooledHead
 from aistudio.tasks.regression import Regression
 
 

@@ -104,7 +104,6 @@ NAMES = {  # the value of task.loss._target_
     "quantised weights": "torchvision.models.quantization.ResNet50_QuantizedWeights",
     "a path": "aistudio.data.Path",
     "a tensor": "aistudio.checks.Tensor",
-    "what checks are given": "aistudio.checks.Subject",
     "what watches them": "aistudio.checks.Watch",
     "a path of the pictures": "aistudio.checks.Path",
     "a refusal": "aistudio.tasks.Refusal",

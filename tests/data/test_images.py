@@ -192,7 +192,7 @@ def test_the_choice_is_seeded_and_only_needed_files_are_opened(tmp_path, monkeyp
         Image.new("RGB", (8, 8), (index * 10, 0, 0)).save(tmp_path / f"{index:02}.png")
     opened = []
     real = Image.open
-    monkeypatch.setattr(Image, "open", lambda path: opened.append(path) or real(path))
+    monkeypatch.setattr(Image, "open", lambda path, formats: opened.append(path) or real(path, formats=formats))
     source = ImageFolder(tmp_path)
     first, second, other = (
         [scene.image[0, 0, 0].item() for scene in source.scenes([[0]] * 4, 16, torch.Generator().manual_seed(seed))]

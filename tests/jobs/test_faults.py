@@ -17,6 +17,7 @@ from aistudio.config import hydra
 from aistudio.jobs import job
 from aistudio.report import summary
 from aistudio.safety import signals
+from aistudio.safety.encoding import plain_where_needed
 
 FAST = ("sanity=quick", "sanity.image_size=64", "task.image_size=64", "runtime.threads=1", "hydra.sweep.dir=out")
 PAGE = Path(__file__).parent.parent.parent / "docs" / "faults.md"
@@ -215,13 +216,13 @@ def test_a_full_disk_is_said_in_the_row(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "said"),
+    ("name", "said"),
     [("ascii", b"+ a \\u7f51 -> ..."), ("cp1252", b"+ a \\u7f51 -> \x85"), ("utf-8", "✓ a 网 → …".encode())],
 )
-def test_marks_are_written_as_a_terminal_can_show_them(encoding, said, monkeypatch):
+def test_marks_are_written_as_a_terminal_can_show_them(name, said, monkeypatch):
     written = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
-    with encoding.plain_where_needed():
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=name))
+    with plain_where_needed():
         print("✓ a 网 → …", end="", flush=True)
     assert written.getvalue() == said and sys.stdout.errors == "strict"
 
@@ -281,7 +282,7 @@ def test_handlers_are_ours_within_the_command_alone():
 
 TWICE = """
 import os, signal, time
-from aistudio.endings import Ended, ending_with_a_report
+from aistudio.safety.signals import Ended, ending_with_a_report
 with ending_with_a_report():
     try:
         os.kill(os.getpid(), signal.SIGTERM)

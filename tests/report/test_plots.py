@@ -145,8 +145,8 @@ DRAW = """
 import json
 import sys
 from pathlib import Path
-from aistudio import plots
-from aistudio.summary import Row
+from aistudio.report import plots
+from aistudio.report.summary import Row
 plots.draw([Row(**one) for one in json.load(sys.stdin)], Path(sys.argv[1]))
 import matplotlib
 print(matplotlib.rcParams["text.usetex"])

@@ -301,10 +301,10 @@ def test_names_in_a_configuration_are_refused_in_text(text, tmp_path, cli, no_to
 
 
 def test_every_text_for_the_terminal_is_made_in_one_place():
-    package = Path(summary.__file__).parent
+    package = Path(summary.__file__).parent.parent
     makers = {path.name for path in package.rglob("*.py") if re.search(r"(?<![\w.])Text\(", path.read_text("utf-8"))}
-    assert makers == {"report.py"}
-    report_file = (package / "report.py").read_text("utf-8")
+    assert makers == {"terminal.py"}
+    report_file = (package / "report" / "terminal.py").read_text("utf-8")
     assert len(re.findall(r"(?<![\w.])Text\(", report_file)) == 1
 
 
