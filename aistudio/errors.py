@@ -1,4 +1,8 @@
-"""One job: run what a configuration describes, in a folder, and leave a report there however it ends."""
+"""What is answered to a user's mistake, and how a command ends.
+
+Exit codes: 0 everything passed, 1 a check failed or a run broke, 2 refused, 3 a bug of aistudio (with its traceback,
+which the run's report.json keeps), 130 interrupted from the keyboard, 143 ended by SIGTERM (128 and its number).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from itertools import groupby
 
 from aistudio.safety.outlet import said
 
-PASSED, FAILED, REFUSED = 0, 1, 2
+PASSED, FAILED, REFUSED, BUG = 0, 1, 2, 3
 
 
 def refuse(problems: list[Problem]) -> None:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from aistudio.cli.summarize import main as summarize
+from aistudio.cli.main import main as aistudio
 from aistudio.config import groups
 from aistudio.config.compose import compose
 from aistudio.errors import Refusal
@@ -77,7 +77,7 @@ def summary() -> None:
         folder = Path(name)
         reports(folder)
         parsing = seconds(lambda: [json.loads(path.read_text()) for path in folder.rglob("report.json")])
-        whole = seconds(lambda: summarize([name]))
+        whole = seconds(lambda: aistudio(["summarize", name]))
     assert f"{JOBS} passed" in printed.getvalue()
     print(f"summary of {JOBS} reports {whole:.1f} s / parsing them {parsing:.1f} s = {whole / parsing:.2f}")
 

@@ -1,63 +1,87 @@
-"""What there is to choose: the files of ``conf/``, read as plain data; ``python -m aistudio.cli.catalog`` prints them.
+"""What there is to choose: every backbone with its figures, every task and architecture with what it takes.
 
-Reading a file here does not compose it: interpolations stay as written and ``override`` entries are passed over, but
-a file that builds on another of its group (``defaults: [quick]``) holds what that one says, too.
+With words, only the rows that hold all of them: aistudio catalog object_detection resnet
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Container, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.table import Table
 
 from aistudio.config import rules
 from aistudio.config.groups import options
 from aistudio.config.shipped import default_architecture, section
+from aistudio.errors import PASSED, Problem, Refusal
+from aistudio.report.terminal import Terminal
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-
-def main() -> int:
-    """Print the catalog: backbones with their facts, tasks and architectures with what they take."""
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
-    for table in (backbone_table(), task_table(), architecture_table()):
-        console.print(table)
-    console.print("Parameters, GMACs and ImageNet top-1 are torchvision's published figures of the full classifier.")
-    return 0
+FIGURES = ("parameters", "GMACs", "at px", "top-1 %")  # columns of numbers
 
 
-def backbone_table() -> Table:
+@dataclass(frozen=True)
+class Listing:
+    """A group, and what its table says of every one: headings and rows."""
+
+    group: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the catalog, or the part of it that some words name; the exit code."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("aistudio catalog", description=__doc__, formatter_class=form)
+    parser.add_argument("words", nargs="*", metavar="WORD", help="part of a name, a family, a task, an architecture")
+    words = parser.parse_args(arguments).words
+    found = [Listing(one.group, one.headings, [row for row in one.rows if holds(row, words)]) for one in listings()]
+    if not any(one.rows for one in found):
+        what, why = f"nothing in the catalog holds {' and '.join(words)}", "words are parts of names"
+        raise Refusal([Problem(what, why, "the command line", "aistudio catalog, which lists all")])
+    terminal = Terminal()
+    for one in found:
+        if one.rows:
+            terminal.print(table(one))
+    terminal.print("Parameters, GMACs and ImageNet top-1 are torchvision's published figures of the full classifier.")
+    return PASSED
+
+
+def holds(row: Sequence[str], words: Sequence[str]) -> bool:
+    """Whether a row of a table holds every word, in whatever capitals."""
+    return all(any(word.lower() in cell.lower() for cell in row) for word in words)
+
+
+def listings() -> Iterator[Listing]:
+    """All that the catalog says."""
+    yield Listing("backbone", ("name", "family", *FIGURES, "channels at strides 4, 8, 16, 32"), [*backbones()])
+    yield Listing("task", ("name", "architecture by default", "backbones"), [*tasks()])
+    yield Listing("architecture", ("name", "for", "backbones"), [*architectures()])
+
+
+def backbones() -> Iterator[Sequence[str]]:
     """Every backbone, by family and size, with its published figures and the channels that it gives."""
-    columns = ("name", "family", "parameters", "GMACs", "at px", "top-1 %", "channels at strides 4, 8, 16, 32")
-    table = ruled("backbone=", columns, right=range(2, 6))
     facts = [section("backbone", name) for name in options("backbone")]
     for one in sorted(facts, key=lambda fact: (fact["published"]["family"], fact["published"]["parameters"])):
         known = one["published"]
-        size, arithmetic = f"{known['parameters'] / 1e6:.1f} M", f"{known['gmacs']:.2f}"
+        figures = (f"{known['parameters'] / 1e6:.1f} M", f"{known['gmacs']:.2f}", str(known["gmacs_at"]))
         channels = ", ".join(str(count) for count in one["taps"].values())
-        top1 = f"{known['top1']:.1f}"
-        table.add_row(one["name"], known["family"], size, arithmetic, str(known["gmacs_at"]), top1, channels)
-    return table
+        yield (one["name"], known["family"], *figures, f"{known['top1']:.1f}", channels)
 
 
-def task_table() -> Table:
+def tasks() -> Iterator[Sequence[str]]:
     """Every task with the architecture that it brings and the backbones that it takes."""
-    table = ruled("task=", ("name", "architecture by default", "backbones"))
     for name in options("task"):
-        table.add_row(name, default_architecture(name), backbones_in_words(section("task", name)))
-    return table
+        yield name, default_architecture(name), backbones_in_words(section("task", name))
 
 
-def architecture_table() -> Table:
+def architectures() -> Iterator[Sequence[str]]:
     """Every architecture with the tasks that it is for and the backbones that it takes."""
-    table = ruled("architecture=", ("name", "for", "backbones"))
     for name in options("architecture"):
         facts = section("architecture", name)
-        table.add_row(name, ", ".join(facts["tasks"]), backbones_in_words(facts))
-    return table
+        yield name, ", ".join(facts["tasks"]), backbones_in_words(facts)
 
 
 def backbones_in_words(facts: Mapping[str, Any]) -> str:
@@ -66,12 +90,12 @@ def backbones_in_words(facts: Mapping[str, Any]) -> str:
     return "any" if allow == "any" else ", ".join(allow)
 
 
-def ruled(title: str, columns: Sequence[str], right: Container[int] = ()) -> Table:
-    """An empty table under a title; the columns in ``right`` hold numbers."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index in right else "left", overflow="fold")
-    return table
+def table(listing: Listing) -> Table:
+    """A listing under the name of its group, as it is typed."""
+    title = f"{listing.group}="
+    drawn = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in listing.headings:
+        drawn.add_column(heading, justify="right" if heading in FIGURES else "left", overflow="fold")
+    for row in listing.rows:
+        drawn.add_row(*row)
+    return drawn

@@ -1,4 +1,4 @@
-"""``python -m aistudio.cli.replay report.json``: run a report's configuration again, and say what has changed since.
+"""Run a report's configuration again, and say what has changed since.
 
 Exit codes: 0 the same, 1 something drifted, 2 there is nothing to replay. Checks, parameters and arithmetic must come
 out as they were; memory may differ by a tenth; a time that differs beyond the spread of both runs is a warning.
@@ -7,7 +7,6 @@ out as they were; memory may differ by a tenth; a time that differs beyond the s
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,19 +14,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from aistudio.config.compose import settle
-from aistudio.config.trust import trusted
 from aistudio.config.values import lookup
-from aistudio.errors import FAILED, PASSED, REFUSED, Problem, Refusal, first_line, refusal_text
+from aistudio.errors import FAILED, PASSED, Problem, Refusal, first_line
 from aistudio.jobs.job import import_sanity_run
 from aistudio.report import reading
 from aistudio.report.comparison import changes, tell
 from aistudio.report.reading import Report
 from aistudio.report.receipt import digest
 from aistudio.report.terminal import Terminal
-from aistudio.safety.encoding import plain_where_needed
-from aistudio.safety.outlet import guard
-from aistudio.safety.search_path import reach
-from aistudio.safety.signals import code_of, ending_with_a_report, reason_of
 
 MOST_THREADS = 4096  # of a machine; more is no number of threads
 NEEDED = (  # keys that a run reads, whatever it is of
@@ -40,34 +34,24 @@ NEEDED = (  # keys that a run reads, whatever it is of
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Replay a report and print what changed; the exit code."""
-    guard()
-    parser = argparse.ArgumentParser("python -m aistudio.cli.replay", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("report", type=Path, help="a report.json that a run has left")
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("aistudio replay", description=__doc__, formatter_class=form)
+    parser.add_argument("report", type=Path, metavar="report.json", help="what a run has left")
     given = parser.parse_args(arguments)
-    with plain_where_needed(), ending_with_a_report():
-        try:
-            return replayed(given.report)
-        except KeyboardInterrupt as end:
-            print(reason_of(end), file=sys.stderr)
-            return code_of(end)
+    return replayed(given.report)
 
 
 def replayed(path: Path) -> int:
     """Run a report again; the exit code."""
-    reach(trusted())
     terminal = Terminal()
-    try:
-        before = read(path)
-        config = configuration(before)
-        terminal.head(config.task.name, config.backbone.name, config.architecture.name)
-        with terminal.busy():
-            terminal.start("importing torch")
-            report = import_sanity_run()(config, on_result=terminal.check, on_start=terminal.start)
-    except Refusal as refusal:
-        print(refusal_text(refusal.problems), file=sys.stderr)
-        return REFUSED
+    before = read(path)
+    config = configuration(before)
+    terminal.head(config.task.name, config.backbone.name, config.architecture.name)
+    with terminal.busy():
+        terminal.start("importing torch")
+        report = import_sanity_run()(config, on_result=terminal.check, on_start=terminal.start)
     found = [*changes(before, report)]
     tell(found, before, report, terminal)
     return FAILED if any(change.kind == "drift" for change in found) else PASSED

@@ -1,16 +1,22 @@
-"""``sanity=rules``: judge every combination, an experiment repository's for example, and run none; torch stays out."""
+"""Judge combinations of files and values by the rules, an experiment repository's for example, and run none.
+
+Without an override every experiment in conf/ is judged, or in the folder that is given. It costs half a second, and a
+tenth of a second for every further experiment: torch stays out. Nothing is written but the files that are asked for.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.text import Text
 
-from aistudio.config.overrides import key_of, user_folders
-from aistudio.errors import Problem, Refusal, refusal_text
+import aistudio
+from aistudio.config.groups import options
+from aistudio.config.overrides import quoted, user_folders, without_plus
+from aistudio.errors import PASSED, REFUSED, Problem, Refusal, refusal_text
 from aistudio.files import refuse_links, shown, write_whole
 from aistudio.jobs.combinations import Job, judged
 from aistudio.report.ci import Judgement, as_junit, as_sarif
@@ -18,34 +24,49 @@ from aistudio.report.terminal import MARKS, Terminal, words
 from aistudio.safety.conf_folder import conf_folder
 from aistudio.safety.outlet import said
 
-FITS, REFUSED = 0, 2
 FORMATS: dict[str, Callable[[Sequence[Judgement]], str]] = {
-    "sanity.junit": as_junit,
-    "sanity.sarif": lambda judgements: as_sarif(judgements, version("aistudio")),
+    "--junit": as_junit,
+    "--sarif": lambda judgements: as_sarif(judgements, aistudio.__version__),
 }
 
 
-def verify(overrides: Sequence[str], config_dir: str | None) -> int:
-    """Judge all that ``overrides`` span and print it; the exit code: 0 if everything fits, 2 if something does not."""
+def main(arguments: Sequence[str]) -> int:
+    """Judge what is asked for and print it; the exit code: 0 if everything fits, 2 if something does not."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("aistudio rules", description=__doc__, formatter_class=form)
+    parser.add_argument("overrides", nargs="*", metavar="GROUP=NAME", help="as of a run; several values: all of them")
+    parser.add_argument("--config-dir", metavar="FOLDER", help="with groups of your own in it; conf, if it is there")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="for a CI's table of tests, as JUnit XML")
+    parser.add_argument("--sarif", type=Path, metavar="FILE", help="for a code host: each problem beside its line")
+    given = parser.parse_intermixed_args(arguments)
+    own = Path("conf").is_dir() and not Path("conf").samefile(conf_folder())
+    config_dir = given.config_dir or ("conf" if own and not given.overrides else None)
+    overrides = without_plus(given.overrides) or [every_experiment(config_dir)]
+    return judge(overrides, config_dir, {"--junit": given.junit, "--sarif": given.sarif})
+
+
+def every_experiment(config_dir: str | None) -> str:
+    """The override that spans the experiments of a folder, or those that ship where it has none."""
+    names = options("experiment", Path(config_dir)) if config_dir else []
+    return f"experiment={','.join(map(quoted, names))}" if names else "experiment=glob(*)"
+
+
+def judge(overrides: Sequence[str], config_dir: str | None, files: Mapping[str, Path | None]) -> int:
+    """Judge all that ``overrides`` span, print it and write the files; the exit code."""
     jobs, folders = [*judged(overrides, config_dir)], user_folders(overrides, config_dir)
     names = [job.name if len(jobs) > 1 else described(job) for job in jobs]
-    judgements = [
-        Judgement(name, file_of(job, folders), [*job.problems, *asked_by_a_file(job, overrides)])
-        for name, job in zip(names, jobs, strict=True)
-    ]
+    judgements = [Judgement(name, file_of(job, folders), job.problems) for name, job in zip(names, jobs, strict=True)]
     tell(judgements, jobs)
-    for key, form in FORMATS.items():
-        for override in overrides:
-            if key_of(override) == key:
-                save(Path(override.partition("=")[2].strip("'\"")), form(judgements), key)
-    return REFUSED if any(one.problems for one in judgements) else FITS
+    for option, path in files.items():
+        if path is not None:
+            save(path, FORMATS[option](judgements), option)
+    return REFUSED if any(one.problems for one in judgements) else PASSED
 
 
 def described(job: Job) -> str:
     """A combination in the names of its files."""
     names = [job.config.get(group, {}).get("name") for group in ("task", "architecture", "backbone")]
-    said = (override for override in job.overrides if not override.startswith("sanity"))
-    return " · ".join(filter(None, names)) or " ".join(said)
+    return " · ".join(filter(None, names)) or " ".join(job.overrides)
 
 
 def tell(judgements: Sequence[Judgement], jobs: Sequence[Job]) -> None:
@@ -77,30 +98,21 @@ def file_of(job: Job, folders: Sequence[Path]) -> Path | None:
     """The YAML file of the experiment, else of the user's own backbone, task or architecture."""
     chosen = dict(override.split("=", 1) for override in job.overrides if "=" in override)
     for group in ("experiment", "backbone", "task", "architecture"):
-        for folder in (*folders, conf_folder()):
-            path = folder / group / f"{chosen.get(group)}.yaml"
-            if group in chosen and path.is_file() and (folder != conf_folder() or group == "experiment"):
-                return path
+        for folder in (*folders, *([conf_folder()] if group == "experiment" else [])):
+            for name in options(group, folder):
+                if chosen.get(group) in (name, quoted(name)):
+                    return folder / group / f"{name}.yaml"
     return None
 
 
-def asked_by_a_file(job: Job, overrides: Sequence[str]) -> Iterator[Problem]:
-    """A file may not say what is written where."""
-    said = {key_of(override) for override in overrides}
-    for key in FORMATS:
-        value = job.config.get("sanity", {}).get(key.partition(".")[2])
-        if value is not None and key not in said:
-            why = "a file may not say what is written where"
-            yield Problem(f"{key}={value} is set by a file", why, key, f"{key}=… on the command line")
-
-
-def save(path: Path, text: str, key: str) -> None:
+def save(path: Path, text: str, option: str) -> None:
     """Write a file that was asked for, or say why not."""
     if not path.is_absolute():
-        refuse_links(path.parent.absolute(), key)
+        refuse_links(path.parent.absolute(), option)
     try:
         write_whole(path, text)
     except OSError as error:
         why = error.strerror or str(error)
-        raise Refusal([Problem(f"{key}={path} cannot be written", why, key, "a file in a folder of yours")]) from None
+        what = f"{option} {path} cannot be written"
+        raise Refusal([Problem(what, why, option, "a file in a folder of yours")]) from None
     print(f"  {said(path)}")

@@ -6,29 +6,25 @@ A sweep ends with the same. Exit codes: 0 every run passed, 1 one did not, 2 the
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from aistudio.errors import Problem, refusal_text
+from aistudio.errors import FAILED, PASSED, Problem, Refusal
 from aistudio.report import summary
 from aistudio.report.tables import conclude
 from aistudio.report.terminal import Terminal
-from aistudio.safety.encoding import plain_where_needed
-from aistudio.safety.outlet import guard
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Read the folders, print the table, write the files; the exit code."""
-    guard()
-    parser = argparse.ArgumentParser("python -m aistudio.cli.summarize", description=(__doc__ or "").split("\n")[0])
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("aistudio summarize", description=__doc__, formatter_class=form)
     parser.add_argument(
         "folders", nargs="+", type=Path, metavar="FOLDER", help="searched for report.json, all below it"
     )
     parser.add_argument("--into", type=Path, metavar="FOLDER", help="where summary.* go; else the folder, if it is one")
     given = parser.parse_args(arguments)
-    with plain_where_needed():
-        return summarized(given.folders, given.into)
+    return summarized(given.folders, given.into)
 
 
 def summarized(folders: Sequence[Path], into: Path | None) -> int:
@@ -46,7 +42,6 @@ def summarized(folders: Sequence[Path], into: Path | None) -> int:
             )
         ]
     if problems:
-        print(refusal_text(problems), file=sys.stderr)
-        return 2
+        raise Refusal(problems)
     into = into or (folders[0] if len(folders) == 1 else Path())
-    return 0 if conclude(rows, into, Terminal()) else 1
+    return PASSED if conclude(rows, into, Terminal()) else FAILED

@@ -44,6 +44,16 @@ def misnamed(config: Tree, chosen: Mapping[str, str]) -> Iterator[Problem]:
 
 
 RENAMED: dict[str, str] = {}  # keys that a release had: their names now. An entry stays for good
+GONE = {  # keys and choices that became something else
+    "sanity=rules": "aistudio rules, a command that judges and runs nothing",
+    "sanity.junit": "aistudio rules --junit FILE",
+    "sanity.sarif": "aistudio rules --sarif FILE",
+}
+
+
+def suggest_option(group: str, name: str, there: Sequence[str]) -> str:
+    """What to take in the place of an option that a group does not have."""
+    return GONE.get(f"{group}={name}") or suggest(name, there)
 
 
 def unknown_key(path: Sequence[str], known: Mapping[str, Any]) -> tuple[str, str, str] | None:
@@ -68,6 +78,8 @@ def siblings(above: str, node: Mapping[str, Any], name: str) -> str:
     """The keys of a section in full, the nearest to ``name`` first; of a key that was renamed, its name now."""
     if name in RENAMED:
         return f"{RENAMED[name]}, its name now"
+    if name in GONE:
+        return GONE[name]
     return suggest(name, [f"{above}.{key}" if above else key for key in node if not str(key).startswith("_")])
 
 

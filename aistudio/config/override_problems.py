@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from aistudio.config.groups import GROUPS, Tree, available, options
 from aistudio.config.hydra import HYDRA_ERRORS, hydra_composed, without_hydra
-from aistudio.config.key_problems import NOT_READ, unknown_key
+from aistudio.config.key_problems import NOT_READ, suggest_option, unknown_key
 from aistudio.config.overrides import COMMAND_LINE, Uncomposable, key_of, quoted
 from aistudio.config.values import show, suggest
 from aistudio.errors import Problem
@@ -51,7 +51,12 @@ def in_its_own_words(error: Exception) -> Problem:
     if absent := ABSENT.search(text):
         group, name = absent["group"], absent["name"]
         why = f"a defaults list names it{f' in {absent[1]}' if absent[1] != 'config' else ''}"
-        return Problem(f"{group}={name} does not exist", why, f"conf/{group}/", suggest(name, absent["known"].split()))
+        return Problem(
+            f"{group}={name} does not exist",
+            why,
+            f"conf/{group}/",
+            suggest_option(group, name, absent["known"].split()),
+        )
     first, *rest = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     return Problem(first, ", ".join(rest).replace(":,", ":"), "the configuration", "see python -m aistudio --help")
 
@@ -122,7 +127,10 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
     where = " and ".join([f"conf/{group}/", *(str(folder / group) for folder in folders)])
     near = get_close_matches(name, there, n=1, cutoff=0.5)
     problem = Problem(
-        f"{group}={name} does not exist", "no file of that name is in the group", where, suggest(name, there)
+        f"{group}={name} does not exist",
+        "no file of that name is in the group",
+        where,
+        suggest_option(group, name, there),
     )
     return problem, f"{group}={quoted(near[0])}" if near else None
 

@@ -1,7 +1,7 @@
 """The end of a sweep: one row a job, read from ``report.json`` files, as CSV, Markdown and JSON.
 
 Rows come from the files alone, so that the summary of a sweep that was interrupted is right, and summaries of several
-sweeps can be made together: ``python -m aistudio.cli.summarize FOLDER…``. Nothing here needs torch.
+sweeps can be made together: ``aistudio summarize FOLDER…``. Nothing here needs torch.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """The command line as a stranger uses it: whole processes, from an empty folder."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from aistudio.cli.main import COMMANDS
 from aistudio.files import write_whole
 from aistudio.report.files import as_json
 from aistudio.report.records import CheckResult, Measurement, SanityReport
@@ -113,11 +115,62 @@ def test_a_reader_that_goes_away_gets_no_traceback():
 
 
 def test_the_catalog_needs_no_torch(tmp_path):
-    code = "import sys; sys.modules['torch'] = None; from aistudio.cli.catalog import main; main()"
+    code = "import sys; sys.modules['torch'] = None; from aistudio.cli.main import main; main(['catalog'])"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for word in ("efficientnet_b4", "19.3 M", "83.4", "instance_segmentation", "lraspp", "torchvision"):
         assert word in done.stdout
+
+
+def test_words_choose_from_the_catalog(cli, capsys):
+    from aistudio.cli.main import main
+
+    assert main(["catalog", "Efficientnet", "B4"]) == 0
+    printed = capsys.readouterr().out
+    assert "efficientnet_b4" in printed and "efficientnet_b3" not in printed and "architecture=" not in printed
+    code, answer = cli("catalog", "nothing_of_the_kind")
+    assert code == 2 and "  instead  " in answer
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_loads_without_torch(command, no_torch, capsys):
+    from aistudio.cli.main import main
+
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    printed = capsys.readouterr().out
+    assert ended.value.code == 0 and printed.startswith(f"usage: aistudio {command} ") and len(printed) > 200
+
+
+def test_the_version_is_ours(capsys):
+    import aistudio
+    from aistudio.cli.main import main
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"aistudio {aistudio.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "offered", "not_offered"),
+    [
+        ("aistudio ru", ["rules"], ["replay"]),
+        ("aistudio ", ["rules", "replay", "summarize", "catalog"], []),
+        ("aistudio task=seg", ["task=segmentation"], ["rules"]),
+        ("aistudio rules task=seg", ["task=segmentation"], ["rules"]),
+        ("aistudio task=regression ru", [], ["rules"]),
+    ],
+)
+def test_tab_completes_commands_and_what_follows_them(line, offered, not_offered, tmp_path):
+    environment = {**os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line))}
+    command = [sys.executable, "-m", "aistudio", "-sc", "query=bash"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    words = done.stdout.split()
+    assert done.returncode == 0 and {*offered} <= {*words} and not {*not_offered} & {*words}, done
+
+
+def test_tab_completion_can_be_installed(tmp_path):
+    script = aistudio("-sc", "install=bash", cwd=tmp_path)
+    assert script.returncode == 0 and "COMP_LINE" in script.stdout and "query=bash" in script.stdout
 
 
 REPORT = SanityReport(

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from aistudio.cli import replay
+from aistudio.cli.main import main
 from aistudio.report import comparison
 from aistudio.report.git import git
 from aistudio.report.receipt import digest
@@ -39,7 +40,7 @@ def again(original, tmp_path, capsys):
         edit(report)
         path = tmp_path / "report.json"
         path.write_text(json.dumps(report))
-        code = replay.main([str(path)])
+        code = main(["replay", str(path)])
         printed = capsys.readouterr()
         return code, printed.out, printed.err
 
@@ -143,7 +144,7 @@ def test_a_report_that_does_not_say_its_threads_leaves_them_to_torch(said):
 
 
 def test_no_file_is_refused(tmp_path, capsys):
-    assert replay.main([str(tmp_path / "report.json")]) == 2
+    assert main(["replay", str(tmp_path / "report.json")]) == 2
     assert "is no report" in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-"""``sanity=rules``: a repository of experiments is judged in one go, and each problem is shown at its line."""
+"""``aistudio rules``: a repository of experiments is judged in one go, and each problem is shown at its line."""
 
 import json
 import shlex
@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from aistudio.config import groups
 from aistudio.config.lines import line_of
 from aistudio.errors import Problem
 from aistudio.report.ci import Judgement, as_junit
@@ -38,16 +37,11 @@ def repository(tmp_path, cli, no_torch):
     folder.mkdir(parents=True)
     for name, (text, _) in EXPERIMENTS.items():
         (folder / f"{name}.yaml").write_text(f"# @package _global_\n{text}")
-
-    def verify(*arguments):
-        line = ("-m", "--config-dir", "conf", "experiment=glob(*)", "sanity=rules", *arguments)
-        return (*cli(*line), tmp_path / "empty")
-
-    return verify
+    return lambda *arguments: (*cli("rules", *arguments), tmp_path / "empty")
 
 
 def test_every_problem_is_at_its_line(repository):
-    code, answer, folder = repository("sanity.sarif=out/rules.sarif")
+    code, answer, folder = repository("--sarif", "out/rules.sarif")
     assert code == 2 and "Traceback" not in answer
     log = json.loads((folder / "out" / "rules.sarif").read_text())
     found = {}
@@ -64,10 +58,10 @@ def test_every_problem_is_at_its_line(repository):
 
 
 def test_junit_has_a_case_for_every_experiment(repository):
-    code, _, folder = repository("sanity.junit=rules.xml")
+    code, _, folder = repository("--config-dir", "conf", "--junit", "rules.xml")
     suite = ElementTree.parse(folder / "rules.xml").getroot()
     cases = {case.get("name"): case for case in suite}
-    assert code == 2 and {*EXPERIMENTS, *groups.options("experiment")} == set(cases)
+    assert code == 2 and {*EXPERIMENTS} == set(cases), "those of the folder, and not those that ship"
     failed = {name for name, case in cases.items() if case.find("failure") is not None}
     assert failed == {name for name, (_, said) in EXPERIMENTS.items() if said}
     assert suite.get("failures") == str(len(failed)) and suite.get("tests") == str(len(cases))
@@ -81,34 +75,65 @@ def test_a_name_that_no_xml_may_hold_is_made_to_fit():
 
 
 def test_what_fits_is_said_and_nothing_is_written(tmp_path, cli, no_torch, capsys):
-    for arguments in (("-m", "experiment=glob(*)"), ("backbone=resnet18",)):
-        code, answer = cli(*arguments, "sanity=rules")
+    for arguments in (("experiment=glob(*)",), ("backbone=resnet18",), ()):
+        code, answer = cli("rules", *arguments)
         assert code == 0 and not answer and not [*(tmp_path / "empty").iterdir()]
 
 
 def test_a_refused_run_is_refused(cli, no_torch):
-    code, answer = cli("task=segmentation", "backbone=resnet18", "sanity=rules")
+    code, answer = cli("rules", "task=segmentation", "backbone=resnet18")
     assert code == 2 and "backbone=resnet18 does not fit" in answer
 
 
 def test_what_is_wrong_with_several_is_said_once(cli, no_torch):
-    code, answer = cli("-m", "task=segmentation", "backbone=resnet18", "runtime.seed=0,1", "sanity=rules")
+    code, answer = cli("rules", "task=segmentation", "backbone=resnet18", "runtime.seed=0,1")
     assert code == 2 and answer.count("  why ") == 1 and "runtime.seed=0, runtime.seed=1\n" in answer, answer
 
 
-def test_a_file_may_not_say_what_is_written_where(tmp_path, cli, no_torch):
+def test_a_file_that_still_says_what_is_written_where_is_told_how(tmp_path, cli, no_torch):
     folder = tmp_path / "conf" / "experiment"
     folder.mkdir(parents=True)
     (folder / "x.yaml").write_text("# @package _global_\nsanity: {sarif: ../x.sarif}\n")
-    code, answer = cli("--config-dir", str(tmp_path / "conf"), "experiment=x", "sanity=rules")
-    assert code == 2 and "sanity.sarif=../x.sarif is set by a file" in answer and not (tmp_path / "x.sarif").exists()
+    code, answer = cli("rules", "--config-dir", str(tmp_path / "conf"), "experiment=x")
+    assert code == 2 and "sanity.sarif is unknown" in answer and "aistudio rules --sarif FILE" in answer, answer
+    assert not (tmp_path / "x.sarif").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        (["sanity=rules"], "aistudio rules"),
+        (["-m", "sanity=rules", "backbone=a,b"], "aistudio rules backbone=a,b"),
+        (
+            ["--config-dir", "my conf", "experiment=glob(*)", "sanity=rules", "sanity.junit=a.xml"],
+            "aistudio rules --config-dir 'my conf' --junit a.xml 'experiment=glob(*)'",
+        ),
+        (["-m", "rules", "task=regression"], "aistudio rules task=regression"),
+        (["rules", "sanity=rules"], "aistudio rules, a command"),
+        (["rule"], "aistudio rules …"),
+        (["replya", "report.json"], "aistudio replay …"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_typed_so_is_answered_with_what_to_type(line, instead, cli, no_torch):
+    code, answer = cli(*line)
+    assert code == 2 and f"  instead  {instead}" in answer, answer
 
 
 def test_a_file_that_cannot_be_written_is_said(cli, no_torch, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "taken").touch()
-    code, answer = cli("sanity=rules", "sanity.junit=taken/rules.xml")
-    assert code == 2 and "sanity.junit=taken/rules.xml cannot be written" in answer and "instead" in answer
+    code, answer = cli("rules", "--junit", "taken/rules.xml")
+    assert code == 2 and "--junit taken/rules.xml cannot be written" in answer and "instead" in answer
+
+
+@pytest.mark.parametrize("name", ["a, b", "it's", "x=y", "[z]", "null"])
+def test_an_experiment_of_any_name_is_judged_and_found(name, cli, no_torch, tmp_path):
+    (tmp_path / "empty" / "conf" / "experiment").mkdir(parents=True)
+    path = tmp_path / "empty" / "conf" / "experiment" / f"{name}.yaml"
+    path.write_text("# @package _global_\nruntime: {seed: x}\n")
+    code, answer = cli("rules")
+    assert code == 2 and "runtime.seed=x" in answer and f"conf/experiment/{name}.yaml" in answer, answer
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_a_run_and_a_sweep_refuse_it(attack, flags, stranger, cli):
 @pytest.mark.parametrize("attack", KNOWN)
 def test_assembling_and_replaying_refuse_it(attack, stranger, composed, capsys):
     from aistudio import assemble, sanity_run
-    from aistudio.cli.replay import main
+    from aistudio.cli.main import main
 
     stranger("", "")
     said, published = (OmegaConf.create(text) for text in KNOWN[attack])
@@ -192,7 +192,7 @@ def test_assembling_and_replaying_refuse_it(attack, stranger, composed, capsys):
     report = {"verdict": "passed", "config": OmegaConf.to_container(hostile), "checks": [], "measurements": []}
     with open("report.json", "w") as file:
         json.dump({**report, "versions": {"threads": 1}}, file)
-    assert main(["report.json"]) == 2
+    assert main(["replay", "report.json"]) == 2
     assert "Traceback" not in capsys.readouterr().err
 
 

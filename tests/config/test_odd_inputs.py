@@ -183,7 +183,7 @@ def test_a_sweep_answers_numbers_that_cannot_be_read():
 
 
 def test_a_folder_that_hydra_would_interpret_keeps_no_run(tmp_path, monkeypatch, cli):
-    from aistudio.cli.main import refuse_what_hydra_would_interpret
+    from aistudio.cli.run import refuse_what_hydra_would_interpret
 
     refuse_what_hydra_would_interpret(tmp_path / "a $x {y} \\")
     with pytest.raises(Refusal):

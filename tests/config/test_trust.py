@@ -195,7 +195,7 @@ def test_the_script_imports_nothing_that_lies_in_the_current_folder(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(MODULE)
     script = Path(sys.executable).parent / "aistudio"
-    for arguments in (("sanity=rules",), ("-m", "runtime.seed=0,1", "sanity=rules"), ("--cfg", "job")):
+    for arguments in (("rules",), ("rules", "runtime.seed=0,1"), ("--cfg", "job")):
         done = subprocess.run([script, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0 and not (tmp_path / "ran").exists(), done.stderr
 

@@ -165,7 +165,7 @@ def line_of(name, code, rows, folder):
     """A row of the page."""
     cells = [f"{job.outcome}" for job in (rows["a_fine"], rows["b_fault"], rows["c_fine"])]
     reason = rows["b_fault"].reason or rows["a_fine"].reason
-    there = "written" if (folder / "out" / "summary.json").exists() else "by `python -m aistudio.cli.summarize`"
+    there = "written" if (folder / "out" / "summary.json").exists() else "by `aistudio summarize`"
     return f"| {name} | {code} | {' · '.join(cells)} | {reason} | {there} |"
 
 
@@ -239,10 +239,8 @@ def test_a_file_in_the_place_of_a_folder_is_refused(line, file, tmp_path, cli):
 
 
 def test_two_runs_in_one_second_have_a_folder_each(tmp_path, monkeypatch, cli):
-    monkeypatch.setattr(
-        "aistudio.cli.main.reported", lambda config, folder, said: (folder / "report.json").touch() or 0
-    )
-    monkeypatch.setattr("aistudio.cli.main.hydra_composed", at_noon(hydra.hydra_composed))
+    monkeypatch.setattr("aistudio.cli.run.reported", lambda config, folder, said: (folder / "report.json").touch() or 0)
+    monkeypatch.setattr("aistudio.cli.run.hydra_composed", at_noon(hydra.hydra_composed))
     for _ in range(3):
         assert cli("backbone=resnet18")[0] == 0
     folders = sorted(path.parent.name for path in (tmp_path / "empty" / "outputs").rglob("report.json"))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from aistudio.cli import replay, summarize
+from aistudio.cli import replay
+from aistudio.cli.main import main
 from aistudio.jobs.sweep import passed_before
 from aistudio.report import reading, summary
 from aistudio.report.files import without_verdict
@@ -138,7 +139,7 @@ def test_one_row_takes_no_other_with_it(tmp_path, capsys):
         (tmp_path / make.__name__).mkdir()
         make(tmp_path / make.__name__ / "report.json")
     left(tmp_path, "²", changed())
-    assert summarize.main([str(tmp_path)]) == 1
+    assert main(["summarize", str(tmp_path)]) == 1
     assert f"1 passed, {len(UNREADABLE) + len(NO_FILES)} unreadable" in capsys.readouterr().out
     rows = json.loads((tmp_path / "summary.json").read_text())["rows"]
     assert [row["backbone"] for row in rows if row["outcome"] == "passed"] == ["mobilenet_v3_small"]
@@ -146,7 +147,7 @@ def test_one_row_takes_no_other_with_it(tmp_path, capsys):
 
 def test_a_folder_whose_name_is_no_text_is_a_row(tmp_path, capsys):
     left(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")), "\udcfe", changed(verdict="failed"))
-    assert summarize.main([str(tmp_path)]) == 1
+    assert main(["summarize", str(tmp_path)]) == 1
     assert "1 failed" in capsys.readouterr().out and "\\xff" in (tmp_path / "summary.csv").read_text()
 
 
@@ -189,9 +190,9 @@ def stub(monkeypatch):
 
 @pytest.mark.parametrize("fault", UNREADABLE)
 def test_what_is_no_report_is_not_replayed(fault, tmp_path, stub, capsys):
-    assert replay.main([str(left(tmp_path, "0", UNREADABLE[fault][0]))]) == 2
+    assert main(["replay", str(left(tmp_path, "0", UNREADABLE[fault][0]))]) == 2
     assert "is no report" in capsys.readouterr().err
 
 
 def test_a_released_report_is_replayed(stub, capsys):
-    assert replay.main([str(RELEASED)]) == 0 and "THE SAME" in capsys.readouterr().out
+    assert main(["replay", str(RELEASED)]) == 0 and "THE SAME" in capsys.readouterr().out

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from aistudio.cli.summarize import main
+from aistudio.cli.main import main
 from aistudio.report import ranking, summary, tables
 from aistudio.report.files import without_verdict
 
@@ -110,14 +110,14 @@ def test_jobs_that_ended_alike_share_a_reason(tmp_path):
 def test_rows_of_one_name_are_told_apart_by_their_jobs(tmp_path, capsys):
     for seed in (0, 1):
         report(tmp_path / f"runtime.seed={seed}", "resnet18")
-    assert main([str(tmp_path)]) == 0
+    assert main(["summarize", str(tmp_path)]) == 0
     assert "runtime.seed=1" in capsys.readouterr().out and "runtime.seed=1" in (tmp_path / "summary.md").read_text()
 
 
 def test_the_terminal_shows_what_one_can_read_and_the_files_hold_all(tmp_path, capsys):
     for job in range(60):
         report(tmp_path / f"{job}", f"net_{job}", verdict="failed", checks=[{**LEARNS, "seen": f"{job}"}])
-    assert main([str(tmp_path)]) == 1
+    assert main(["summarize", str(tmp_path)]) == 1
     printed = capsys.readouterr().out
     assert "10 more rows" in printed and "10 more reasons" in printed and "60 failed" in printed
     assert len((tmp_path / "summary.csv").read_text().splitlines()) == 61
@@ -128,7 +128,7 @@ def test_a_summary_that_cannot_be_written_is_said_and_no_success(tmp_path, monke
     monkeypatch.setattr(
         "aistudio.report.tables.write_whole", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
     )
-    assert main([str(tmp_path)]) == 1
+    assert main(["summarize", str(tmp_path)]) == 1
     printed = capsys.readouterr().out
     assert "1 passed" in printed and "cannot be written" in printed and "No space left" in printed
 
@@ -144,12 +144,12 @@ def test_csv_has_every_field_and_markdown_survives_any_name(sweep):
 
 
 def test_summarize_writes_what_it_prints_and_gates(sweep, capsys):
-    assert main([str(sweep)]) == 1
+    assert main(["summarize", str(sweep)]) == 1
     printed = capsys.readouterr().out
     assert "3 passed, 1 failed, 1 broke, 1 unreadable" in printed and "cannot be told apart" in printed
     assert any(line.startswith("failed: ") and line.endswith("end") for line in printed.splitlines()), "one line each"
     assert len(json.loads((sweep / "summary.json").read_text())["rows"]) == 6
-    assert main([str(sweep / "0"), str(sweep / "1"), "--into", str(sweep / "both")]) == 0
+    assert main(["summarize", str(sweep / "0"), str(sweep / "1"), "--into", str(sweep / "both")]) == 0
     files = {"summary.csv", "summary.md", "summary.json", "memory.png", "parameters.png"}
     assert {path.name for path in (sweep / "both").iterdir()} == files
 

@@ -205,10 +205,10 @@ def experiment(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("more", [(), ("-m", "runtime.threads=1,2"), ("sanity=rules",)], ids=["run", "sweep", "rules"])
+@pytest.mark.parametrize("more", [(), ("-m", "runtime.threads=1,2"), ("rules",)], ids=["run", "sweep", "rules"])
 def test_refusals_hold_no_secret(place, more, experiment, cli, no_torch, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdout", out := io.StringIO())
-    files = ("sanity.junit=a.xml", "sanity.sarif=a.json") if more == ("sanity=rules",) else ()
+    files = ("--junit", "a.xml", "--sarif", "a.json") if more == ("rules",) else ()
     try:
         _, answer = cli(*more, *experiment(PLACES[place].format(ASKS)), *files)
     except Exception:
@@ -243,7 +243,7 @@ def test_looking_at_a_configuration_shows_no_secret(line, experiment, tmp_path):
 def test_what_a_person_typed_is_said_as_it_was_typed(line, cli, no_torch, monkeypatch):
     monkeypatch.setattr(sys, "stdout", out := io.StringIO())
     monkeypatch.setenv("SECRET", SECRET)
-    for flags in ((), ("-m",), ("sanity=rules",)):
+    for flags in ((), ("-m",), ("rules",)):
         try:
             code, answer = cli(*flags, f"{line}{ASKS}", "runtime.threads=x")
         except Exception:
@@ -255,9 +255,9 @@ FORGED = ["{task: [backbone=evil]}", "{task: []}", "{hydra: [], task: ['x y']}",
 
 
 @pytest.mark.parametrize("forged", FORGED)
-@pytest.mark.parametrize("more", [(), ("-m", "runtime.seed=0,1")], ids=["run", "sweep"])
+@pytest.mark.parametrize("more", [(), ("runtime.seed=0,1",)], ids=["one", "several"])
 def test_a_file_does_not_say_what_the_command_line_said(forged, more, experiment, cli, no_torch):
-    code, answer = cli(*more, *experiment(f"hydra: {{overrides: {forged}}}"), "sanity=rules")
+    code, answer = cli("rules", *more, *experiment(f"hydra: {{overrides: {forged}}}"))
     if forged != "{task: []}":
         assert code == 2 and "Traceback" not in answer, answer
 

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from aistudio.cli.summarize import main as summarize
+from aistudio.cli.main import main
 from aistudio.errors import Problem, refusal_text
 from aistudio.report import summary
 from aistudio.report.files import as_json as report_json
@@ -219,7 +219,7 @@ def sweep_of(folder, text):
 def test_a_summary_shows_it_as_text(text, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("aistudio.report.plots.draw", lambda rows, folder: [])
     sweep_of(tmp_path, text)
-    assert summarize([str(tmp_path)]) == 1
+    assert main(["summarize", str(tmp_path)]) == 1
     assert harmless(capsys.readouterr().out)
     for name in ("summary.csv", "summary.md", "summary.json"):
         assert harmless((tmp_path / name).read_text(encoding="utf-8")), name

@@ -1,0 +1,125 @@
+"""``aistudio GROUP=NAME …``: one run, a sweep with ``-m``, or what Hydra has to show; no command's word before it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import hydra
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import run_job
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, open_dict, read_write
+
+from aistudio.cli.completion import complete
+from aistudio.cli.main import COMMANDS
+from aistudio.config.compose import compose
+from aistudio.config.hydra import VERSION_BASE, hydra_composed
+from aistudio.config.overrides import is_hydras, key_of, user_folders, without_plus
+from aistudio.errors import PASSED, Problem, Refusal
+from aistudio.files import claimed, refuse_links_in
+from aistudio.jobs.job import FILES, reported, scrub_files
+from aistudio.safety.conf_folder import conf_folder
+
+INSPECT = ("help", "hydra_help", "cfg", "info", "shell_completion")
+NOT_OURS = {  # options of Hydra's that would run what nobody has judged, and what to take instead
+    "config_name": "--config-dir FOLDER, with groups of your own in it; or an application of your own",
+    "config_path": "--config-dir FOLDER, with groups of your own in it; or an application of your own",
+    "experimental_rerun": "aistudio replay report.json",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run once or as a sweep, or show a configuration; the exit code."""
+    line = without_plus(arguments)
+    given = get_args_parser().parse_args(line)
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # a bug of ours keeps its traceback
+    refuse_what_is_not_judged(given)
+    refuse_what_is_a_command(given)
+    if given.shell_completion:
+        complete(COMMANDS)
+    if any(getattr(given, name, None) for name in INSPECT):
+        return hand_to_hydra(line)
+    refuse_what_hydra_would_interpret(Path.cwd())
+    if given.multirun:
+        from aistudio.jobs.sweep import sweep
+
+        return sweep(given.overrides, given.config_dir)
+    compose(*given.overrides, config_dir=given.config_dir)  # before Hydra makes a folder and before torch is imported
+    return run(given.overrides, given.config_dir)
+
+
+def refuse_what_is_not_judged(given: Namespace) -> None:
+    """Hydra's own ways around this program's configuration, which could name any code."""
+    names = [(name, instead) for name, instead in NOT_OURS.items() if getattr(given, name, None)]
+    options = [(f"--{name.replace('_', '-')}", instead) for name, instead in names]
+    if options:
+        why = "it would put an unjudged configuration in the place of this program's own"
+        raise Refusal([Problem(f"{option} is not taken", why, "the command line", alt) for option, alt in options])
+
+
+def refuse_what_is_a_command(given: Namespace) -> None:
+    """A command's word that does not come first, and ``sanity=rules``, as it was once said; with what to type."""
+    options = ["--config-dir", given.config_dir] if given.config_dir else []
+    for word in [one for one in given.overrides if one in COMMANDS]:
+        others = [one for one in given.overrides if one != word]
+        instead = shlex.join(["aistudio", word, *options, *others])
+        raise Refusal([Problem(f"{word} does not come first", "it is a command", "the command line", instead)])
+    if "sanity=rules" in given.overrides:
+        files = {"sanity.junit": "--junit", "sanity.sarif": "--sarif"}
+        others = [one for one in given.overrides if key_of(one) not in ("sanity", *files)]
+        for one in (one for one in given.overrides if key_of(one) in files):
+            options += [files[key_of(one)], one.partition("=")[2].strip("'\"")]
+        what, instead = "sanity=rules is a command of its own", shlex.join(["aistudio", "rules", *options, *others])
+        raise Refusal([Problem(what, "it judges and runs nothing", "the command line", instead)])
+
+
+def refuse_what_hydra_would_interpret(folder: Path) -> None:
+    """A current folder whose path Hydra, which writes it into its own section, would read as a reference."""
+    if "${" in str(folder):
+        why = "Hydra reads ${…} in the path of a run as a reference to a value"
+        raise Refusal([Problem("runs cannot be kept in this folder", why, str(folder), "one without ${ in its path")])
+
+
+def hand_to_hydra(line: Sequence[str]) -> int:
+    """Let Hydra print what it was asked for."""
+    sys.argv[1:] = line  # where Hydra looks
+    hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder().resolve()), config_name="config")(print)()
+    return PASSED
+
+
+def run(overrides: Sequence[str], config_dir: str | None) -> int:
+    """Claim the run's folder, and let Hydra log, keep its own files there and call the job."""
+    config = hydra_composed(overrides, user_folders(overrides, config_dir))
+    key = "hydra.run.dir"
+    try:
+        folder = claimed(config.hydra.run.dir, key, any(key_of(one) in ("hydra.run", key) for one in overrides))
+    except (FileExistsError, NotADirectoryError) as error:
+        what, why = f"{config.hydra.run.dir} cannot be made", f"{error.filename} is a file, and no folder"
+        raise Refusal([Problem(what, why, key, f"{key}=ANOTHER, or remove that file")]) from None
+    refuse_links_in(folder, (config.hydra.output_subdir or "", *FILES), key)
+    with read_write(config), open_dict(config):
+        config.hydra.run.dir, config.hydra.mode = str(folder), RunMode.RUN
+    callbacks = Callbacks(config)  # none, but those that were asked for on the command line
+    callbacks.on_run_start(config=config, config_name="config")
+    context = HydraContext(config_loader=None, callbacks=callbacks)
+    said = [one for one in overrides if not is_hydras(one)]  # by the person, whatever Hydra's section may say
+    ended = run_job(partial(job, overrides=said), config, job_dir_key=key, job_subdir_key=None, hydra_context=context)
+    callbacks.on_run_end(config=config, config_name="config", job_return=ended)
+    if isinstance(ended._return_value, Exception):  # through its property, Hydra would announce it as an error
+        raise ended._return_value
+    return ended._return_value
+
+
+def job(config: DictConfig, overrides: Sequence[str]) -> int:
+    """The job, as Hydra calls it; its exit code."""
+    settings = HydraConfig.get()
+    scrub_files(settings)
+    return reported(config, Path(settings.runtime.output_dir), overrides)
