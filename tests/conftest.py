@@ -12,6 +12,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser):
     parser.addoption("--overwrite", action="store_true", help="write golden files anew instead of comparing with them")
+    parser.addoption("--fuzz", type=int, default=250, metavar="N", help="inputs that each of the fuzz tests tries")
 
 
 def pytest_configure(config):

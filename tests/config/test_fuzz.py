@@ -1,20 +1,30 @@
-"""20,000 inputs that nobody thought of: each is answered with a configuration or a `Refusal`, and nothing else."""
+"""Inputs that nobody thought of: each is answered with a configuration or a `Refusal`, and nothing else.
 
+``pytest -m slow tests/config/test_fuzz.py --fuzz 5000 -n auto`` tries 20,000 of them, which takes an hour of a core.
+"""
+
+import hypothesis
 import pytest
+import yaml
+from hypothesis import strategies as st
 
 from aistudio import Refusal, compose
 
-hypothesis = pytest.importorskip("hypothesis")
-from hypothesis import strategies as st  # noqa: E402
-
 pytestmark = pytest.mark.slow
-INPUTS, SEEDS = 1_000, range(10)  # each of overrides and of files
-SETTINGS = hypothesis.settings(
-    max_examples=INPUTS,
-    deadline=None,
-    database=None,
-    suppress_health_check=[*hypothesis.HealthCheck],
-)
+SEEDS = range(2)  # each of overrides and of files
+
+
+@pytest.fixture
+def settings(request):
+    """As many inputs as ``--fuzz`` says, the same ones each time."""
+    return hypothesis.settings(
+        max_examples=request.config.getoption("--fuzz"),
+        deadline=None,
+        database=None,
+        suppress_health_check=[*hypothesis.HealthCheck],
+    )
+
+
 KEY_NAMES = """backbone task architecture data sanity runtime sweep experiment hydra hydra/launcher defaults task.name x
 backbone.name backbone.weights architecture.tasks architecture.rules architecture.model task.rules task.loss
 task.loss._target_ task.image_size task.num_classes data.root data.batch_size sanity.checks sanity.image_size
@@ -47,9 +57,9 @@ def answered(*overrides, folder=None):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_overrides(seed):
+def test_overrides(seed, settings):
     @hypothesis.seed(seed)
-    @SETTINGS
+    @settings
     @hypothesis.given(st.lists(OVERRIDES, min_size=1, max_size=3))
     def all_of_them(said):
         answered(*said)
@@ -58,8 +68,6 @@ def test_overrides(seed):
 
 
 def as_yaml(tree, header):
-    import yaml
-
     return header + yaml.safe_dump(tree, allow_unicode=True)
 
 
@@ -70,9 +78,9 @@ FILES = st.one_of(
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_files(seed, tmp_path):
+def test_files(seed, settings, tmp_path):
     @hypothesis.seed(seed)
-    @SETTINGS
+    @settings
     @hypothesis.given(st.sampled_from(["experiment", "backbone", "task", "architecture", "data"]), FILES)
     def all_of_them(group, text):
         path = tmp_path / group / "x.yaml"
