@@ -10,10 +10,12 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from functools import reduce
 
+import torch
 from torch import Tensor, nn
 
 from aistudio.errors import Problem, Refusal
-from aistudio.models.trace import trace
+from aistudio.models.dry_run import materialise
+from aistudio.models.trace import SIDE, trace
 
 STRIDES = {"feat1": 4, "feat2": 8, "feat3": 16, "feat4": 32}
 
@@ -22,25 +24,31 @@ class BackboneWrapper(nn.Module):
     """A CNN as a feature extractor.
 
     ``model`` is torchvision's classifier (whose pooling and classifier are dropped; its other layers are used, not
-    copied) or a model that already ends in a feature map. ``taps`` names the modules whose outputs are
+    copied), any other library's, or a model that already ends in a feature map. Of a model with ``forward_features``
+    that is the feature map, and what only its classifier calls is taken out of it. Maps that a model keeps as
+    (N, H, W, C) come out as (N, C, H, W). ``taps`` names the modules whose outputs are
     ``feat1`` … ``feat4`` with their channels, in the order of their strides 4, 8, 16, 32, e.g.
-    ``{"layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}``; None derives them by one pass on the meta
-    device, which computes nothing.
+    ``{"layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}``; None derives them by two passes on the meta
+    device, which computes nothing; ``image_size`` is the side of the square pictures that the model is to run on.
 
     ``out_channels`` is the width of the final map, ``channels`` that of every ``feat``, ``strides`` their strides.
     ``.model`` keeps torchvision's state_dict keys. Pictures are (N, 3, H, W) float, RGB, normalised once; anything
     else (3-D, uint8, another number of channels) is refused by the first convolution, with torch's own error.
-    Raises `Refusal` for taps that do not exist and for models that no chain of layers can be made of.
+    Raises `Refusal` for taps that do not exist, for models that do not run at ``image_size``, and for those that no
+    chain of layers can be made of.
     """
 
-    def __init__(self, model: nn.Module, backbone_name: str, taps: Mapping[str, int] | None = None):
+    def __init__(
+        self, model: nn.Module, backbone_name: str, taps: Mapping[str, int] | None = None, image_size: int = SIDE
+    ):
         super().__init__()
         self.backbone_name = backbone_name
-        self.why_no_scales = ""
+        self.why_no_scales, self._method, self._nhwc = "", "forward", False
+        materialise(model, lambda: torch.zeros(1, 3, image_size, image_size))
         if taps is None:
-            found = trace(model, backbone_name)
+            found = trace(model, backbone_name, image_size)
             self.model, self.out_channels, taps = found.features, found.out_channels, found.taps
-            self.why_no_scales = found.why_no_scales
+            self.why_no_scales, self._method, self._nhwc = found.why_no_scales, found.method, found.nhwc
         else:
             self.model = _children_up_to(model, backbone_name, taps)
             self.out_channels = list(taps.values())[-1]
@@ -51,7 +59,7 @@ class BackboneWrapper(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (N, 3, H, W) → the final feature map (N, out_channels, H/32, W/32)."""
-        return self.model(x)
+        return self._map(getattr(self.model, self._method)(x) if self._method != "forward" else self.model(x))
 
     def forward_multiscale(self, x: Tensor) -> dict[str, Tensor]:
         """``x`` (N, 3, H, W) → ``feat1`` … ``feat4`` at strides 4, 8, 16, 32; ``feat4`` is what `forward` returns."""
@@ -62,8 +70,11 @@ class BackboneWrapper(nn.Module):
         for path, feat in self._steps:
             x = reduce(getattr, path, self.model)(x)  # get_submodule takes several times as long
             if feat:
-                maps[feat] = x
+                maps[feat] = self._map(x)
         return maps
+
+    def _map(self, x: Tensor) -> Tensor:
+        return x.permute(0, 3, 1, 2) if self._nhwc else x
 
 
 def _children_up_to(model: nn.Module, name: str, taps: Mapping[str, int]) -> nn.Sequential:

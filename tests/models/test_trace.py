@@ -1,0 +1,261 @@
+"""Models of shapes that nobody has described: where their map is, which axis is channels, what is head."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import relu
+from torchvision import models
+
+from aistudio.errors import Refusal
+from aistudio.models.backbone import BackboneWrapper
+from aistudio.models.dry_run import runs_at, size_to_check_at
+
+
+def conv(inside, outside, stride):
+    return nn.Sequential(nn.Conv2d(inside, outside, 3, stride, 1), nn.BatchNorm2d(outside), nn.ReLU())
+
+
+class Plain(nn.Module):
+    """Two stages, pooled: what the others bend."""
+
+    def __init__(self, width=24):
+        super().__init__()
+        self.stem, self.stage, self.fc = conv(3, 8, 8), conv(8, width, 4), nn.Linear(width, 5)
+
+    def features(self, x):
+        return self.stage(self.stem(x))
+
+    def forward(self, x):
+        return self.fc(self.features(x).mean((2, 3)))
+
+
+class ChannelsLastInside(Plain):
+    def features(self, x):
+        return super().features(x).permute(0, 2, 3, 1)
+
+    def forward(self, x):
+        return self.fc(self.features(x).mean((1, 2)))
+
+
+class ChannelsLastFeatures(ChannelsLastInside):
+    forward_features = ChannelsLastInside.features
+
+
+class Permute(nn.Module):
+    def forward(self, x):
+        return x.permute(0, 2, 3, 1)
+
+
+class ChannelsLastChain(Plain):
+    """Its chain ends in (N, H, W, C), which its forward pools."""
+
+    def __init__(self, width=24):
+        super().__init__(width)
+        self.turn = Permute()
+
+    def features(self, x):
+        return self.turn(super().features(x))
+
+    def forward(self, x):
+        return self.fc(self.features(x).mean((1, 2)))
+
+
+class OneSize(ChannelsLastFeatures):
+    size = 256
+
+    def features(self, x):
+        if x.shape[-1] != self.size or x.shape[-2] != self.size:
+            raise ValueError(f"made for {self.size} px")
+        return super().features(x)
+
+    forward_features = features
+
+
+def forward_features(model, x):
+    with torch.no_grad():
+        return model.eval().features(x)
+
+
+@pytest.mark.parametrize("width", [7, 24, 8])
+@pytest.mark.parametrize("kind", [ChannelsLastFeatures, ChannelsLastChain])
+def test_maps_whose_channels_come_last_are_turned(kind, width):
+    torch.manual_seed(0)
+    model = kind(width)
+    x, expected = torch.randn(2, 3, 224, 224), None
+    expected = forward_features(model, x).permute(0, 3, 1, 2)
+    for wrapper in (BackboneWrapper(model, "last"), copy.deepcopy(BackboneWrapper(kind(width), "last"))):
+        assert wrapper.out_channels == width
+    wrapper = BackboneWrapper(model, "last").eval()
+    assert torch.equal(wrapper(x), expected)
+    assert torch.equal(pickle.loads(pickle.dumps(wrapper))(x), expected)
+
+
+def test_a_map_of_seven_channels_and_seven_places_is_left_as_it_is():
+    wrapper = BackboneWrapper(Plain(7), "seven")
+    assert wrapper.out_channels == 7 and wrapper(torch.randn(2, 3, 224, 288)).shape == (2, 7, 7, 9)
+
+
+def test_a_model_of_one_size_is_refused_with_the_size_that_it_takes():
+    with pytest.raises(Refusal) as refusal:
+        BackboneWrapper(OneSize(), "bound", image_size=224)
+    problem = refusal.value.problems[0]
+    assert problem.what == "backbone=bound does not run on pictures of 224 x 224"
+    assert problem.instead.startswith("task.image_size=256") and "made for 256 px" in problem.why
+    wrapper = BackboneWrapper(OneSize(), "bound", image_size=256)
+    assert wrapper.out_channels == 24 and wrapper(torch.randn(2, 3, 256, 256)).shape == (2, 24, 8, 8)
+
+
+def test_an_axis_that_cannot_be_told_is_refused():
+    class Bound(OneSize):
+        size = 224
+
+    with pytest.raises(Refusal, match="which axis of its map holds the channels"):
+        BackboneWrapper(Bound(7), "bound")
+    assert BackboneWrapper(Bound(8), "bound").out_channels == 8
+
+
+class ReluBetween(Plain):
+    def __init__(self, width=24):
+        super().__init__(width)
+        self.stem = nn.Conv2d(3, 8, 8, 8)
+
+    def features(self, x):
+        return self.stage(relu(self.stem(x), inplace=True))
+
+
+class MaskBetween(Plain):
+    """A part that takes more than the map."""
+
+    def __init__(self, width=24):
+        super().__init__(width)
+        self.gate = Gate()
+
+    def features(self, x):
+        return self.gate(super().features(x), 2.0)
+
+
+class Gate(nn.Module):
+    def forward(self, x, scale=1.0):
+        return x * scale
+
+
+@pytest.mark.parametrize("kind", [ReluBetween, MaskBetween])
+def test_what_happens_between_the_parts_is_never_left_out(kind):
+    with pytest.raises(Refusal, match="cannot be cut"):
+        BackboneWrapper(kind(), "between")
+
+    class WithFeatures(kind):
+        forward_features = kind.features
+
+    torch.manual_seed(0)
+    model, x = WithFeatures(), torch.randn(2, 3, 224, 224)
+    expected = forward_features(model, x)
+    wrapper = BackboneWrapper(model, "between").eval()
+    assert torch.equal(wrapper(x), expected)
+    assert not any(name.startswith("model.fc") for name in wrapper.state_dict())
+
+
+class Stages(Plain):
+    """Its stages are a list, which is never called itself."""
+
+    def __init__(self, width=24):
+        super().__init__(width)
+        self.blocks = nn.ModuleList([conv(width, width, 1), conv(width, 40, 1)])
+        self.fc = nn.Linear(40, 5)
+
+    def features(self, x):
+        x = super().features(x)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def test_lists_of_stages_are_followed_and_keep_their_names():
+    torch.manual_seed(0)
+    model, x = Stages(), torch.randn(2, 3, 224, 224)
+    expected = forward_features(model, x)
+    wrapper = BackboneWrapper(model, "stages").eval()
+    assert torch.equal(wrapper(x), expected)
+    assert set(wrapper.model.state_dict()) == {key for key in model.state_dict() if not key.startswith("fc.")}
+
+
+class HeadBeforePooling(ReluBetween):
+    """Half of its classifier works on the map; and without pooling its forward does not run, as some of timm's."""
+
+    def __init__(self, width=24, pool=True):
+        super().__init__(width)
+        self.head_conv, self.fc, self.pool = nn.Conv2d(width, 60, 1), nn.Linear(60, 5), pool
+
+    def forward_features(self, x):
+        return self.features(x)
+
+    def forward(self, x):
+        x = self.head_conv(self.forward_features(x))
+        return self.fc(x.mean((2, 3)) if self.pool else x)
+
+
+@pytest.mark.parametrize("pool", [True, False])
+def test_what_only_the_classifier_calls_is_taken_out(pool):
+    wrapper = BackboneWrapper(HeadBeforePooling(pool=pool), "head")
+    assert wrapper.out_channels == 24
+    assert {name.split(".")[1] for name in wrapper.state_dict()} == {"stem", "stage"}
+
+
+def test_a_layer_that_nothing_calls_stays_for_the_checks_to_find():
+    class Spare(HeadBeforePooling):
+        def __init__(self):
+            super().__init__()
+            self.spare = nn.Linear(3, 3)
+
+    assert any(name.startswith("model.spare") for name in BackboneWrapper(Spare(), "spare").state_dict())
+
+
+def test_tokens_are_refused_in_words():
+    class Tokens(Plain):
+        def forward_features(self, x):
+            return self.stage(self.stem(x)).flatten(2).transpose(1, 2)
+
+        def forward(self, x):
+            return self.fc(self.forward_features(x).mean(1))
+
+    with pytest.raises(Refusal) as refusal:
+        BackboneWrapper(Tokens(), "tokens")
+    assert refusal.value.problems[0].why == "its forward_features gives (1, 49, 24), no map (N, C, H, W)"
+
+
+def test_a_model_that_meta_is_nothing_for_runs_on_a_black_picture():
+    class Constant(Plain):
+        def __init__(self):
+            super().__init__()
+            self.offsets = [torch.ones(1, 3, 1, 1)]  # no buffer
+
+        def features(self, x):
+            return super().features(x + self.offsets[0] * float(x.mean()))
+
+        forward_features = features
+
+    assert BackboneWrapper(Constant(), "constant").out_channels == 24
+
+
+def test_lazy_layers_find_their_widths_first():
+    lazy = nn.Sequential(conv(3, 8, 8), nn.LazyConv2d(24, 3, 4, 1), nn.LazyBatchNorm2d(), nn.ReLU())
+    wrapper = BackboneWrapper(lazy, "lazy")
+    assert wrapper.out_channels == 24 and all(p.numel() for p in wrapper.parameters())
+    assert not wrapper.model[2].num_batches_tracked
+
+
+def test_torchvisions_maxvit_is_taken():
+    model = models.maxvit_t(weights=None).to("meta")
+    wrapper = BackboneWrapper(model, "maxvit_t")
+    assert list(wrapper.channels.values()) == [64, 128, 256, 512]
+    assert set(wrapper.model.state_dict()) == {key for key in model.state_dict() if not key.startswith("classifier.")}
+
+
+def test_checks_take_a_size_that_the_model_runs_at():
+    assert size_to_check_at(Plain(), 64, 224) == 64
+    assert size_to_check_at(OneSize(), 64, 256) == 256
+    assert size_to_check_at(BackboneWrapper(Plain(), "plain"), 32, 224) == 64  # below, its last map is a single place
+    assert not runs_at(OneSize(), 64)
