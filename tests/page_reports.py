@@ -48,7 +48,7 @@ def report() -> dict:
     ]
     found["warnings"] = ["what the backbone receives has a standard deviation of 0.03"]
     found["arrival"] = {"low": -2.1, "high": 2.6, "counts": [1, 4, 9, 30, 22, 15, 9, 3, 2, 0]}
-    found["origins"] = {"backbone.name": "conf/backbone/resnet18.yaml", "runtime.seed": "command line"}
+    found["origins"] = {"backbone.name": "conf/backbone/resnet18.yaml", "runtime.seed": "the command line"}
     found["findings"] = [{"file": "a.png", "line": 3, "what": "a box outside of its image", "severity": "error"}]
     found["weights_ledger"] = {
         "file": "w.pth",

@@ -24,6 +24,7 @@ COMMANDS = {  # a word: the module whose ``main(arguments)`` answers it, importe
     "rules": "aistudio.cli.rules",
     "replay": "aistudio.cli.replay",
     "summarize": "aistudio.cli.summarize",
+    "page": "aistudio.cli.page",
     "catalog": "aistudio.cli.catalog",
 }
 RUN = "aistudio.cli.run"

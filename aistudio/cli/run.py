@@ -25,7 +25,7 @@ from aistudio.config.hydra import VERSION_BASE, hydra_composed
 from aistudio.config.overrides import is_hydras, key_of, user_folders, without_plus
 from aistudio.errors import PASSED, Problem, Refusal
 from aistudio.files import claimed, refuse_links_in
-from aistudio.jobs.job import FILES, reported, scrub_files
+from aistudio.jobs.job import FILES, begin, own_folders, reported, scrub_files
 from aistudio.safety.conf_folder import conf_folder
 
 INSPECT = ("help", "hydra_help", "cfg", "info", "shell_completion")
@@ -122,4 +122,5 @@ def job(config: DictConfig, overrides: Sequence[str]) -> int:
     """The job, as Hydra calls it; its exit code."""
     settings = HydraConfig.get()
     scrub_files(settings)
+    begin(config, Path(settings.runtime.output_dir), overrides, own_folders(settings))
     return reported(config, Path(settings.runtime.output_dir), overrides)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from aistudio.errors import FAILED, PASSED, Problem, Refusal
 from aistudio.report import summary
+from aistudio.report.html.difference import difference
+from aistudio.report.html.sweep_folder import jobs
 from aistudio.report.tables import conclude
 from aistudio.report.terminal import Terminal
 
@@ -23,25 +25,29 @@ def main(arguments: Sequence[str]) -> int:
         "folders", nargs="+", type=Path, metavar="FOLDER", help="searched for report.json, all below it"
     )
     parser.add_argument("--into", type=Path, metavar="FOLDER", help="where summary.* go; else the folder, if it is one")
+    parser.add_argument("--against", type=Path, metavar="FOLDER", help="an earlier sweep: what changed since, and why")
     given = parser.parse_args(arguments)
-    return summarized(given.folders, given.into)
+    return summarized(given.folders, given.into, given.against)
 
 
-def summarized(folders: Sequence[Path], into: Path | None) -> int:
+def summarized(folders: Sequence[Path], into: Path | None, against: Path | None = None) -> int:
     """Print and write the summary of some folders; the exit code."""
-    rows = summary.rows(folders)
-    missing = [folder for folder in folders if not folder.is_dir()]
+    earlier = [against] if against else []
+    rows, before = summary.rows(folders), summary.rows(earlier)
+    missing = [folder for folder in (*folders, *earlier) if not folder.is_dir()]
     problems = [Problem(what=f"{folder} is no folder", why="there is nothing to read") for folder in missing]
-    if not rows and not missing:
-        names = ", ".join(str(folder) for folder in folders)
-        problems = [
+    empty = [asked for asked, found in ((folders, rows), (earlier, before)) if asked and not found]
+    if not missing:
+        problems += [
             Problem(
-                what=f"no report.json below {names}",
+                what=f"no report.json below {', '.join(map(str, asked))}",
                 why="a summary is made from the reports that runs leave behind",
                 instead="a folder below outputs/ or multirun/",
             )
+            for asked in empty
         ]
     if problems:
         raise Refusal(problems)
     into = into or (folders[0] if len(folders) == 1 else Path())
-    return PASSED if conclude(rows, into, Terminal()) else FAILED
+    changes = difference(jobs(rows), jobs(before), against.as_posix()) if against else None
+    return PASSED if conclude(rows, into, Terminal(), changes) else FAILED

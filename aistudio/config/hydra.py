@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.defaults_list import create_defaults_list
+from hydra._internal.utils import create_config_search_path
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -32,6 +36,21 @@ def hydra_composed(overrides: Sequence[str], folders: Sequence[Path]) -> DictCon
         raise
     except STUMBLES as error:
         raise Uncomposable(stumble(error, overrides, folders)) from None
+
+
+def files_in_order(
+    overrides: Sequence[str], folders: Sequence[Path]
+) -> Iterator[tuple[Path, str, str, dict[str, Any]]]:
+    """The files that a composition is made of, the last word last: folder, name, section, and what each says itself."""
+    loader = ConfigLoaderImpl(create_config_search_path(str(conf_folder().resolve())))
+    kept = [override for override in overrides if key_of(override) != "hydra.searchpath"]
+    parsed, repository = loader._parse_overrides_and_create_caching_repo("config", [*kept, *search_path(folders)])
+    files = create_defaults_list(repository, "config", parsed, prepend_hydra=True, skip_missing=False)
+    for one in files.defaults:
+        if not one.config_path.startswith("hydra"):
+            loaded = repository.load_config(one.config_path)
+            folder = Path(loaded.path.removeprefix("file://"))
+            yield folder, one.config_path, one.package or "", OmegaConf.to_container(loaded.config)
 
 
 def without_hydra(composed: DictConfig) -> DictConfig:

@@ -13,21 +13,24 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from aistudio.config.origins import origins
 from aistudio.config.plain import plain
 from aistudio.config.trust import trusted
 from aistudio.errors import FAILED, PASSED, REFUSED, Refusal, refusal_text
 from aistudio.files import no_link, shown, write_whole
 from aistudio.jobs.process import LOG, in_a_process_of_its_own
 from aistudio.report.files import as_json, without_verdict
+from aistudio.report.html.run_folder import PAGE, leave_page
 from aistudio.report.receipt import receipt
 from aistudio.report.terminal import Terminal
+from aistudio.report.unfinished import Unfinished, so_far
 from aistudio.safety.environment import scrub
 from aistudio.safety.outlet import as_yaml, data, guarded
 from aistudio.safety.search_path import reach
 from aistudio.safety.signals import reason_of
 
 IN_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
-FILES = (".hydra", "pictures", "report.json", "config.yaml", LOG)  # in a job's folder; the first is Hydra's
+FILES = (".hydra", "pictures", PAGE, "report.json", "config.yaml", LOG)  # in a job's folder; the first is Hydra's
 STOP = "stopped"  # a file in a sweep's folder that keeps its other jobs from starting; it holds the reason
 
 
@@ -38,16 +41,36 @@ def run(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
     """
     terminal = Terminal()
     terminal.head(config.task.name, config.backbone.name, config.architecture.name)
+    known = so_far(folder)
+    listeners = (terminal, Unfinished(folder, plain(config, missing=True), known))
     with terminal.busy():
         terminal.start("importing torch")
         sanity_run = import_sanity_run()
-        report = sanity_run(config, terminal.facts, terminal.check, terminal.start, pictures=folder / "pictures")
+        report = sanity_run(config, *told(listeners), pictures=folder / "pictures")
     report = replace(report, config=data(report.config))
     write_whole(folder / "config.yaml", as_yaml(report.config))
-    write_whole(folder / "report.json", as_json(report, receipt(report.config, overrides)))
+    write_whole(folder / "report.json", as_json(report, receipt(report.config, overrides), known.get("origins")))
+    leave_page(folder)
     terminal.measurements(report.measurements)
-    terminal.verdict(report, [shown(folder / name) for name in ("report.json", "config.yaml", "pictures")])
+    terminal.verdict(report, [shown(folder / name) for name in (PAGE, "report.json", "config.yaml", "pictures")])
     return PASSED if report.ok else FAILED
+
+
+def told(listeners: Sequence[Terminal | Unfinished]) -> list[Callable]:
+    """What a sanity run calls so that all of these hear of facts, of checks that ended and of what begins."""
+
+    def each(name: str) -> Callable:
+        return lambda heard: [getattr(one, name)(heard) for one in listeners]
+
+    return [each(name) for name in ("facts", "check", "start")]
+
+
+def begin(config: DictConfig, folder: Path, overrides: Sequence[str], folders: Sequence[Path]) -> None:
+    """Write down what was asked for and by whom, before anything is tried; ``folders`` are the user's own ``conf/``."""
+    written = plain(config, missing=True)
+    known = {"receipt": receipt(written, overrides), "origins": origins(written, overrides, folders)}
+    with suppress(OSError):  # the end of the run says it
+        write_whole(folder / "report.json", without_verdict("unfinished", "it has not begun", written, known))
 
 
 @cache
@@ -91,9 +114,11 @@ def reported(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
 def leave(folder: Path, config: DictConfig, outcome: str, reason: str) -> None:
     """Write the report of a run that came to no verdict."""
     try:
-        write_whole(folder / "report.json", without_verdict(outcome, reason, plain(config, missing=True)))
+        report = without_verdict(outcome, reason, plain(config, missing=True), so_far(folder))
+        write_whole(folder / "report.json", report)
     except OSError as error:
         raise NoReport(error.errno, error.strerror, str(folder / "report.json")) from error
+    leave_page(folder)
 
 
 class NoReport(OSError):
@@ -147,6 +172,7 @@ def in_sweep(config: DictConfig) -> int:
         return FAILED
     (folder / LOG).unlink(missing_ok=True)
     overrides = as_written(settings)
+    begin(config, folder, overrides, own_folders(settings))
     job = logged if settings.launcher._target_ == IN_PROCESS else side_by_side
     if isolated(config, settings.launcher._target_):
         code = in_a_process_of_its_own(job, config, folder, overrides, leave)
@@ -167,6 +193,12 @@ def scrub_files(settings: DictConfig) -> None:
 def as_written(settings: DictConfig) -> list[str]:
     """The overrides of a job, with ``${…}`` in them as it was written: a receipt holds no environment variable."""
     return OmegaConf.to_container(settings.overrides.task, resolve=False)
+
+
+def own_folders(settings: DictConfig) -> list[Path]:
+    """The folders with groups of the user's own that a job was composed from."""
+    sources = [one for one in settings.runtime.config_sources if one.provider not in ("hydra", "main", "schema")]
+    return [Path(one.path) for one in sources if one.schema == "file"]
 
 
 def isolated(config: DictConfig, launcher: str) -> bool:

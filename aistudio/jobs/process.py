@@ -23,13 +23,13 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from aistudio.files import no_link
+from aistudio.report.files import LOG
 from aistudio.safety.environment import ASKED, remember
 from aistudio.safety.outlet import guard
 from aistudio.safety.signals import code_of, ending_with_a_report, reason_of
 
 Job = Callable[[DictConfig, Path, Sequence[str]], int]
 Leave = Callable[[Path, DictConfig, str, str], None]
-LOG = "log.txt"  # in the job's folder
 PATIENCE = 5.0  # seconds that a process has to end by itself once it was asked to
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way
 LOST = 255  # multiprocessing's exit code of a process whose parent has gone

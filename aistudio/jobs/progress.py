@@ -47,8 +47,10 @@ class Progress:
     def look(self) -> None:
         """Tell of the jobs that have ended since the last look."""
         for path in [path for path, before in self.reports.items() if changed(path) != before]:
-            del self.reports[path]
-            self.tell(row(path))
+            self.reports[path] = changed(path)
+            if (ended := row(path)).outcome != "unfinished":
+                del self.reports[path]
+                self.tell(ended)
 
     def tell(self, ended: Row) -> None:
         """A line: how a job ended, how many have, and for how long the rest will take at this pace."""

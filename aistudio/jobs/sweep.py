@@ -43,7 +43,7 @@ NOT_USED = {  # keys of Hydra's own sweeps that mean nothing here
     "hydra.callbacks": "what a job leaves behind is in its report.json",
     "hydra.sweep.subdir": "a job's folder is named after what the sweep varies",
 }
-SUMMARY = (STOP, ".submitit", "summary.csv", "summary.md", "summary.json")  # of a sweep itself
+SUMMARY = (STOP, ".submitit", "summary.html", "summary.csv", "summary.md", "summary.json")  # of a sweep itself
 UNFINISHED = "not started, or ended together with its sweep"
 
 

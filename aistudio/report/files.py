@@ -1,10 +1,11 @@
 """The files of a run: ``report.json`` as text, and how a file is written whole.
 
 ``report.json`` (schema 1) holds: ``schema``, ``verdict`` (``passed`` or ``failed``; where there was none, ``refused``,
-``broke`` or ``interrupted`` with a ``reason`` and without checks), ``seconds`` to the verdict,
+``broke`` or ``interrupted`` with a ``reason`` and the checks that had ended), ``seconds`` to the verdict,
 ``config`` (resolved), ``assembled`` (what was built, in words), ``checks`` (name, why, status, seen, expected, cause,
 seconds), ``measurements`` (name, value, unit, definition, low, high), ``versions``, ``warnings``, and ``receipt``
-(``config_sha256``, ``overrides``, ``git``: commit and dirty, ``weights``: SHA-256 of each file).
+(``config_sha256``, ``overrides``, ``git``: commit and dirty, ``weights``: SHA-256 of each file), and ``origins``
+(of keys of the configuration: the command line, or the file that set them and what is below them).
 """
 
 from __future__ import annotations
@@ -17,10 +18,16 @@ from aistudio.report.records import SanityReport
 from aistudio.safety.outlet import as_json as json_text
 
 SCHEMA = 1
+LOG = "log.txt"  # what a job of a sweep printed, in its folder
 
 
-def as_json(report: SanityReport, receipt: Mapping[str, Any] | None = None) -> str:
-    """The report, and the receipt where there is one, as the text of ``report.json``; the same gives the same text."""
+def as_json(
+    report: SanityReport, receipt: Mapping[str, Any] | None = None, origins: Mapping[str, str] | None = None
+) -> str:
+    """The report, and the receipt where there is one, as the text of ``report.json``; the same gives the same text.
+
+    ``origins`` says of keys of the configuration who set them and what is below them.
+    """
     parts = {
         "schema": SCHEMA,
         "verdict": report.verdict,
@@ -32,12 +39,18 @@ def as_json(report: SanityReport, receipt: Mapping[str, Any] | None = None) -> s
         "versions": dict(report.versions),
         "receipt": {**(receipt or {}), "weights": dict(report.weights)},
         "config": report.config,
+        "origins": dict(origins or {}),
     }
     return json_text(parts)
 
 
-def without_verdict(outcome: str, reason: str, config: Mapping[str, Any]) -> str:
-    """The text of ``report.json`` for a run without a verdict: refused, broke, interrupted or unfinished."""
+def without_verdict(
+    outcome: str, reason: str, config: Mapping[str, Any], known: Mapping[str, Any] | None = None
+) -> str:
+    """The text of ``report.json`` for a run without a verdict: refused, broke, interrupted or unfinished.
+
+    ``known`` are those parts of a report that are known all the same: checks that had ended, for example.
+    """
     parts = {
         "schema": SCHEMA,
         "verdict": outcome,
@@ -50,5 +63,7 @@ def without_verdict(outcome: str, reason: str, config: Mapping[str, Any]) -> str
         "versions": {},
         "receipt": {},
         "config": config,
+        "origins": {},
+        **(known or {}),
     }
     return json_text(parts)

@@ -64,8 +64,13 @@ def read(path: Path) -> Report:
     Raises:
         Unreadable: where there is none, for whatever reason.
     """
+    return typed(whole(path))
+
+
+def whole(path: Path) -> Any:
+    """What JSON makes of a file, whatever it is; `Unreadable` where it makes nothing."""
     try:
-        whole = parsed(text_of(path))
+        return parsed(text_of(path))
     except RecursionError:
         raise Unreadable("it is nested too deeply") from None
     except OSError as error:
@@ -76,7 +81,6 @@ def read(path: Path) -> Report:
         raise
     except ValueError as error:
         raise Unreadable(f"it is not JSON: {error}") from None
-    return typed(whole)
 
 
 def text_of(path: Path) -> str:

@@ -15,6 +15,8 @@ from rich.table import Table
 from aistudio.errors import first_line
 from aistudio.files import shown, write_whole
 from aistudio.report import plots, summary
+from aistudio.report.html.difference import Difference, as_text
+from aistudio.report.html.sweep_folder import PAGE, write_sweep_page
 from aistudio.report.ranking import indistinct, leaders, leads, ordered
 from aistudio.report.summary import COLUMNS, NAMES, OUTCOMES, SCHEMA, Row
 from aistudio.report.terminal import MARKS, Terminal, quantity, words
@@ -97,8 +99,11 @@ SHOWN = 50  # rows, and reasons, in the terminal at most; the files hold all
 MANY = 5  # pairs that cannot be told apart, written out at most
 
 
-def conclude(rows: Sequence[summary.Row], folder: Path, terminal: Terminal) -> bool:
-    """Print the rows, write the files and the pictures into the folder; whether every row passed and all is written."""
+def conclude(rows: Sequence[summary.Row], folder: Path, terminal: Terminal, against: Difference | None = None) -> bool:
+    """Print the rows, write the files and the pictures into the folder; whether every row passed and all is written.
+
+    ``against`` is what changed since an earlier sweep.
+    """
     terminal.print(Padding(as_table(rows), (1, 0), expand=False))
     if len(rows) > SHOWN:
         terminal.print(words(f"… and {len(rows) - SHOWN} more rows in summary.csv", "dim"))
@@ -114,7 +119,12 @@ def conclude(rows: Sequence[summary.Row], folder: Path, terminal: Terminal) -> b
         terminal.print(words(f"… nor can {more} other pairs", "dim"))
     passed = all(row.outcome == "passed" for row in rows)
     terminal.print(words(tally(rows), "bold green" if passed else "bold red"))
-    return written(rows, folder, terminal) and passed
+    changes = as_text(against) if against else []
+    for line in changes[:SHOWN]:
+        terminal.print(words(line), wrap=False)
+    if len(changes) > SHOWN:
+        terminal.print(words(f"… and {len(changes) - SHOWN} more changes in {PAGE}", "dim"))
+    return written(rows, folder, terminal, against) and passed
 
 
 def as_table(rows: Sequence[summary.Row]) -> Table:
@@ -144,10 +154,10 @@ def as_table(rows: Sequence[summary.Row]) -> Table:
     return table
 
 
-def written(rows: Sequence[summary.Row], folder: Path, terminal: Terminal) -> bool:
+def written(rows: Sequence[summary.Row], folder: Path, terminal: Terminal, against: Difference | None = None) -> bool:
     """Write the files and draw the pictures; what cannot be written is said, for the table is whole all the same."""
     try:
-        paths = write(rows, folder)
+        paths = [write_sweep_page(rows, folder, against), *write(rows, folder)]
         try:
             paths += plots.draw(rows, folder)
         except ImportError:

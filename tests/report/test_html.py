@@ -131,10 +131,14 @@ def test_hostile_text_is_text_in_every_field_of_a_sweep(poison):
     assert Reader(page).text.count(" ".join(printed(poison).split())) > 40
 
 
-def test_a_link_to_a_job_stays_below_the_sweep():
+def test_a_link_to_a_job_stays_below_the_sweep(tmp_path):
     folders = ("javascript:alert(1)", "../outside", "plain", "a b/c?d#e", "..")
-    rows = [replace(row, folder=f"sweep/{folder}") for row, folder in zip(pages.rows(5), folders, strict=True)]
-    links = [attributes["href"] for tag, attributes in Reader(sweep_page(rows, HERE)).elements if tag == "a"]
+    sweep = tmp_path / "sweep"
+    for folder in folders:
+        (sweep / folder).mkdir(parents=True, exist_ok=True)
+        (sweep / folder / "report.html").write_text("")
+    rows = [replace(row, folder=f"{sweep}/{folder}") for row, folder in zip(pages.rows(5), folders, strict=True)]
+    links = [attributes["href"] for tag, attributes in Reader(sweep_page(rows, sweep)).elements if tag == "a"]
     own = [link for link in links if not link.startswith("#")]
     assert own == ["./javascript%3Aalert%281%29/report.html", "./plain/report.html", "./a%20b/c%3Fd%23e/report.html"]
 

@@ -183,12 +183,13 @@ def cell(row: Row, name: str, best: Any, scales: Mapping[str, Axis | None]) -> C
 
 
 def address(row: Row, folder: Path) -> str:
-    """The page of a job as a link from the sweep's page; "" where it is not below it."""
+    """The page of a job as a link from the sweep's page; "" where there is none below it."""
     try:
         inside = Path(row.folder).resolve().relative_to(folder)
     except (OSError, ValueError):
         return ""
-    return "./" + quote((inside / "report.html").as_posix())
+    page = inside / "report.html"
+    return "./" + quote(page.as_posix()) if (folder / page).is_file() else ""
 
 
 def failures(rows: Sequence[Row], logs: dict[str, str]) -> tuple[list[Failure], int]:

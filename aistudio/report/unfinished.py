@@ -1,0 +1,68 @@
+"""What is known of a run while it goes: its report and its page, so that one that is killed has left both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from aistudio.files import write_whole
+from aistudio.report import reading
+from aistudio.report.files import without_verdict
+from aistudio.report.html.run_folder import write_page
+from aistudio.report.records import CheckResult
+
+KEPT = ("assembled", "checks", "receipt", "origins")  # what a report without a verdict keeps of a run that had begun
+SHARE = 0.02  # of a run's time that writing its page may take, about
+
+
+def so_far(folder: Path) -> dict[str, Any]:
+    """What the unfinished report in a folder knows of its run; nothing where there is none."""
+    with suppress(OSError, ValueError, RecursionError):
+        report = reading.parsed(reading.text_of(folder / "report.json"))
+        if isinstance(report, dict) and report.get("verdict") == "unfinished":
+            return {key: report[key] for key in KEPT if report.get(key)}
+    return {}
+
+
+class Unfinished:
+    """The report and the page of a run that goes on; it listens beside the terminal.
+
+    The report is written at every step, the page where that takes a small share of the time since it was last written.
+    What cannot be written is passed over: the end of the run says it.
+    """
+
+    def __init__(self, folder: Path, config: Mapping[str, Any], known: Mapping[str, Any]):
+        self.folder, self.config = folder, config
+        self.known: dict[str, Any] = {"checks": [], **known}
+        self.doing = "importing torch"
+        self.due = 0.0
+        self.write()
+
+    def facts(self, facts: Mapping[str, str]) -> None:
+        """What was assembled."""
+        self.known["assembled"] = dict(facts)
+        self.write()
+
+    def start(self, name: str) -> None:
+        """What begins now."""
+        self.doing = name
+
+    def check(self, result: CheckResult) -> None:
+        """A check that has ended."""
+        self.known["checks"] = [*self.known["checks"], asdict(result)]
+        self.write()
+
+    def write(self) -> None:
+        """Write what is known."""
+        reason = f"{self.doing} was the last that began: the run goes on, or it was killed"
+        with suppress(OSError):
+            write_whole(self.folder / "report.json", without_verdict("unfinished", reason, self.config, self.known))
+            started = time.monotonic()
+            if started >= self.due:
+                write_page(self.folder)
+                ended = time.monotonic()
+                self.due = ended + (ended - started) / SHARE
