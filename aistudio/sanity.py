@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def sanity_run(
         subject, checks = prepare(cfg, watch)
         if subject is None:
             return _report(cfg, settled.written, {}, watch, [], started, ())
-        facts, warnings = describe(cfg, subject)
+        facts, warnings, arrival = describe(cfg, subject)
         warnings = [*changed_rules(settled.written), *warnings]
         if on_facts:
             on_facts(facts)
@@ -68,7 +68,8 @@ def sanity_run(
         if pictures is not None:
             watch.quietly("pictures", partial(save_pictures, subject, Path(pictures)))
         measurements = measure(cfg, subject, watch)
-        return _report(cfg, settled.written, facts, watch, measurements, started, (*warnings, *watch.warnings))
+        report = _report(cfg, settled.written, facts, watch, measurements, started, (*warnings, *watch.warnings))
+        return replace(report, arrival=arrival)
 
 
 def prepare(cfg: DictConfig, watch: Watch) -> tuple[Subject | None, dict[str, Check]]:

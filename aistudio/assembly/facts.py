@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from omegaconf import DictConfig
 
-from aistudio.checks.backbone_input import arrival, arrival_warnings, received
+from aistudio.checks.backbone_input import arrival, arrival_warnings, histogram, received
 from aistudio.checks.runner import finding
 from aistudio.checks.subject import Subject
 from aistudio.errors import Refusal
 
 
-def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[str]]:
-    """What was assembled, in words, and what is remarkable about what the backbone receives."""
-    warnings = []
+def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[str], dict[str, Any]]:
+    """What was assembled, in words, what is remarkable about what the backbone receives, and its histogram."""
+    warnings, counts = [], {}
     try:
         batch = subject.batch(count=subject.batch_size, size=int(cfg.task.image_size))
         values = received(subject.built.eval(), batch.inputs)
         arriving = arrival(values)
         warnings += arrival_warnings(values.float())
+        counts = histogram(values)
     except Refusal:
         raise
     except Exception as error:  # a model that cannot run is reported by its checks
@@ -33,4 +36,4 @@ def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[st
         "measured at": f"{cfg.task.image_size} px",
         "device": f"{subject.device}, {cfg.runtime.precision}{', channels last' * subject.channels_last}",
     }
-    return facts, [*subject.source.warnings, *warnings]
+    return facts, [*subject.source.warnings, *warnings], counts

@@ -46,6 +46,15 @@ def arrival(values: Tensor) -> str:
     )
 
 
+def histogram(values: Tensor, bins: int = 48) -> dict[str, Any]:
+    """How often which values arrive, between the least and the greatest; nothing where they are not finite."""
+    numbers = values.float().flatten()
+    if not numbers.isfinite().all():
+        return {}
+    counts = torch.histc(numbers.cpu(), bins)
+    return {"low": float(numbers.min()), "high": float(numbers.max()), "counts": [int(count) for count in counts]}
+
+
 def arrival_warnings(values: Tensor) -> list[str]:
     """What looks wrong about pictures (N, 3, H, W) as the backbone receives them."""
     low, high = float(values.min()), float(values.max())

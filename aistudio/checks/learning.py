@@ -6,7 +6,7 @@ All but ``TargetsMatter`` read the same training of one model on one fixed batch
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from math import isfinite
 from typing import Any
@@ -143,6 +143,10 @@ class Learns:
             return skipped("a frozen backbone of random weights teaches its head nothing; set backbone.weights")
         ratio = self.ratio_frozen if subject.frozen else 1 - self.share * (1 - self.ratio)
         losses = subject.training.advance(self.steps, lambda first, loss: self._left(first, loss) <= ratio)
+        return replace(self._judged(losses, ratio), losses=(*losses,))
+
+    def _judged(self, losses: Sequence[float], ratio: float) -> Outcome:
+        """Whether losses have fallen to a ratio of their first."""
         first, last = losses[0], losses[-1]
         expected = f"at most {ratio:g} of the first loss within {self.steps} steps"
         if not isfinite(first) or not isfinite(last):

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one check found; the sanity run adds its name, its reason and the time it took."""
+    """What one check found; the sanity run adds its name, its reason and the time it took.
+
+    ``losses`` are those of a training that it watched, step by step.
+    """
 
     status: Status
     seen: str = ""
     expected: str = ""
     cause: str = ""
+    losses: tuple[float, ...] = ()
 
 
 class Check(Protocol):

@@ -2,10 +2,11 @@
 
 ``report.json`` (schema 1) holds: ``schema``, ``verdict`` (``passed`` or ``failed``; where there was none, ``refused``,
 ``broke`` or ``interrupted`` with a ``reason`` and the checks that had ended), ``seconds`` to the verdict,
-``config`` (resolved), ``assembled`` (what was built, in words), ``checks`` (name, why, status, seen, expected, cause,
-seconds), ``measurements`` (name, value, unit, definition, low, high), ``versions``, ``warnings``, and ``receipt``
-(``config_sha256``, ``overrides``, ``git``: commit and dirty, ``weights``: SHA-256 of each file), and ``origins``
-(of keys of the configuration: the command line, or the file that set them and what is below them).
+``config`` (resolved), ``assembled`` (what was built, in words), ``arrival`` (the histogram of what the backbone
+receives: low, high, counts), ``checks`` (name, why, status, seen, expected, cause, seconds, losses), ``measurements``
+(name, value, unit, definition, low, high), ``versions``, ``warnings``, ``receipt`` (``config_sha256``, ``overrides``,
+``git``: commit and dirty, ``weights``: SHA-256 of each file), and ``origins`` (of keys of the configuration: the
+command line, or the file that set them and what is below them).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def as_json(
         "verdict": report.verdict,
         "seconds": round(report.seconds, 3),
         "assembled": dict(report.assembled),
+        "arrival": dict(report.arrival),
         "checks": [asdict(check) for check in report.checks],
         "measurements": [asdict(measurement) for measurement in report.measurements],
         "warnings": list(report.warnings),
@@ -57,6 +59,7 @@ def without_verdict(
         "reason": reason,
         "seconds": None,
         "assembled": {},
+        "arrival": {},
         "checks": [],
         "measurements": [],
         "warnings": [],

@@ -14,7 +14,8 @@ class CheckResult:
     """How one check ended.
 
     ``why`` is the check's sentence of purpose; ``seen`` and ``expected`` hold the numbers; ``cause`` is the likely
-    cause in words (only when it failed) or the reason it was skipped. ``seconds`` is wall-clock time.
+    cause in words (only when it failed) or the reason it was skipped. ``seconds`` is wall-clock time. ``losses`` are
+    those of a training that the check watched, step by step.
     """
 
     name: str
@@ -24,6 +25,7 @@ class CheckResult:
     expected: str = ""
     cause: str = ""
     seconds: float = 0.0
+    losses: tuple[float, ...] = ()
 
 
 def verdict(checks: Iterable[CheckResult]) -> Literal["passed", "failed"]:
@@ -53,7 +55,8 @@ class SanityReport:
 
     ``config`` is the resolved configuration as plain containers, ``assembled`` says in words what was built and what
     its backbone receives, ``versions`` the software and device, ``seconds`` the time from start to verdict,
-    ``weights`` the SHA-256 of every file of pretrained weights by its name.
+    ``weights`` the SHA-256 of every file of pretrained weights by its name, ``arrival`` the histogram of what the
+    backbone receives (``low``, ``high``, ``counts``).
     """
 
     config: Mapping[str, Any]
@@ -64,6 +67,7 @@ class SanityReport:
     seconds: float
     warnings: tuple[str, ...] = field(default=())
     weights: Mapping[str, str] = field(default_factory=dict)
+    arrival: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def failures(self) -> tuple[CheckResult, ...]:

@@ -8,7 +8,7 @@ from tiny_models import Classifier, Segmenter, battery, detection, detector, out
 from torch import nn
 
 from aistudio.assembly.model import assemble
-from aistudio.checks.backbone_input import arrival, arrival_warnings, received
+from aistudio.checks.backbone_input import arrival, arrival_warnings, histogram, received
 from aistudio.checks.check_mode import apply_economy, calibrate, resize_inside, undo_economy
 from aistudio.checks.contract import all_finite, describe
 from aistudio.checks.evaluation import furthest, spread
@@ -291,3 +291,15 @@ def test_half_precision_is_not_blamed_for_what_rounding_does_to_the_model():
     outcome = outcomes(subject(Chaotic), "autocast")["autocast"]
     assert outcome.status == "skipped"
     assert "rounding alone" in outcome.cause
+
+
+def test_the_losses_of_learning_are_kept_step_by_step():
+    outcome = Learns("Why.", steps=60, ratio=0.5)(subject())
+    assert outcome.seen.startswith(f"{outcome.losses[0]:.3g} -> {outcome.losses[-1]:.3g} ")
+    assert len(outcome.losses) == int(outcome.seen.split(" in ")[1].split()[0]) + 1
+
+
+def test_the_histogram_counts_every_value_once():
+    found = histogram(torch.tensor([[-1.0, 0.0, 0.0, 1.0]]), bins=4)
+    assert found == {"low": -1.0, "high": 1.0, "counts": [1, 0, 2, 1]}
+    assert histogram(torch.tensor([float("nan"), 1.0])) == {}
