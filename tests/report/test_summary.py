@@ -150,7 +150,7 @@ def test_summarize_writes_what_it_prints_and_gates(sweep, capsys):
     assert any(line.startswith("failed: ") and line.endswith("end") for line in printed.splitlines()), "one line each"
     assert len(json.loads((sweep / "summary.json").read_text())["rows"]) == 6
     assert main(["summarize", str(sweep / "0"), str(sweep / "1"), "--into", str(sweep / "both")]) == 0
-    files = {"summary.csv", "summary.md", "summary.json", "memory.png", "parameters.png"}
+    files = {"summary.html", "summary.csv", "summary.md", "summary.json", "memory.png", "parameters.png"}
     assert {path.name for path in (sweep / "both").iterdir()} == files
 
 
