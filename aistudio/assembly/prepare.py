@@ -8,7 +8,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from aistudio.assembly.device import PRECISIONS, resolve_device
-from aistudio.assembly.model import assemble
+from aistudio.assembly.model import build_model
 from aistudio.assembly.parts import build_optimizer, build_source, build_task
 from aistudio.checks.subject import Subject
 
@@ -16,7 +16,7 @@ from aistudio.checks.subject import Subject
 def make_subject(cfg: DictConfig) -> Subject:
     """Everything that checks need, built from a configuration, with the model on its device."""
     device = resolve_device(str(cfg.runtime.device))
-    model = assemble(cfg).to(device)
+    model = build_model(cfg, int(cfg.runtime.seed)).to(device)
     if cfg.runtime.channels_last:
         model = model.to(memory_format=torch.channels_last)
     size = min(int(cfg.task.image_size), int(cfg.sanity.image_size))
@@ -24,7 +24,7 @@ def make_subject(cfg: DictConfig) -> Subject:
         task=build_task(cfg),
         source=build_source(cfg),
         built=model,
-        rebuild=partial(assemble, cfg),
+        rebuild=partial(build_model, cfg),
         optimizer=build_optimizer(cfg),
         device=device,
         size=size,

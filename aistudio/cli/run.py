@@ -16,6 +16,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import run_job
 from hydra.types import HydraContext, RunMode
+from hydra.version import setbase
 from omegaconf import DictConfig, open_dict, read_write
 
 from aistudio.cli.completion import complete
@@ -111,6 +112,7 @@ def run(overrides: Sequence[str], config_dir: str | None) -> int:
     callbacks.on_run_start(config=config, config_name="config")
     context = HydraContext(config_loader=None, callbacks=callbacks)
     said = [one for one in overrides if not is_hydras(one)]  # by the person, whatever Hydra's section may say
+    setbase(VERSION_BASE)  # what run_job goes by
     ended = run_job(partial(job, overrides=said), config, job_dir_key=key, job_subdir_key=None, hydra_context=context)
     callbacks.on_run_end(config=config, config_name="config", job_return=ended)
     if isinstance(ended._return_value, Exception):  # through its property, Hydra would announce it as an error

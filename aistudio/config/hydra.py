@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,11 @@ from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.defaults_list import create_defaults_list
 from hydra._internal.utils import create_config_search_path
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobRuntime
 from hydra.errors import HydraException
+from hydra.version import VersionBase, setbase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -30,7 +35,7 @@ def hydra_composed(overrides: Sequence[str], folders: Sequence[Path]) -> DictCon
     search = search_path(folders)
     kept = [override for override in overrides if key_of(override) != "hydra.searchpath"]
     try:
-        with initialize_config_dir(str(conf_folder().resolve()), version_base=VERSION_BASE):
+        with _another_hydra_put_back(), initialize_config_dir(str(conf_folder().resolve()), version_base=VERSION_BASE):
             return hydra_compose("config", overrides=[*kept, *search], return_hydra_config=True)
     except HYDRA_ERRORS:  # one of them is an OSError, too
         raise
@@ -44,13 +49,31 @@ def files_in_order(
     """The files that a composition is made of, the last word last: folder, name, section, and what each says itself."""
     loader = ConfigLoaderImpl(create_config_search_path(str(conf_folder().resolve())))
     kept = [override for override in overrides if key_of(override) != "hydra.searchpath"]
-    parsed, repository = loader._parse_overrides_and_create_caching_repo("config", [*kept, *search_path(folders)])
-    files = create_defaults_list(repository, "config", parsed, prepend_hydra=True, skip_missing=False)
+    with _another_hydra_put_back():
+        parsed, repository = loader._parse_overrides_and_create_caching_repo("config", [*kept, *search_path(folders)])
+        files = create_defaults_list(repository, "config", parsed, prepend_hydra=True, skip_missing=False)
     for one in files.defaults:
         if not one.config_path.startswith("hydra"):
             loaded = repository.load_config(one.config_path)
             folder = Path(loaded.path.removeprefix("file://"))
             yield folder, one.config_path, one.package or "", OmegaConf.to_container(loaded.config)
+
+
+@contextmanager
+def _another_hydra_put_back() -> Iterator[None]:
+    """Compose where Hydra runs already, in anybody's ``@hydra.main`` or notebook, and leave it as it was.
+
+    Hydra keeps itself, the name of the job and its ``version_base`` in singletons, and sets all three anew.
+    """
+    kinds = (GlobalHydra, JobRuntime, VersionBase)
+    held = {kind: Singleton._instances.pop(kind) for kind in kinds if kind in Singleton._instances}
+    setbase(VERSION_BASE)
+    try:
+        yield
+    finally:
+        for kind in kinds:
+            Singleton._instances.pop(kind, None)
+        Singleton._instances.update(held)
 
 
 def without_hydra(composed: DictConfig) -> DictConfig:

@@ -169,7 +169,7 @@ def alone_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
     """A batch of one image that leaves batch norm a single value a channel, where the architecture says so."""
     rule = (config["architecture"].get("rules") or {}).get("batch_of_one", {})
     size, minimum = config["task"].get("image_size"), rule.get("image_size_at_least")
-    if config["data"].get("batch_size") != 1 or not below(size, minimum):
+    if lookup(config, "data.batch_size")[1] != 1 or not below(size, minimum):
         return []
     what = f"data.batch_size=1 cannot train at task.image_size={size}"
     where = f"conf/architecture/{names['architecture']}.yaml · rules.batch_of_one"
@@ -178,7 +178,7 @@ def alone_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
 
 def folder_problems(config: Config) -> list[Problem]:
     """A folder of images that is not there."""
-    root = config["data"].get("root")
+    root = lookup(config, "data.root")[1]
     if root is None or (isinstance(root, str) and is_folder(root)):
         return []
     return [
