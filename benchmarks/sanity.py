@@ -71,7 +71,7 @@ def matrix(level: str, seeds: list[int], only: list[str]) -> None:
             choices = [f"{group}={name}" for group, name in zip(("task", "architecture", "backbone"), row, strict=True)]
             report = sanity_run(compose(*choices, f"sanity={level}", f"runtime.seed={seed}"))
             broken = "; ".join(f"{check.name}: {check.seen}" for check in report.failures)
-            learned = next((check.seen for check in report.checks if check.name == "learns"), "")
+            learned = next((check.seen for check in report.checks if check.name == "overfits_one_batch"), "")
             checks = sum(check.seconds for check in report.checks)
             line = f"{report.seconds:6.1f} s, of them checks {checks:6.1f} s  {learned}  {broken}"
             print(f"{seed} {' '.join(row):62} {report.verdict} {line}", flush=True)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "tasks"
 SMALLEST = {"segmentation": "mobilenet_v3_large"}  # what the pictures are made with, where any backbone is not taken
 WIDTH = 1200  # pixels of a page's picture
-CAPTION = "From random weights, after the few steps of the check `learns`: it trains, and finds little as yet."
+CAPTION = "From random weights, after the few steps of `overfits_one_batch`: it trains, and finds little as yet."
 MEMBERS = {
     "inputs": "the model takes",
     "target": "an image's target",

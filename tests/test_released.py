@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aistudio.cli.replay import configuration, read
-from aistudio.config import groups, key_problems
+from aistudio.config import groups, key_problems, trust
 from aistudio.config.compose import compose
 from aistudio.errors import Refusal
 from aistudio.report.summary import row
@@ -57,3 +57,28 @@ def test_a_renamed_key_is_answered_with_its_name_now(monkeypatch, tmp_path, no_t
     for overrides, folder in ((["runtime.random_state=1"], None), (["experiment=old"], tmp_path)):
         with pytest.raises(Refusal, match="instead  runtime.seed, its name now"):
             compose(*overrides, config_dir=folder)
+
+
+OLD_KEYS = {
+    "sanity.economy.score_thresh=0.1": "sanity.check_mode",
+    "sanity.checks.learns.steps=5": "sanity.checks.overfits_one_batch",
+    "sanity.checks.neighbours_do_not_matter.relative=1": "sanity.checks.batch_independence",
+}
+
+
+@pytest.mark.parametrize("override", OLD_KEYS)
+def test_a_key_of_a_first_user_is_answered_with_its_name_now(override, no_torch):
+    with pytest.raises(Refusal, match=f"instead  {OLD_KEYS[override]}, its name now"):
+        compose(override, "sanity=standard")
+
+
+@pytest.mark.parametrize("old", trust.RENAMED)
+def test_a_class_that_was_renamed_is_answered_with_its_name_now(old, no_torch):
+    for target in (f"aistudio.checks.{old}", f"aistudio.checks.learning.{old}"):
+        with pytest.raises(Refusal, match=rf"instead  aistudio\.checks\.{trust.RENAMED[old]}, its name now"):
+            compose(f"+sanity.checks.mine={{_target_: {target}, why: It must.}}")
+
+
+def test_every_new_name_is_there():
+    assert {f"aistudio.checks.{name}" for name in trust.RENAMED.values()} <= trust.own_names()
+    assert not {f"aistudio.checks.{name}" for name in trust.RENAMED} & trust.own_names()

@@ -171,7 +171,7 @@ def test_a_frozen_backbone_asks_for_no_gradients():
 def test_a_frozen_model_passes_the_frozen_check():
     report = sanity_run(config("backbone.frozen=true"))
     found = {check.name: check for check in report.checks}
-    assert found["frozen"].status == "passed" and found["learns"].status == "skipped"
+    assert found["frozen"].status == "passed" and found["overfits_one_batch"].status == "skipped"
 
 
 def test_the_backbone_of_a_model_is_found():

@@ -109,7 +109,7 @@ def subject(model=Classifier, task=None, *, seed: int = 0, lr: float = 1e-2, **f
         "optimizer": partial(torch.optim.Adam, lr=lr),
         "size": SIZE,
         "seed": seed,
-        "economy": {"score_thresh": 0.0},
+        "check_mode": {"score_thresh": 0.0},
     }
     return Subject(**{**given, **fields})
 

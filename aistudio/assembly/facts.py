@@ -29,7 +29,7 @@ def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[st
     facts = {
         "backbone": f"{cfg.backbone.name}, weights: {weights}{', frozen' * subject.frozen}",
         "architecture": cfg.architecture.name,
-        "task": f"{cfg.task.name}, {subject.task.outputs} output{'s' * (subject.task.outputs != 1)}",
+        "task": f"{cfg.task.name}, {subject.task.num_outputs} output{'s' * (subject.task.num_outputs != 1)}",
         "data": subject.source.description,
         "backbone receives": arriving,
         "checked at": f"{subject.size} px, batches of {subject.batch_size}",

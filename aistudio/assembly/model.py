@@ -35,7 +35,7 @@ def assemble(cfg: DictConfig, seed: int | None = None) -> nn.Module:
 
 def build_model(cfg: DictConfig, seed: int | None) -> nn.Module:
     """The model of a configuration that is judged."""
-    outputs = build_task(cfg).outputs
+    outputs = build_task(cfg).num_outputs
     with _seeded(seed):
         model = build(cfg.architecture.model, "architecture.model", num_classes=outputs)
     one_with(model, "architecture.model", "named_parameters", "forward")

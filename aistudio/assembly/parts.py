@@ -16,7 +16,7 @@ NOT_FOR_THE_TASK = ("name", "image_size", "rules")
 
 def build_task(cfg: DictConfig) -> Any:
     """The task object: targets, loss and output contract."""
-    return one_with(build(task_settings(cfg), "task"), "task", "outputs", "loss")
+    return one_with(build(task_settings(cfg), "task"), "task", "num_outputs", "loss")
 
 
 def task_settings(cfg: DictConfig) -> dict[str, Any]:

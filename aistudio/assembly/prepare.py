@@ -36,7 +36,7 @@ def make_subject(cfg: DictConfig) -> Subject:
         frozen=bool(cfg.backbone.frozen),
         pretrained=is_pretrained(cfg),
         why_not_one=why_not_one(cfg, size),
-        economy=OmegaConf.to_container(cfg.sanity.economy, resolve=True),
+        check_mode=OmegaConf.to_container(cfg.sanity.check_mode, resolve=True),
     )
 
 

@@ -17,7 +17,7 @@ def torch_problems(cfg: DictConfig) -> list[Problem]:
     settings = {**OmegaConf.to_container(cfg), "task": task_settings(cfg)}
     # the backbone's own entry stands inside the architecture's, too
     problems = list({(problem.why, problem.instead): problem for problem in keyword_problems(settings)}.values())
-    return problems or weight_problems(cfg, build_task(cfg).outputs)
+    return problems or weight_problems(cfg, build_task(cfg).num_outputs)
 
 
 def width_problems(cfg: DictConfig, model: nn.Module) -> list[Problem]:

@@ -8,8 +8,8 @@ Legend of the shapes in these files: N images in the batch, C classes, K objects
 
 from aistudio.checks.contract import AllFinite, BackboneContract, OddSizes, OutputContract
 from aistudio.checks.edges import BatchOfOne, EdgeLabels, IgnoredPixels, NoObjects
-from aistudio.checks.evaluation import Deterministic, ImagesMatter, NeighboursDoNotMatter, SavesAndLoads
-from aistudio.checks.learning import Frozen, Gradients, Learns, OptimizerStep, TargetsMatter
+from aistudio.checks.evaluation import BatchIndependence, Deterministic, StateDictRoundTrip, UsesImages
+from aistudio.checks.learning import Frozen, Gradients, OptimizerStep, OverfitsOneBatch, UsesTargets
 from aistudio.checks.numerics import Autocast, ChannelsLast, Compiles, InputRange
 from aistudio.checks.outcome import Check, Outcome, failed, passed, skipped
 from aistudio.checks.subject import Subject
@@ -27,18 +27,18 @@ __all__ = [
     "Frozen",
     "Gradients",
     "IgnoredPixels",
-    "ImagesMatter",
+    "UsesImages",
     "InputRange",
-    "Learns",
-    "NeighboursDoNotMatter",
+    "OverfitsOneBatch",
+    "BatchIndependence",
     "NoObjects",
     "OddSizes",
     "OptimizerStep",
     "Outcome",
     "OutputContract",
-    "SavesAndLoads",
+    "StateDictRoundTrip",
     "Subject",
-    "TargetsMatter",
+    "UsesTargets",
     "failed",
     "passed",
     "skipped",

@@ -17,23 +17,23 @@ SHARED = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)  # wi
 EVERY_MODULE = frozenset(vars(nn.Module()))  # what torch itself keeps in a module
 
 
-def apply_economy(model: nn.Module, economy: Mapping[str, Any]) -> None:
+def apply_check_mode(model: nn.Module, settings: Mapping[str, Any]) -> None:
     """Set dotted attributes such as ``roi_heads.score_thresh`` on the model, wherever it has them.
 
     Only plain values are replaced, and only those that belong to the model alone: what a class or the library holds, a
     method for example, is shared with every other model of this process.
     """
-    for path, value in economy.items():
+    for path, value in settings.items():
         *parents, last = str(path).split(".")
         owner = reach(model, parents)
         if last not in EVERY_MODULE and isinstance(reach(owner, [last]), PLAIN) and last in own(owner):
             setattr(owner, last, value)
 
 
-def undo_economy(model: nn.Module, built: nn.Module, economy: Mapping[str, Any]) -> None:
+def undo_check_mode(model: nn.Module, built: nn.Module, settings: Mapping[str, Any]) -> None:
     """Give a model the values back that ``built`` has."""
-    values = {path: reach(built, str(path).split(".")) for path in economy}
-    apply_economy(model, values)
+    values = {path: reach(built, str(path).split(".")) for path in settings}
+    apply_check_mode(model, values)
 
 
 def reach(owner: Any, names: Iterable[str]) -> Any:

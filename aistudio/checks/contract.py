@@ -25,9 +25,9 @@ class OutputContract:
     def __call__(self, subject: Subject) -> Outcome:
         """One eval answer to the shared batch, and the output of the first training step."""
         inputs = subject.batch().inputs
-        found = [f"eval: {problem}" for problem in subject.task.problems(subject.answer, inputs)]
+        found = [f"eval: {problem}" for problem in subject.task.output_problems(subject.answer, inputs)]
         output = subject.training.first.output
-        found += [f"train: {problem}" for problem in subject.task.training_problems(output, inputs)]
+        found += [f"train: {problem}" for problem in subject.task.training_output_problems(output, inputs)]
         expected = f"the output contract of {type(subject.task).__name__}, in train and eval mode"
         if found:
             return failed(some(found), expected, "the head does not fit the task, or decodes its output wrongly")
@@ -77,7 +77,7 @@ class OddSizes:
         turned = subject.task.inputs([images[0], images[1].transpose(1, 2)]) if takes_lists(subject) else None
         inputs = on_device(turned or subject.task.inputs(images), subject.device)
         with torch.no_grad(), subject.autocast():
-            found = subject.task.problems(subject.calibrated()(inputs), inputs)
+            found = subject.task.output_problems(subject.calibrated()(inputs), inputs)
         seen = f"{self.height} x {self.width} px"
         expected = "the same output contract as for any size"
         if found:

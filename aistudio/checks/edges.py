@@ -40,9 +40,9 @@ class NoObjects:
 
     def __call__(self, subject: Subject) -> Outcome:
         """Losses with one and with every picture empty, and the eval contract on empty pictures."""
-        if not subject.task.empty_targets:
+        if not subject.task.allows_empty:
             return skipped("every picture has a target in this task")
-        some_empty = loss_and_backward(subject, subject.batch(labels=[[], [subject.task.scene_classes - 1]]))
+        some_empty = loss_and_backward(subject, subject.batch(labels=[[], [subject.task.sample_labels - 1]]))
         empty = subject.batch(labels=[[], []])
         all_empty = loss_and_backward(subject, empty)
         expected = "finite losses, and answers within the contract"
@@ -50,7 +50,7 @@ class NoObjects:
         if not isfinite(some_empty) or not isfinite(all_empty):
             return failed(seen, expected, "a mean over no objects divides by zero")
         with torch.no_grad(), subject.autocast():
-            problems = subject.task.problems(subject.calibrated()(empty.inputs), empty.inputs)
+            problems = subject.task.output_problems(subject.calibrated()(empty.inputs), empty.inputs)
         if problems:
             return failed(some(problems), expected, "the decoding assumes at least one object")
         return passed(seen, expected)
@@ -64,7 +64,7 @@ class EdgeLabels:
 
     def __call__(self, subject: Subject) -> Outcome:
         """Losses of batches that hold only the first and only the last class."""
-        classes = max(subject.task.scene_classes, 1)
+        classes = max(subject.task.sample_labels, 1)
         losses = {}
         for label in sorted({0, classes - 1}):
             batch = subject.batch(labels=[[label]] * subject.batch_size)

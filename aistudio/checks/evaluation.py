@@ -1,7 +1,7 @@
 """Checks of eval mode: the same picture gives the same answer, whatever lies beside it and wherever it was loaded.
 
-They compare ``task.raw``, the maps before boxes are decoded: ties in non-maximum suppression flip on rounding. And
-they look at calibrated models: with fresh batch-norm statistics some nets answer every picture alike.
+They compare ``task.raw_outputs``, the maps before boxes are decoded: ties in non-maximum suppression flip on rounding.
+And they look at calibrated models: with fresh batch-norm statistics some nets answer every picture alike.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Deterministic:
 
 
 @dataclass(frozen=True)
-class ImagesMatter:
+class UsesImages:
     """Different pictures get different answers, in every output. ``relative`` is the least spread that counts."""
 
     why: str
@@ -59,7 +59,7 @@ class ImagesMatter:
         if not widest > self.relative:
             cause = "the signal dies on the way: a dead layer, a head that sees nothing, or statistics that squash it"
             return failed(f"every picture is answered alike (spread {widest:.2g})", expected, cause)
-        heads = [name for name, value in answers.items() if one_channel_an_output(value, subject.task.outputs)]
+        heads = [name for name, value in answers.items() if one_channel_an_output(value, subject.task.num_outputs)]
         dead = [f"{name}[{index}]" for name in heads for index in silent(spreads[name], self.relative)]
         if dead:
             cause = "an output that is cut off (a ReLU on the logits, a masked class)"
@@ -68,7 +68,7 @@ class ImagesMatter:
 
 
 @dataclass(frozen=True)
-class NeighboursDoNotMatter:
+class BatchIndependence:
     """A picture's answer is the same alone and in a batch. Compared in float64, where rounding cannot hide a leak."""
 
     why: str
@@ -80,8 +80,8 @@ class NeighboursDoNotMatter:
         limit = self.relative if dtype == torch.float64 else 1e-3
         model, inputs = subject.calibrated().to(dtype), convert(inputs, dtype)
         with torch.no_grad():
-            together = subject.task.raw(model, inputs)
-            alone = subject.task.raw(model, take(inputs, 0, 1))
+            together = subject.task.raw_outputs(model, inputs)
+            alone = subject.task.raw_outputs(model, take(inputs, 0, 1))
         distance = furthest(alone, {name: value[:1] for name, value in together.items()})
         expected = f"the same within {limit:g}"
         if not distance <= limit:
@@ -91,7 +91,7 @@ class NeighboursDoNotMatter:
 
 
 @dataclass(frozen=True)
-class SavesAndLoads:
+class StateDictRoundTrip:
     """A saved state, loaded with ``weights_only=True`` into another model, brings every answer back to the bit."""
 
     why: str
@@ -116,7 +116,7 @@ class SavesAndLoads:
 def raw(subject: Subject, model: nn.Module, inputs: Tensor | list[Tensor]) -> Raw:
     """The undecoded answers, without gradient, in float32."""
     with torch.no_grad():
-        return subject.task.raw(model, inputs)
+        return subject.task.raw_outputs(model, inputs)
 
 
 def furthest(one: Raw, other: Raw) -> float:

@@ -1,6 +1,6 @@
 """Checks that a model can be trained: gradients arrive, weights move, what is frozen stays, and the loss falls.
 
-All but ``TargetsMatter`` read the same training of one model on one fixed batch, so they cost one pass together.
+All but ``UsesTargets`` read the same training of one model on one fixed batch, so they cost one pass together.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Frozen:
 
 
 @dataclass(frozen=True)
-class TargetsMatter:
+class UsesTargets:
     """The same pictures with other targets give another loss. ``relative`` is the least difference."""
 
     why: str
@@ -107,7 +107,7 @@ class TargetsMatter:
 
     def __call__(self, subject: Subject) -> Outcome:
         """The first loss of the training, and the same with labels moved on by one; the same random numbers."""
-        batch, classes = subject.batch(), max(subject.task.scene_classes, 1)
+        batch, classes = subject.batch(), max(subject.task.sample_labels, 1)
         labels = [[(int(label) + 1) % classes for label in scene.labels] for scene in batch.scenes]
         others = subject.batch(labels=labels, seed=subject.seed + 1).targets
         expected = "another loss for other targets"
@@ -122,7 +122,7 @@ class TargetsMatter:
 
 
 @dataclass(frozen=True)
-class Learns:
+class OverfitsOneBatch:
     """The loss on one fixed batch falls to ``ratio`` of its first value within ``steps`` steps; stops when it has.
 
     ``share`` asks for that part of the fall only: .7 of a fall to .3 is a fall to .51. A frozen backbone leaves only

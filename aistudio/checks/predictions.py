@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from aistudio.checks.check_mode import undo_economy
+from aistudio.checks.check_mode import undo_check_mode
 from aistudio.checks.subject import Subject
 from aistudio.files import write_whole
 from aistudio.tasks.batch import pick
@@ -16,12 +16,12 @@ from aistudio.tasks.batch import pick
 def save_pictures(subject: Subject, folder: Path) -> None:
     """Write one PNG a picture of the shared batch, with its target and what the trained model says about it."""
     model = subject.trained()
-    undo_economy(model, subject.built, subject.economy)
+    undo_check_mode(model, subject.built, subject.check_mode)
     cpu = subject.batch().to("cpu")
     with torch.no_grad():
         output = model.eval().to("cpu")(cpu.inputs)
     for index, scene in enumerate(cpu.scenes):
-        picture = subject.task.picture(scene.image, cpu.targets[index], pick(output, index))
+        picture = subject.task.draw(scene.image, cpu.targets[index], pick(output, index))
         file = io.BytesIO()
         picture.save(file, "PNG", compress_level=1)
         write_whole(folder / f"{index}.png", file.getvalue())

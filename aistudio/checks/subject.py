@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aistudio.checks.check_mode import apply_economy, calibrate, resize_inside, silence_random_layers
+from aistudio.checks.check_mode import apply_check_mode, calibrate, resize_inside, silence_random_layers
 from aistudio.checks.training import WatchedTraining
 from aistudio.tasks.batch import Batch, make_batch
 
@@ -30,8 +30,8 @@ class Subject:
     """One assembled model with everything that is needed to examine it.
 
     ``built`` is the model as assembled, on ``device``; nobody may change it. ``rebuild(seed)`` assembles another one
-    whose random weights differ. ``size`` is the side in pixels of the square pictures of the checks. ``economy`` maps
-    dotted attributes of the model to the values that they have while checks run (fewer regions, lower thresholds);
+    whose random weights differ. ``size`` is the side in pixels of the square pictures of the checks. ``check_mode``
+    maps dotted attributes of the model to the values that they have while checks run (fewer regions, lower thresholds);
     those that the model does not have are left out. ``frozen`` says that the configuration froze the backbone,
     ``pretrained`` that it did not start from random numbers, ``why_not_one`` why it cannot train on one image (or "").
     """
@@ -51,15 +51,15 @@ class Subject:
     frozen: bool = False
     pretrained: bool = False
     why_not_one: str = ""
-    economy: Mapping[str, Any] = field(default_factory=dict)
+    check_mode: Mapping[str, Any] = field(default_factory=dict)
 
     def model(self) -> nn.Module:
         """A fresh copy of the built model in train mode, set up for checks, without random layers."""
         return self.set_up(copy.deepcopy(self.built))
 
     def set_up(self, model: nn.Module) -> nn.Module:
-        """Make a model fit for checks, in place: economy, picture size inside, dropout and stochastic depth off."""
-        apply_economy(model, self.economy)
+        """Make a model fit for checks, in place: `check_mode`, image size inside, dropout and stochastic depth off."""
+        apply_check_mode(model, self.check_mode)
         resize_inside(model, self.size)
         silence_random_layers(model)
         return model.train()
@@ -85,7 +85,7 @@ class Subject:
     ) -> Batch:
         """A batch of square pictures with targets on the device; by default the one that every check shares.
 
-        ``labels`` gives one list an image, each label in 0 … ``task.scene_classes`` - 1; an empty list is a picture
+        ``labels`` gives one list an image, each label in 0 … ``task.sample_labels`` - 1; an empty list is a picture
         without object.
         """
         if count is None and size is None and labels is None and seed is None:
@@ -109,7 +109,7 @@ class Subject:
     def raw_answer(self) -> dict[str, Tensor]:
         """The undecoded answer of a calibrated model in eval mode to the shared batch, float32."""
         with torch.no_grad():
-            return self.task.raw(self._calibrated, self.batch().inputs)
+            return self.task.raw_outputs(self._calibrated, self.batch().inputs)
 
     @cached_property
     def training(self) -> WatchedTraining:
@@ -120,7 +120,7 @@ class Subject:
         return WatchedTraining(model, self.built, self.task, self.batch(), optimizer, self.seed, self.autocast, scale)
 
     def trained(self) -> nn.Module:
-        """A copy of the model as far as it has been trained, recalibrated, in eval mode, still with the economy."""
+        """A copy of the model as far as it has been trained, recalibrated, in eval mode, still in `check_mode`."""
         return calibrate(copy.deepcopy(self.training.model), self.task, self.batch())
 
     def release(self) -> None:

@@ -29,7 +29,7 @@ NEEDED = (  # keys that a run reads, whatever it is of
     *(f"architecture.{key}" for key in ("name", "model", "learning.optimizer", "rules")),
     *(f"task.{key}" for key in ("name", "image_size")),
     *(f"runtime.{key}" for key in ("device", "precision", "channels_last", "compile", "seed", "threads")),
-    *(f"sanity.{key}" for key in ("checks", "image_size", "batch_size", "economy", "measure")),
+    *(f"sanity.{key}" for key in ("checks", "image_size", "batch_size", "check_mode", "measure")),
     "data.batch_size",
 )
 

@@ -43,7 +43,14 @@ def misnamed(config: Tree, chosen: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(what, "rules go by the name", f"conf/{group}/{option}.yaml · name", f"{group}={show(name)}")
 
 
-RENAMED: dict[str, str] = {}  # keys that a release had: their names now. An entry stays for good
+RENAMED = {  # keys that users may have written down: their names now. An entry stays for good
+    "sanity.economy": "sanity.check_mode",
+    "sanity.checks.images_matter": "sanity.checks.uses_images",
+    "sanity.checks.learns": "sanity.checks.overfits_one_batch",
+    "sanity.checks.neighbours_do_not_matter": "sanity.checks.batch_independence",
+    "sanity.checks.saves_and_loads": "sanity.checks.state_dict_round_trip",
+    "sanity.checks.targets_matter": "sanity.checks.uses_targets",
+}
 GONE = {  # keys and choices that became something else
     "sanity=rules": "aistudio rules, a command that judges and runs nothing",
     "sanity.junit": "aistudio rules --junit FILE",

@@ -34,6 +34,13 @@ LAUNCHERS = re.compile(
     r"hydra\._internal\.core_plugins\.basic_launcher\.BasicLauncher|hydra_plugins\.hydra_\w+_launcher\.\w+\.\w+",
     re.ASCII,
 )
+RENAMED = {  # classes of aistudio: their names now. An entry stays for good
+    "ImagesMatter": "UsesImages",
+    "Learns": "OverfitsOneBatch",
+    "NeighboursDoNotMatter": "BatchIndependence",
+    "SavesAndLoads": "StateDictRoundTrip",
+    "TargetsMatter": "UsesTargets",
+}
 WHY = "a configuration is data; of code it names torchvision's models, torch's layers and optimisers, and aistudio's"
 OURS = "a model of torchvision.models, a class of torch.nn or torch.optim, a check, task or source of aistudio"
 # What files may say in Hydra's own section: where runs go (inside the folder they start from), what they are called,
@@ -74,8 +81,9 @@ def target_problems(config: Mapping[str, Any]) -> list[Problem]:
 
 
 def absent_problem(key: str, target: str) -> Problem:
-    """A name that aistudio does not offer to a ``_target_``; one that has moved is told by its last part."""
+    """A name that aistudio does not offer to a ``_target_``; one that has moved or has another name now is told."""
     last = target.rpartition(".")[2]
+    last = RENAMED.get(last, last)
     named_alike = sorted(name for name in own_names() if name.endswith(f".{last}"))
     near = get_close_matches(target, sorted(own_names()), n=1, cutoff=0.9)
     instead = f"{named_alike[0]}, its name now" if named_alike else ", ".join(near) or OURS

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Scene
-from aistudio.tasks.contracts import output_problems
+from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import GOOD, WARNING, Sheet
 from aistudio.tasks.losses import apply
 
@@ -18,10 +18,10 @@ from aistudio.tasks.losses import apply
 class AnomalyDetection:
     """``loss`` takes logits (N, 1) and targets (N, 1) of 0. and 1."""
 
-    outputs = 1
-    scene_classes = 2  # 1 is anomalous
-    objects = 1
-    empty_targets = False
+    num_outputs = 1
+    sample_labels = 2  # 1 is anomalous
+    max_objects = 1
+    allows_empty = False
 
     def __init__(self, loss: Callable[[Tensor, Tensor], Tensor]):
         self.criterion = loss
@@ -34,7 +34,7 @@ class AnomalyDetection:
         """1. if the scene's object is of class 1, else 0.: float32 scalar."""
         return (scene.labels[0] == 1).float()
 
-    def stack(self, targets: Sequence[Tensor]) -> Tensor:
+    def collate(self, targets: Sequence[Tensor]) -> Tensor:
         """(N, 1) float32, as the logits are."""
         return torch.stack(list(targets)).unsqueeze(1)
 
@@ -50,19 +50,19 @@ class AnomalyDetection:
         """``targets`` (N, 1) float."""
         return {"anomaly": apply(self.criterion, model(inputs), targets)}
 
-    def raw(self, model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+    def raw_outputs(self, model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
         """``logit`` (N, 1)."""
         return {"logit": model(inputs)}
 
-    def problems(self, output: object, inputs: Tensor) -> list[str]:
+    def output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """The logit is (N, 1), floating point, finite; its sigmoid is the anomaly score."""
-        return output_problems(output, (len(inputs), 1))
+        return tensor_problems(output, (len(inputs), 1))
 
-    def training_problems(self, output: object, inputs: Tensor) -> list[str]:
+    def training_output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """As in eval mode."""
-        return self.problems(output, inputs)
+        return self.output_problems(output, inputs)
 
-    def picture(self, image: Tensor, target: Tensor, output: Tensor) -> Image.Image:
+    def draw(self, image: Tensor, target: Tensor, output: Tensor) -> Image.Image:
         """A badge, normal or anomalous, with the anomaly score; below, what was expected."""
         names = ("normal", "anomalous")
         score, expected = float(output.float().sigmoid()), int(target)

@@ -18,14 +18,14 @@ from aistudio.data.sample import Scene
 class Task(Protocol):
     """What every task has.
 
-    ``outputs`` is what the model's last layer gives. Labels of scenes are 0 … ``scene_classes`` - 1, at most
-    ``objects`` an image. ``empty_targets``: an image without any object is a legal case.
+    ``num_outputs`` is what the model's last layer gives. Labels of scenes are 0 … ``sample_labels`` - 1, at most
+    ``max_objects`` an image. ``allows_empty``: an image without any object is a legal case.
     """
 
-    outputs: int
-    scene_classes: int
-    objects: int
-    empty_targets: bool
+    num_outputs: int
+    sample_labels: int
+    max_objects: int
+    allows_empty: bool
 
     def inputs(self, images: Sequence[Tensor]) -> Tensor | list[Tensor]:
         """Images (3, H, W) in [0, 1] → what the model takes. The only place that normalises, and only once."""
@@ -33,7 +33,7 @@ class Task(Protocol):
     def target(self, scene: Scene) -> Any:
         """The target of one image."""
 
-    def stack(self, targets: Sequence[Any]) -> Any:
+    def collate(self, targets: Sequence[Any]) -> Any:
         """Targets of single images → those of a batch, as `loss` takes them."""
 
     def target_problems(self, images: Sequence[Tensor], targets: Any) -> list[str]:
@@ -42,14 +42,14 @@ class Task(Protocol):
     def loss(self, model: nn.Module, inputs: Any, targets: Any) -> dict[str, Tensor]:
         """Named scalars, whose sum is the training loss. The model is in train mode."""
 
-    def raw(self, model: nn.Module, inputs: Any) -> dict[str, Tensor]:
+    def raw_outputs(self, model: nn.Module, inputs: Any) -> dict[str, Tensor]:
         """Undecoded outputs (N, …), for comparing two forwards. The model is in eval mode."""
 
-    def problems(self, output: Any, inputs: Any) -> list[str]:
+    def output_problems(self, output: Any, inputs: Any) -> list[str]:
         """How an eval-mode output breaks the task's contract: names, shapes, dtypes, ranges. [] if it holds."""
 
-    def training_problems(self, output: Any, inputs: Any) -> list[str]:
+    def training_output_problems(self, output: Any, inputs: Any) -> list[str]:
         """The same for a train-mode output."""
 
-    def picture(self, image: Tensor, target: Any, output: Any) -> Image:
+    def draw(self, image: Tensor, target: Any, output: Any) -> Image:
         """The image (3, H, W) in [0, 1] with its target and the eval-mode output for it, for people."""

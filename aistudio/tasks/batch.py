@@ -35,18 +35,19 @@ def make_batch(
 ) -> Batch:
     """``count`` pictures of ``size`` x ``size`` pixels with their targets; the same arguments give the same batch.
 
-    ``labels`` (one list an image, each label in 0 … ``task.scene_classes`` - 1) asks for a certain batch; by default
-    classes differ as far as they can and every image has one to ``task.objects`` objects. The global random state is
-    neither read nor changed. Raises `Refusal` if the source cannot give pictures, or gives targets that are wrong.
+    ``labels`` (one list an image, each label in 0 … ``task.sample_labels`` - 1) asks for a certain batch; by default
+    classes differ as far as they can and every image has one to ``task.max_objects`` objects. The global random
+    state is neither read nor changed. Raises `Refusal` if the source cannot give images, or gives targets that are
+    wrong.
     """
     generator = Generator().manual_seed(seed)
     if labels is None:
-        labels = draw_labels(count, task.scene_classes, task.objects, generator)
+        labels = draw_labels(count, task.sample_labels, task.max_objects, generator)
     elif len(labels) != count:
         raise ValueError(f"{count} images, but labels for {len(labels)}")
     scenes = source.scenes(labels, size, generator)
     images = [scene.image for scene in scenes]
-    targets = task.stack([task.target(scene) for scene in scenes])
+    targets = task.collate([task.target(scene) for scene in scenes])
     problems = task.target_problems(images, targets)
     if problems:
         where = f"the targets that {type(task).__name__} makes of {source.description}"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Scene
-from aistudio.tasks.contracts import output_problems
+from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import Sheet, colour
 from aistudio.tasks.losses import apply
 
@@ -18,11 +18,11 @@ from aistudio.tasks.losses import apply
 class Classification:
     """``loss`` takes logits (N, ``num_classes``) and class ids (N,)."""
 
-    objects = 1
-    empty_targets = False
+    max_objects = 1
+    allows_empty = False
 
     def __init__(self, num_classes: int, loss: Callable[[Tensor, Tensor], Tensor]):
-        self.outputs = self.scene_classes = num_classes
+        self.num_outputs = self.sample_labels = num_classes
         self.criterion = loss
 
     def inputs(self, images: Sequence[Tensor]) -> Tensor:
@@ -33,7 +33,7 @@ class Classification:
         """The label of the scene's object: int64 scalar."""
         return scene.labels[0]
 
-    def stack(self, targets: Sequence[Tensor]) -> Tensor:
+    def collate(self, targets: Sequence[Tensor]) -> Tensor:
         """(N,) int64."""
         return torch.stack(list(targets))
 
@@ -41,27 +41,27 @@ class Classification:
         """Class ids that are none of 0 … C-1."""
         if targets.dtype != torch.int64 or targets.shape != (len(images),):
             return [f"targets are {targets.dtype} {tuple(targets.shape)}; expected torch.int64 ({len(images)},)"]
-        if not 0 <= targets.min() <= targets.max() < self.outputs:
-            return [f"class ids {targets.min()} … {targets.max()}; expected 0 … {self.outputs - 1}"]
+        if not 0 <= targets.min() <= targets.max() < self.num_outputs:
+            return [f"class ids {targets.min()} … {targets.max()}; expected 0 … {self.num_outputs - 1}"]
         return []
 
     def loss(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """``targets`` (N,) int64."""
         return {"classification": apply(self.criterion, model(inputs), targets)}
 
-    def raw(self, model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+    def raw_outputs(self, model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
         """``logits`` (N, C)."""
         return {"logits": model(inputs)}
 
-    def problems(self, output: object, inputs: Tensor) -> list[str]:
+    def output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """Logits are (N, C), floating point, finite."""
-        return output_problems(output, (len(inputs), self.outputs))
+        return tensor_problems(output, (len(inputs), self.num_outputs))
 
-    def training_problems(self, output: object, inputs: Tensor) -> list[str]:
+    def training_output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """As in eval mode."""
-        return self.problems(output, inputs)
+        return self.output_problems(output, inputs)
 
-    def picture(self, image: Tensor, target: Tensor, output: Tensor) -> Image.Image:
+    def draw(self, image: Tensor, target: Tensor, output: Tensor) -> Image.Image:
         """A badge with the predicted class and its probability; below, the class that was expected."""
         confidence, label = output.float().softmax(0).max(0)
         sheet = Sheet(image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 
-def output_problems(output: object, shape: tuple[int, ...]) -> list[str]:
+def tensor_problems(output: object, shape: tuple[int, ...]) -> list[str]:
     """What is wrong with an output that should be one finite floating-point tensor of ``shape``."""
     if not isinstance(output, Tensor):
         return [f"the output is {type(output).__name__}; expected a tensor {shape}"]

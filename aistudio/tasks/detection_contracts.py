@@ -139,7 +139,7 @@ def _target_mask_problems(target: dict[str, Tensor], image: Tensor) -> list[str]
     return []
 
 
-def training_problems(output: object) -> list[str]:
+def training_output_problems(output: object) -> list[str]:
     """What is wrong with a train-mode output that should be a dict of scalar losses."""
     if not isinstance(output, dict) or not output:
         return [f"in train mode the output is {type(output).__name__}; expected a dict of losses"]

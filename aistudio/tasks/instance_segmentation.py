@@ -20,12 +20,12 @@ from aistudio.tasks.drawing import Sheet, colour
 class InstanceSegmentation:
     """``num_classes`` leaves out the background; the model's last layer has it. The loss is the architecture's own."""
 
-    objects = 3
-    empty_targets = True
+    max_objects = 3
+    allows_empty = True
 
     def __init__(self, num_classes: int):
-        self.scene_classes = num_classes
-        self.outputs = num_classes + 1
+        self.sample_labels = num_classes
+        self.num_outputs = num_classes + 1
 
     def inputs(self, images: Sequence[Tensor]) -> list[Tensor]:
         """The images as they are: detectors take a list in [0, 1], of any sizes, and normalise inside."""
@@ -35,34 +35,34 @@ class InstanceSegmentation:
         """``boxes`` (K, 4) float32, ``labels`` (K,) int64 in 1 … C, ``masks`` (K, H, W) uint8."""
         return {"boxes": scene.extents(), "labels": scene.labels + 1, "masks": scene.masks().to(torch.uint8)}
 
-    def stack(self, targets: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    def collate(self, targets: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
         """The list itself."""
         return list(targets)
 
     def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
         """Everything in `detection.check_targets`, masks too."""
-        return detection_contracts.check_targets(images, targets, self.scene_classes, masks=True)
+        return detection_contracts.check_targets(images, targets, self.sample_labels, masks=True)
 
     def loss(self, model: nn.Module, inputs: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         """The architecture's own losses."""
         return model(inputs, targets)
 
-    def raw(self, model: nn.Module, inputs: list[Tensor]) -> dict[str, Tensor]:
+    def raw_outputs(self, model: nn.Module, inputs: list[Tensor]) -> dict[str, Tensor]:
         """The heads' maps, before anything is decoded."""
         return detection_contracts.raw_maps(model, inputs)
 
-    def problems(self, output: object, inputs: list[Tensor]) -> list[str]:
+    def output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
         """As in object detection, and a mask of the image's size for every box."""
-        problems = detection_contracts.output_problems(output, inputs, self.scene_classes)
+        problems = detection_contracts.output_problems(output, inputs, self.sample_labels)
         return problems or detection_contracts.outside_problems(output, inputs) + detection_contracts.mask_problems(
             output, inputs
         )
 
-    def training_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
+    def training_output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
         """Scalar losses."""
-        return detection_contracts.training_problems(output)
+        return detection_contracts.training_output_problems(output)
 
-    def picture(self, image: Tensor, target: dict[str, Tensor], output: dict[str, Tensor]) -> Image.Image:
+    def draw(self, image: Tensor, target: dict[str, Tensor], output: dict[str, Tensor]) -> Image.Image:
         """The best of the found objects, a colour each, with class and score; the expected boxes are dashed."""
         sheet = Sheet(image, grey=True)
         best = detection_drawing.best(output)

@@ -18,12 +18,12 @@ from aistudio.tasks.drawing import Sheet
 class ObjectDetection:
     """``num_classes`` leaves out the background; the model's last layer has it. The loss is the architecture's own."""
 
-    objects = 3
-    empty_targets = True
+    max_objects = 3
+    allows_empty = True
 
     def __init__(self, num_classes: int):
-        self.scene_classes = num_classes
-        self.outputs = num_classes + 1
+        self.sample_labels = num_classes
+        self.num_outputs = num_classes + 1
 
     def inputs(self, images: Sequence[Tensor]) -> list[Tensor]:
         """The images as they are: detectors take a list in [0, 1], of any sizes, and normalise inside."""
@@ -33,32 +33,32 @@ class ObjectDetection:
         """``boxes`` (K, 4) float32, ``labels`` (K,) int64 in 1 … C."""
         return {"boxes": scene.extents(), "labels": scene.labels + 1}
 
-    def stack(self, targets: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    def collate(self, targets: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
         """The list itself."""
         return list(targets)
 
     def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
         """Everything in `detection.check_targets`."""
-        return detection_contracts.check_targets(images, targets, self.scene_classes)
+        return detection_contracts.check_targets(images, targets, self.sample_labels)
 
     def loss(self, model: nn.Module, inputs: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         """The architecture's own losses."""
         return model(inputs, targets)
 
-    def raw(self, model: nn.Module, inputs: list[Tensor]) -> dict[str, Tensor]:
+    def raw_outputs(self, model: nn.Module, inputs: list[Tensor]) -> dict[str, Tensor]:
         """The heads' maps, before anything is decoded."""
         return detection_contracts.raw_maps(model, inputs)
 
-    def problems(self, output: object, inputs: list[Tensor]) -> list[str]:
+    def output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
         """Boxes, labels, scores of matching lengths; boxes inside their image, labels 1 … C, scores in [0, 1]."""
-        problems = detection_contracts.output_problems(output, inputs, self.scene_classes)
+        problems = detection_contracts.output_problems(output, inputs, self.sample_labels)
         return problems or detection_contracts.outside_problems(output, inputs)
 
-    def training_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
+    def training_output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
         """Scalar losses."""
-        return detection_contracts.training_problems(output)
+        return detection_contracts.training_output_problems(output)
 
-    def picture(self, image: Tensor, target: dict[str, Tensor], output: dict[str, Tensor]) -> Image.Image:
+    def draw(self, image: Tensor, target: dict[str, Tensor], output: dict[str, Tensor]) -> Image.Image:
         """The best of the found boxes with class and score; the expected ones are dashed."""
         sheet = Sheet(image)
         detection_drawing.draw_truth(sheet, detection_drawing.upright_corners(target["boxes"]), target["labels"])

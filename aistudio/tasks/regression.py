@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Scene
-from aistudio.tasks.contracts import output_problems
+from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import Sheet, colour
 from aistudio.tasks.losses import apply
 
@@ -27,12 +27,12 @@ class Regression:
     ``mean`` and ``std`` are those of the values in the user's own units, into which pictures map them back.
     """
 
-    scene_classes = 3  # labels do not matter
-    objects = 1
-    empty_targets = False
+    sample_labels = 3  # labels do not matter
+    max_objects = 1
+    allows_empty = False
 
     def __init__(self, num_outputs: int, loss: Callable[[Tensor, Tensor], Tensor], mean: float = 0.0, std: float = 1.0):
-        self.outputs = num_outputs
+        self.num_outputs = num_outputs
         self.criterion = loss
         self.mean, self.std = mean, std
 
@@ -43,17 +43,17 @@ class Regression:
     def target(self, scene: Scene) -> Tensor:
         """(num_outputs,) float32: the scene's quantities, in turn."""
         values = quantities(scene)
-        return values[torch.arange(self.outputs) % len(values)]
+        return values[torch.arange(self.num_outputs) % len(values)]
 
-    def stack(self, targets: Sequence[Tensor]) -> Tensor:
+    def collate(self, targets: Sequence[Tensor]) -> Tensor:
         """(N, num_outputs) float32."""
         return torch.stack(list(targets))
 
     def target_problems(self, images: Sequence[Tensor], targets: Tensor) -> list[str]:
         """Targets that are not finite, or not standardised."""
-        if not targets.is_floating_point() or targets.shape != (len(images), self.outputs):
+        if not targets.is_floating_point() or targets.shape != (len(images), self.num_outputs):
             return [
-                f"targets are {targets.dtype} {tuple(targets.shape)}; expected floats {(len(images), self.outputs)}"
+                f"targets are {targets.dtype} {tuple(targets.shape)}; expected floats {(len(images), self.num_outputs)}"
             ]
         if not targets.isfinite().all():
             return ["targets are not all finite"]
@@ -65,19 +65,19 @@ class Regression:
         """``targets`` (N, num_outputs) float, standardised."""
         return {"regression": apply(self.criterion, model(inputs), targets)}
 
-    def raw(self, model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+    def raw_outputs(self, model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
         """``values`` (N, num_outputs), standardised."""
         return {"values": model(inputs)}
 
-    def problems(self, output: object, inputs: Tensor) -> list[str]:
+    def output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """Values are (N, num_outputs), floating point, finite."""
-        return output_problems(output, (len(inputs), self.outputs))
+        return tensor_problems(output, (len(inputs), self.num_outputs))
 
-    def training_problems(self, output: object, inputs: Tensor) -> list[str]:
+    def training_output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """As in eval mode."""
-        return self.problems(output, inputs)
+        return self.output_problems(output, inputs)
 
-    def picture(self, image: Tensor, target: Tensor, output: Tensor) -> Image.Image:
+    def draw(self, image: Tensor, target: Tensor, output: Tensor) -> Image.Image:
         """A badge with the predicted values in the user's units; below, those that were expected."""
         sheet = Sheet(image)
         sheet.badge(self._written(output), colour(0))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Scene
 from aistudio.errors import Problem, Refusal
-from aistudio.tasks.contracts import output_problems
+from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import Sheet, colour
 from aistudio.tasks.losses import apply
 
@@ -29,8 +29,8 @@ class Segmentation:
     The training loss is ``loss(out) + aux_weight * loss(aux)``. Raises `Refusal` if ``loss`` ignores another index.
     """
 
-    objects = 3
-    empty_targets = True
+    max_objects = 3
+    allows_empty = True
 
     def __init__(
         self,
@@ -44,8 +44,8 @@ class Segmentation:
             what = f"task.loss ignores {counted}, task.ignore_index is {ignore_index}"
             why = "pixels marked with the one would be taken for a class by the other"
             raise Refusal([Problem(what, why, "task.loss.ignore_index", f"task.loss.ignore_index={ignore_index}")])
-        self.outputs = num_classes
-        self.scene_classes = max(num_classes - 1, 1)
+        self.num_outputs = num_classes
+        self.sample_labels = max(num_classes - 1, 1)
         self.criterion = loss
         self.aux_weight = aux_weight
         self.ignore_index = ignore_index
@@ -59,7 +59,7 @@ class Segmentation:
         mask = torch.zeros(scene.image.shape[-2:], dtype=torch.int64)
         masks = scene.masks()
         for label, inside in zip(scene.labels, masks, strict=True):
-            mask[inside] = min(int(label) + 1, self.outputs - 1)
+            mask[inside] = min(int(label) + 1, self.num_outputs - 1)
         if len(masks):
             objects = masks.any(0)
             ring = 1 + min(mask.shape) // 256
@@ -67,7 +67,7 @@ class Segmentation:
             mask[near & ~objects] = self.ignore_index
         return mask
 
-    def stack(self, targets: Sequence[Tensor]) -> Tensor:
+    def collate(self, targets: Sequence[Tensor]) -> Tensor:
         """(N, H, W) int64."""
         return torch.stack(list(targets))
 
@@ -79,10 +79,9 @@ class Segmentation:
         values = targets[targets != self.ignore_index]
         if not len(values):
             return ["every pixel is to be ignored"]
-        if not 0 <= values.min() <= values.max() < self.outputs:
-            return [
-                f"masks hold {values.min()} … {values.max()}; expected 0 … {self.outputs - 1} or {self.ignore_index}"
-            ]
+        if not 0 <= values.min() <= values.max() < self.num_outputs:
+            expected_values = f"0 … {self.num_outputs - 1} or {self.ignore_index}"
+            return [f"masks hold {values.min()} … {values.max()}; expected {expected_values}"]
         return []
 
     def loss(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
@@ -93,23 +92,23 @@ class Segmentation:
             losses["aux"] = self.aux_weight * apply(self.criterion, output["aux"], targets)
         return losses
 
-    def raw(self, model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+    def raw_outputs(self, model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
         """``out`` and perhaps ``aux`` (N, C, H, W)."""
         return dict(model(inputs))
 
-    def problems(self, output: object, inputs: Tensor) -> list[str]:
+    def output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """``out`` and ``aux``, if there, are (N, C, H, W), floating point, finite."""
         if not isinstance(output, dict) or "out" not in output or set(output) - {"out", "aux"}:
             names = ", ".join(map(str, output)) if isinstance(output, dict) else type(output).__name__
             return [f"the output is {names}; expected a dict with out, and aux at most"]
-        shape = (len(inputs), self.outputs, *inputs.shape[-2:])
-        return [f"{name}: {problem}" for name in output for problem in output_problems(output[name], shape)]
+        shape = (len(inputs), self.num_outputs, *inputs.shape[-2:])
+        return [f"{name}: {problem}" for name in output for problem in tensor_problems(output[name], shape)]
 
-    def training_problems(self, output: object, inputs: Tensor) -> list[str]:
+    def training_output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """As in eval mode."""
-        return self.problems(output, inputs)
+        return self.output_problems(output, inputs)
 
-    def picture(self, image: Tensor, target: Tensor, output: dict[str, Tensor]) -> Image.Image:
+    def draw(self, image: Tensor, target: Tensor, output: dict[str, Tensor]) -> Image.Image:
         """Predicted classes as colours over the image, beside the expected ones, and a legend of the classes seen."""
         found = output["out"].float().argmax(0)
         counted = target != self.ignore_index

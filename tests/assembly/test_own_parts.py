@@ -127,7 +127,7 @@ def test_every_part_of_ones_own_is_used(repository, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     checks = {check["name"]: check for check in report["checks"]}
-    assert checks["small"]["seen"] == "it was asked" and checks["learns"]["status"] == "passed"
+    assert checks["small"]["seen"] == "it was asked" and checks["overfits_one_batch"]["status"] == "passed"
     assert report["assembled"]["data"] == "pictures at dusk" and report["assembled"]["architecture"] == "two_pools"
     assert (tmp_path / "out" / "pictures" / "0.png").exists()
 

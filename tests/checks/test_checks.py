@@ -9,10 +9,10 @@ from torch import nn
 
 from aistudio.assembly.model import assemble
 from aistudio.checks.backbone_input import arrival, arrival_warnings, histogram, received
-from aistudio.checks.check_mode import apply_economy, calibrate, resize_inside, undo_economy
+from aistudio.checks.check_mode import apply_check_mode, calibrate, resize_inside, undo_check_mode
 from aistudio.checks.contract import all_finite, describe
 from aistudio.checks.evaluation import furthest, spread
-from aistudio.checks.learning import Gradients, Learns, slow_because
+from aistudio.checks.learning import Gradients, OverfitsOneBatch, slow_because
 from aistudio.checks.outcome import some
 from aistudio.checks.rounding import rounding_noise
 from aistudio.config.compose import compose
@@ -106,11 +106,11 @@ def test_a_detector_works_at_the_size_of_the_checks():
 
 
 @pytest.mark.parametrize("architecture", ["fasterrcnn", "retinanet"])
-def test_the_economy_of_the_shipped_levels_is_not_a_dead_letter(architecture):
+def test_the_check_mode_of_the_shipped_levels_is_not_a_dead_letter(architecture):
     cfg = compose("task=object_detection", f"architecture={architecture}", "sanity=quick")
     model, known = assemble(cfg), 0
-    for path, value in cfg.sanity.economy.items():
-        apply_economy(model, {path: value})
+    for path, value in cfg.sanity.check_mode.items():
+        apply_check_mode(model, {path: value})
         *parents, last = path.split(".")
         owner = model
         for parent in parents:
@@ -177,10 +177,10 @@ class Attributes(nn.Linear):
         "weight.requires_grad",
     ],
 )
-def test_the_economy_reaches_nothing_but_plain_values_of_the_model_itself(path):
+def test_the_check_mode_reaches_nothing_but_plain_values_of_the_model_itself(path):
     before = {**vars(Attributes)}, {**vars(nn.Linear)}, {**vars(nn.Module)}, {**vars(copy)}, {**vars(nn.ReLU)}
     model, other = Attributes(), Attributes()
-    apply_economy(model, {path: 5})
+    apply_check_mode(model, {path: 5})
     assert ({**vars(Attributes)}, {**vars(nn.Linear)}, {**vars(nn.Module)}, {**vars(copy)}, {**vars(nn.ReLU)}) == before
     assert never.__defaults__ is None and not vars(never) and vars(Attributes.gain) == {}
     assert model(torch.ones(1, 2)).shape == other(torch.ones(1, 2)).shape and model.training and model.own == 1
@@ -189,10 +189,10 @@ def test_the_economy_reaches_nothing_but_plain_values_of_the_model_itself(path):
 
 def test_and_it_reaches_those():
     model = Attributes()
-    apply_economy(model, {"own": 0.5, "sampler.batch": 3, "sizes": {"x": 2}, "part.inplace": True})
+    apply_check_mode(model, {"own": 0.5, "sampler.batch": 3, "sizes": {"x": 2}, "part.inplace": True})
     assert (model.own, model.sampler.batch, model.sizes, model.part.inplace) == (0.5, 3, {"x": 2}, True)
     built = Attributes()
-    undo_economy(model, built, {"own": 0.5, "__class__.forward": 5, "part.inplace": True, "shared": 2})
+    undo_check_mode(model, built, {"own": 0.5, "__class__.forward": 5, "part.inplace": True, "shared": 2})
     assert model.own == 1 and model.part.inplace is False and Attributes.shared == 1
 
 
@@ -202,7 +202,7 @@ def test_one_image_is_skipped_with_its_reason():
 
 
 def test_learning_is_skipped_on_a_frozen_random_backbone():
-    assert outcomes(subject(frozen=True), "learns")["learns"].status == "skipped"
+    assert outcomes(subject(frozen=True), "overfits_one_batch")["overfits_one_batch"].status == "skipped"
 
 
 @pytest.mark.parametrize(("model", "task"), [(Classifier, None), (Segmenter, segmentation()), (detector, detection())])
@@ -223,8 +223,8 @@ def test_parameters_may_be_excused_from_gradients():
 
 
 def test_learning_is_measured_from_the_floor():
-    assert Learns("Why.", steps=60, ratio=0.5, floor=-1.0)(subject()).status == "passed"
-    assert Learns("Why.", steps=1, ratio=0.01)(subject()).status == "failed"
+    assert OverfitsOneBatch("Why.", steps=60, ratio=0.5, floor=-1.0)(subject()).status == "passed"
+    assert OverfitsOneBatch("Why.", steps=1, ratio=0.01)(subject()).status == "failed"
 
 
 def test_why_a_loss_did_not_fall():

@@ -59,7 +59,7 @@ def test_a_model_that_cannot_learn_fails_with_exit_code_1(tmp_path):
     assert done.returncode == 1, done.stdout + done.stderr
     assert "✗" in done.stdout and "\nFAILED  " in done.stdout and "cause" in done.stdout
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert "learns" in {check["name"] for check in report["checks"] if check["status"] == "failed"}
+    assert "overfits_one_batch" in {check["name"] for check in report["checks"] if check["status"] == "failed"}
 
 
 def test_a_sweep_runs_every_combination(tmp_path):
@@ -77,8 +77,8 @@ def test_a_sweep_runs_every_combination(tmp_path):
         (("backbone.weights=IMAGENET1K_V9", "backbone=resnet50"), "backbone.weights=IMAGENET1K_V9", "IMAGENET1K_V2"),
         (("runtime.device=cuda:99",), "runtime.device=cuda:99", "cpu"),
         (
-            ("sanity.checks.learns._target_=torch.nn.Gone",),
-            "sanity.checks.learns._target_ cannot be imported",
+            ("sanity.checks.overfits_one_batch._target_=torch.nn.Gone",),
+            "sanity.checks.overfits_one_batch._target_ cannot be imported",
             "the dotted path",
         ),
         (("+task.loss.label_smoothin=0.1",), "task.loss.label_smoothin is unknown", "label_smoothing (nearest)"),

@@ -70,7 +70,7 @@ PLACES = {
     "a source": "data: {call}",
     "a check": "sanity: {{checks: {{mine: {call}}}}}",
     "an optimiser": "architecture: {{learning: {{optimizer: {call}}}}}",
-    "a list": "sanity: {{checks: {{mine: {{_target_: aistudio.checks.Learns, why: [[{call}]]}}}}}}",
+    "a list": "sanity: {{checks: {{mine: {{_target_: aistudio.checks.OverfitsOneBatch, why: [[{call}]]}}}}}}",
     "rules": "task: {{rules: {{backbones: {{allow: [{call}], because: x}}}}}}",
     "an argument": "task: {{loss: {{_target_: torch.nn.CrossEntropyLoss, weight: {call}}}}}",
     "an interpolation": "runtime: {{seed: os.system}}\ntask: {{loss: {{_target_: '${{runtime.seed}}', _args_: [x]}}}}",
@@ -259,7 +259,7 @@ def test_secrets_of_the_environment_get_into_no_report(tmp_path, monkeypatch):
 
 def test_a_receipt_says_the_command_line_as_it_was_written(tmp_path):
     line = ["backbone=mobilenet_v3_small", "sanity=quick", "sanity.image_size=64", "task.image_size=64"]
-    line += ["sanity.checks.learns.why=${oc.env:SECRET}", "runtime.threads=1"]
+    line += ["sanity.checks.overfits_one_batch.why=${oc.env:SECRET}", "runtime.threads=1"]
     for flags, where in (((), "hydra.run.dir=out"), (("-m",), "hydra.sweep.dir=out")):
         command = [sys.executable, "-m", "aistudio", *flags, *line, where]
         done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "SECRET": "hunter2"}, capture_output=True)
@@ -268,7 +268,7 @@ def test_a_receipt_says_the_command_line_as_it_was_written(tmp_path):
     assert len(reports) == 2
     for report in reports:
         assert line[-2] in report["receipt"]["overrides"]
-        assert report["config"]["sanity"]["checks"]["learns"]["why"] == "${oc.env:SECRET}"
+        assert report["config"]["sanity"]["checks"]["overfits_one_batch"]["why"] == "${oc.env:SECRET}"
         assert "hunter2" not in json.dumps([report["config"], report["receipt"]])
 
 

@@ -54,8 +54,8 @@ UNREADABLE = {  # what is wrong: the text of the file, and the words of the reas
     "seconds before the start": (changed(seconds=-1), "seconds is -1"),
     "seconds huge": (changed(seconds=10**4000), "seconds is an integer beyond"),
     "seconds of 5,000 digits": (changed().replace('"seconds": 0.571', f'"seconds": {"9" * 5000}'), "not JSON"),
-    "checks a mapping": (changed(checks={"learns": "passed"}), "checks is keys and values, not a list"),
-    "checks of texts": (changed(checks=["learns"]), "checks is learns, not keys and values"),
+    "checks a mapping": (changed(checks={"overfits_one_batch": "passed"}), "checks is keys and values, not a list"),
+    "checks of texts": (changed(checks=["overfits_one_batch"]), "checks is overfits_one_batch, not keys and values"),
     "no checks": (changed(checks=None), "checks is null"),
     "a check without a name": (check(name=None), "name is null"),
     "a status of its own": (check(status="maybe"), "status is maybe"),
@@ -173,7 +173,7 @@ def test_only_a_report_that_can_be_read_and_shows_it_has_passed(tmp_path):
     lost = {"measurements": None, "seconds": "1", "checks": [], "versions": 5}
     for key, value in lost.items():
         assert not passed_before(left(tmp_path, key, changed(**{key: value})), config), key
-    failed = [{"name": "learns", "status": "failed"}]
+    failed = [{"name": "overfits_one_batch", "status": "failed"}]
     assert not passed_before(left(tmp_path, "failed", changed(checks=failed)), config)
 
 

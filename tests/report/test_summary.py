@@ -9,7 +9,7 @@ from aistudio.cli.main import main
 from aistudio.report import ranking, summary, tables
 from aistudio.report.files import without_verdict
 
-LEARNS = {"name": "learns", "status": "failed", "seen": "1 -> 1 " * 40 + "end"}
+LEARNS = {"name": "overfits_one_batch", "status": "failed", "seen": "1 -> 1 " * 40 + "end"}
 
 
 def config(backbone, task="classification", image_size=224):
@@ -51,7 +51,7 @@ def test_every_report_is_a_row_in_the_order_of_the_jobs(sweep):
     assert [row.backbone for row in rows] == ["resnet18", "resnet50", "resnet34", "fast_but_wrong", "broken|one", ""]
     assert [row.outcome for row in rows] == ["passed"] * 3 + ["failed", "broke", "unreadable"]
     assert rows[0].peak_memory == 2**29 and rows[0].forward_high == 0.011 and rows[0].multiply_adds is None
-    assert rows[3].reason.startswith("learns: 1 -> 1") and "no report of aistudio" in rows[5].reason
+    assert rows[3].reason.startswith("overfits_one_batch: 1 -> 1") and "no report of aistudio" in rows[5].reason
     assert tables.tally(rows) == "3 passed, 1 failed, 1 broke, 1 unreadable"
 
 

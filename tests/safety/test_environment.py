@@ -179,7 +179,7 @@ PLACES = {  # what an experiment says, and a word that the answer must hold wher
     "a launcher": "defaults: [{{override /hydra/launcher: '{0}'}}]",
     "a rule": "task: {{rules: {{backbones: {{allow: [x], because: '{0}'}}}}}}",
     "an alternative": "task: {{rules: {{backbones: {{allow: ['{0}'], because: x}}}}}}",
-    "a check's why": "sanity: {{checks: {{learns: {{why: '{0}'}}}}}}\nruntime: {{seed: x}}",
+    "a check's why": "sanity: {{checks: {{overfits_one_batch: {{why: '{0}'}}}}}}\nruntime: {{seed: x}}",
     "a run's folder": "hydra: {{run: {{dir: '{0}'}}}}",
     "a job's name": "hydra: {{job: {{name: '{0}'}}}}",
     "the help": "hydra: {{help: {{template: '{0}'}}}}\nruntime: {{seed: x}}",
@@ -267,7 +267,7 @@ def test_a_whole_run_leaves_no_secret(tmp_path, experiment):
     """By every way at once, in one process, in a sweep's own and in one that is isolated."""
     text = (
         f"backbone: {{weights: null}}\n"
-        f"sanity: {{level: 'x{ASKS}', checks: {{learns: {{why: '{ASKS}'}}, "
+        f"sanity: {{level: 'x{ASKS}', checks: {{overfits_one_batch: {{why: '{ASKS}'}}, "
         f"other: {{_target_: aistudio.checks.Gradients, why: 'a {ASKS} b'}}}}}}\n"
         f"task: {{loss: {{_target_: torch.nn.CrossEntropyLoss, reduction: '{ASKS}'}}}}"
     )

@@ -74,7 +74,7 @@ class Case:
 def case(request):
     torch.manual_seed(0)
     task, make = TASKS[request.param]
-    model, batch = make(task.outputs).train(), make_batch(task, Synthetic(), 2, SIZE, 0)
+    model, batch = make(task.num_outputs).train(), make_batch(task, Synthetic(), 2, SIZE, 0)
     said = []
     hook = model.register_forward_hook(lambda module, args, output: said.append(output))
     losses = task.loss(model, batch.inputs, batch.targets)
@@ -82,7 +82,7 @@ def case(request):
     sum(losses.values()).backward()
     with torch.no_grad():
         model.eval()
-        return Case(task, model, batch, losses, said[0], model(batch.inputs), task.raw(model, batch.inputs))
+        return Case(task, model, batch, losses, said[0], model(batch.inputs), task.raw_outputs(model, batch.inputs))
 
 
 def test_losses_are_named_scalars_that_reach_the_first_layer(case):
@@ -92,34 +92,36 @@ def test_losses_are_named_scalars_that_reach_the_first_layer(case):
 
 
 def test_outputs_keep_the_contract_in_both_modes(case):
-    assert case.task.problems(case.output, case.batch.inputs) == []
-    assert case.task.training_problems(case.training_output, case.batch.inputs) == []
+    assert case.task.output_problems(case.output, case.batch.inputs) == []
+    assert case.task.training_output_problems(case.training_output, case.batch.inputs) == []
 
 
 def test_raw_outputs_are_batch_first_and_repeat(case):
     assert all(value.shape[0] == 2 and value.isfinite().all() for value in case.raw.values())
     with torch.no_grad():
-        again = case.task.raw(case.model, case.batch.inputs)
+        again = case.task.raw_outputs(case.model, case.batch.inputs)
     assert all(torch.equal(value, again[name]) for name, value in case.raw.items())
 
 
 def test_pictures_are_readable_from_96_to_1024_pixels(case):
-    picture = case.task.picture(case.batch.scenes[0].image, case.batch.targets[0], pick(case.output, 0))
+    picture = case.task.draw(case.batch.scenes[0].image, case.batch.targets[0], pick(case.output, 0))
     assert isinstance(picture, Image.Image) and picture.mode == "RGB" and min(picture.size) >= 384
 
 
 def test_the_contract_notices_a_missing_image(case):
     if isinstance(case.output, list):
-        assert case.task.problems(case.output[:1], case.batch.inputs)
-        assert case.task.training_problems({}, case.batch.inputs)
-        assert case.task.training_problems({"loss": torch.zeros(2)}, case.batch.inputs)
+        assert case.task.output_problems(case.output[:1], case.batch.inputs)
+        assert case.task.training_output_problems({}, case.batch.inputs)
+        assert case.task.training_output_problems({"loss": torch.zeros(2)}, case.batch.inputs)
     else:
         short = pick(case.output, slice(1))
-        assert case.task.problems(short, case.batch.inputs) and case.task.training_problems(short, case.batch.inputs)
+        assert case.task.output_problems(short, case.batch.inputs) and case.task.training_output_problems(
+            short, case.batch.inputs
+        )
 
 
 def test_the_contract_notices_nan(case):
-    assert case.task.problems(spoiled(case.output), case.batch.inputs)
+    assert case.task.output_problems(spoiled(case.output), case.batch.inputs)
 
 
 def spoiled(output):
@@ -152,8 +154,8 @@ def test_batches_depend_on_the_seed_and_on_nothing_else(name):
 @pytest.mark.parametrize("name", TASKS)
 def test_targets_are_right_for_every_label_and_size(name):
     task = TASKS[name][0]
-    edge = [[0], [task.scene_classes - 1], [0, task.scene_classes - 1]]
-    for labels in (edge, [[]] * 3 if task.empty_targets else edge):
+    edge = [[0], [task.sample_labels - 1], [0, task.sample_labels - 1]]
+    for labels in (edge, [[]] * 3 if task.allows_empty else edge):
         for size in (64, 97):
             batch = make_batch(task, Synthetic(), 3, size, 0, labels)
             assert task.target_problems([scene.image for scene in batch.scenes], batch.targets) == []
@@ -164,12 +166,14 @@ def test_pictures_without_objects_train(name):
     torch.manual_seed(0)
     task, make = TASKS[name]
     batch = make_batch(task, Synthetic(), 2, SIZE, 0, [[], []])
-    assert all(loss.isfinite() for loss in task.loss(make(task.outputs).train(), batch.inputs, batch.targets).values())
+    assert all(
+        loss.isfinite() for loss in task.loss(make(task.num_outputs).train(), batch.inputs, batch.targets).values()
+    )
     empty = {"boxes": torch.zeros(0, 5 if name == "oriented" else 4), "labels": torch.zeros(0, dtype=torch.int64)}
     output = empty | {"scores": torch.zeros(0), "masks": torch.zeros(0, 1, SIZE, SIZE)}
     if name != "segmentation":
-        assert task.problems([output, output], batch.inputs) == []
-        task.picture(batch.scenes[0].image, batch.targets[0], output)
+        assert task.output_problems([output, output], batch.inputs) == []
+        task.draw(batch.scenes[0].image, batch.targets[0], output)
 
 
 def test_labels_run_through_the_classes():
@@ -208,7 +212,7 @@ def test_segmentation_weighs_the_auxiliary_loss():
     logits, mask = torch.randn(1, 3, 4, 4), torch.randint(3, (1, 4, 4))
     losses = task.loss(lambda x: {"out": logits, "aux": logits}, None, mask)
     assert torch.allclose(losses["aux"], losses["out"] * 0.25)
-    problems = task.problems({"aux": logits}, torch.zeros(1, 3, 4, 4))
+    problems = task.output_problems({"aux": logits}, torch.zeros(1, 3, 4, 4))
     assert problems == ["the output is aux; expected a dict with out, and aux at most"]
 
 
@@ -318,7 +322,7 @@ TURNED = BOX | {"boxes": torch.tensor([[5.0, 5, 4, 2, 30]])}
     ],
 )
 def test_broken_detections_are_named(name, change, problem):
-    found = TASKS[name][0].problems([BOX | change], [torch.zeros(3, 16, 16)])
+    found = TASKS[name][0].output_problems([BOX | change], [torch.zeros(3, 16, 16)])
     assert problem in found[0] if problem else found == []
 
 
