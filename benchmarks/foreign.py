@@ -68,7 +68,7 @@ def verdict(entry: str, more: list[str], size: int | None = None) -> tuple[str, 
                 return found, f"{said}; refused at 224 px ({problem.why[:60]})"
             return "refused", f"{problem.what}: {problem.why}"
     said = "; ".join(f"{check.name}: {check.seen} ({check.cause})" for check in report.failures)
-    learned = next((check.seen for check in report.checks if check.name == "learns"), "")
+    learned = next((check.seen for check in report.checks if check.name == "overfits_one_batch"), "")
     return report.verdict, said or f"{report.assembled['checked at']}; {learned}"
 
 

@@ -24,12 +24,12 @@ def test_a_key_that_all_jobs_share_is_said_once():
 
 def test_a_key_of_one_job_alone_and_what_it_did():
     rows = [replace(row, outcome="passed", reason="") for row in pages.rows(9)]
-    worse = replace(rows[3], outcome="failed", reason="learns: no")
+    worse = replace(rows[3], outcome="failed", reason="overfits_one_batch: no")
     new = [job(worse if row is rows[3] else row, **({"lr": "10"} if row is rows[3] else {"lr": "0.1"})) for row in rows]
     found = difference(new, [job(row, lr="0.1") for row in rows], "old")
     assert not found.keys and [one.outcome for one in found.changes] == [("passed", "failed")]
     assert [(key.name, key.old, key.new) for key in found.changes[0].keys] == [("lr", "0.1", "10")]
-    assert found.changes[0].reason == "learns: no"
+    assert found.changes[0].reason == "overfits_one_batch: no"
     assert any("lr: 0.1 -> 10" in line and "passed -> failed" in line for line in as_text(found))
 
 
