@@ -294,7 +294,7 @@ def test_half_precision_is_not_blamed_for_what_rounding_does_to_the_model():
 
 
 def test_the_losses_of_learning_are_kept_step_by_step():
-    outcome = Learns("Why.", steps=60, ratio=0.5)(subject())
+    outcome = OverfitsOneBatch("Why.", steps=60, ratio=0.5)(subject())
     assert outcome.seen.startswith(f"{outcome.losses[0]:.3g} -> {outcome.losses[-1]:.3g} ")
     assert len(outcome.losses) == int(outcome.seen.split(" in ")[1].split()[0]) + 1
 

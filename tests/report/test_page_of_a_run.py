@@ -22,7 +22,7 @@ from aistudio.report.reading import Unreadable
 from aistudio.report.records import CheckResult
 from aistudio.report.unfinished import Unfinished, so_far
 
-CHECK = CheckResult("learns", "Why.", "passed", "seen")
+CHECK = CheckResult("overfits_one_batch", "Why.", "passed", "seen")
 RUN = ["backbone=mobilenet_v3_small", "sanity=quick", "runtime=cpu", "task.image_size=64", "hydra.run.dir=out"]
 
 
@@ -30,12 +30,12 @@ def test_a_run_that_goes_on_has_its_report_and_its_page(tmp_path):
     (tmp_path / "report.json").write_text(without_verdict("unfinished", "", {}, {"origins": {"task": "a file"}}))
     run = Unfinished(tmp_path, {"task": {"name": "t"}}, so_far(tmp_path))
     run.facts({"backbone": "a net"})
-    run.start("learns")
+    run.start("overfits_one_batch")
     run.due = 0  # a second may pass between two pages
     run.check(CHECK)
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["verdict"] == "unfinished" and report["reason"].startswith("learns was the last that began")
-    assert report["assembled"] == {"backbone": "a net"} and report["checks"][0]["name"] == "learns"
+    assert report["assembled"] == {"backbone": "a net"} and report["checks"][0]["name"] == "overfits_one_batch"
     assert report["origins"] == {"task": "a file"}
     assert "unfinished" in (tmp_path / "report.html").read_text() and "a net" in (tmp_path / "report.html").read_text()
     assert so_far(tmp_path)["checks"] == report["checks"]
