@@ -1,0 +1,100 @@
+"""What a step computes and moves: multiply-adds and bytes of every operator, counted where torch dispatches.
+
+Convolutions and matrix products count, as in published figures; normalisation, activations and pooling do not. Bytes
+are those that an operator reads and writes if it goes through memory once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operator of a pass: ``multiply_adds``, ``bytes`` moved, and the precision in which it computes."""
+
+    name: str
+    multiply_adds: int
+    bytes: int
+    dtype: torch.dtype
+
+
+class Arithmetic(TorchDispatchMode):
+    """Lists the `Operation`s of what runs while it is entered; those that only name memory anew are left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: list[Operation] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        moved = _moved(args, kwargs, result) if not _only_names(function) else 0
+        count = multiply_adds(function, args, kwargs or {}, result)
+        if moved or count:
+            self.operations.append(Operation(str(function), count, moved, _dtype(args, result)))
+        return result
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of all of them."""
+        return sum(operation.multiply_adds for operation in self.operations)
+
+
+def multiply_adds(function: Any, args: Any, kwargs: Any, result: Any) -> int:
+    """Those of one operator. torch's own counter is wrong for the gradients of grouped convolutions, which are here."""
+    if function is aten.convolution_backward.default:
+        return _convolution_backward(*args)
+    count = flop_registry.get(getattr(function, "overloadpacket", None))
+    return count(*args, **kwargs, out_val=result) // 2 if count else 0
+
+
+def _convolution_backward(gradient: Tensor, x: Tensor, weight: Tensor, *rest: Any) -> int:
+    """Each of the two gradients costs what the forward pass does: every output value meets its receptive field."""
+    transposed, wanted = rest[4], rest[-1]
+    values = x if transposed else gradient
+    return (bool(wanted[0]) + bool(wanted[1])) * values.numel() * prod(weight.shape[1:])
+
+
+def _only_names(function: Any) -> bool:
+    schema = function._schema
+    aliased = [value.alias_info for value in schema.returns if value.alias_info is not None]
+    return bool(aliased) and not any(alias.is_write for alias in aliased) or function in EMPTY
+
+
+def _moved(args: Any, kwargs: Any, result: Any) -> int:
+    return sum(_size(value) for value in _tensors((args, kwargs))) + sum(_size(value) for value in _tensors(result))
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    return (value for value in tree_leaves(values) if isinstance(value, Tensor))
+
+
+def _size(value: Tensor) -> int:
+    """The bytes that a tensor spans in memory: expanded axes are there once."""
+    return value.element_size() * prod(size for size, stride in zip(value.shape, value.stride(), strict=True) if stride)
+
+
+def _dtype(args: Any, result: Any) -> torch.dtype:
+    floats = [value.dtype for value in _tensors((args, result)) if value.is_floating_point()]
+    return floats[0] if floats else torch.float32
+
+
+EMPTY = {
+    aten.empty.memory_format,
+    aten.empty_like.default,
+    aten.empty_strided.default,
+    aten.new_empty.default,
+    aten.new_empty_strided.default,
+    aten.detach.default,
+}

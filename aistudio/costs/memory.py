@@ -1,0 +1,193 @@
+"""The forecast: what a pass or a training step of a model needs of memory and arithmetic, told from shapes alone.
+
+A step is simulated on the meta device under a mode that counts the live bytes of tensors, so it costs the same at any
+batch and image size. What kernels take for themselves is not in it: the numbers are lower bounds of what a device uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from aistudio.costs.arithmetic import Arithmetic, Operation
+from aistudio.costs.autocast import Autocast, Backend
+from aistudio.costs.data_dependent import DataDependent, needs_data, pasting_whole_masks
+from aistudio.costs.live_bytes import BLOCKS, Kind, LiveBytes
+from aistudio.costs.meta import grown, on_meta, untouched
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is to be forecast, in the words of `aistudio.tasks.Task`.
+
+    ``one`` and ``two`` are (inputs, targets) for one image and for two, of which only the shapes are used; ``objects``
+    is how many a target has. ``optimizer`` makes one from parameters. ``backend`` decides what autocast casts and
+    whether the optimiser works on lists of tensors, as CUDA's do.
+    """
+
+    build: Callable[[], nn.Module]
+    loss: Callable[[nn.Module, Any, Any], Mapping[str, Tensor]]
+    optimizer: Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+    one: tuple[Any, Any]
+    two: tuple[Any, Any]
+    objects: int = 1
+    precision: torch.dtype = torch.float32
+    backend: Backend = "cuda"
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The most that is alive at once, in bytes: in all and ``by_kind``, in which ``phase``, at which ``place``.
+
+    ``least`` is the lower end where the number of regions depends on the images, else the same as ``bytes``.
+    """
+
+    bytes: int
+    least: int
+    by_kind: Mapping[Kind, int]
+    phase: str
+    place: str
+    operations: tuple[Operation, ...] = ()
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of the whole pass or step."""
+        return sum(operation.multiply_adds for operation in self.operations)
+
+
+class Forecaster:
+    """Forecasts of one workload at any number of images. Raises `CannotFollow` where the data decides what is run."""
+
+    def __init__(self, workload: Workload):
+        self.workload = workload
+        self.model = on_meta(workload.build)
+        self._depends_on_data = False
+        self._one_number = False  # both ends of the range are the same to a thousandth
+        self._without_gradient: frozenset[str] = frozenset()
+
+    def training(self, count: int, operations: bool = False) -> Peak:
+        """One step, forward, backward and optimiser, whose state is there already."""
+        return self._ranged(self._train, count, operations)
+
+    def inference(self, count: int, operations: bool = False) -> Peak:
+        """One forward pass in eval mode, without gradient."""
+        return self._ranged(self._infer, count, operations)
+
+    def _ranged(self, run: Callable[..., Peak], count: int, operations: bool) -> Peak:
+        with untouched(), pasting_whole_masks():
+            if not self._depends_on_data:
+                try:
+                    return run(count, operations, None)
+                except (NotImplementedError, RuntimeError) as error:
+                    if not needs_data(error):
+                        raise
+                    self._depends_on_data = True
+            share = foreground_share(self.model)
+            most = run(count, operations, DataDependent(share))
+            if not self.model.training or self._one_number:
+                return most
+            fewest = run(count, False, DataDependent(share, fewest=self.workload.objects))
+            self._one_number = abs(most.bytes - fewest.bytes) <= most.bytes / 1000
+            return most if self._one_number else replace(most, least=min(fewest.bytes, most.bytes))
+
+    def _train(self, count: int, operations: bool, below: DataDependent | None) -> Peak:
+        peak, missing = self._step(count, operations, below)
+        if missing != self._without_gradient:  # parameters that no gradient reaches have no state either
+            self._without_gradient = missing
+            peak, _ = self._step(count, operations, below)
+        return peak
+
+    def _step(self, count: int, operations: bool, below: DataDependent | None) -> tuple[Peak, frozenset[str]]:
+        model = self.model.train()
+        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        optimizer = self._optimizer(model, [p for name, p in trained.items() if name not in self._without_gradient])
+        inputs, targets = self._batch(count)
+        with self._counting(below, operations, [inputs, targets], optimizer) as (live, arithmetic):
+            optimizer.zero_grad(set_to_none=True)
+            live.phase = "forward"
+            with self._autocast():
+                total = sum(self.workload.loss(model, inputs, targets).values())
+            live.phase = "backward"
+            if isinstance(total, Tensor) and total.requires_grad:
+                total.backward()
+            live.phase = "optimizer"
+            optimizer.step()
+        missing = frozenset(name for name, p in trained.items() if p.grad is None)
+        model.zero_grad(set_to_none=True)
+        return _peak(live, arithmetic), missing
+
+    def _infer(self, count: int, operations: bool, below: DataDependent | None) -> Peak:
+        model = self.model.eval()
+        inputs, _ = self._batch(count)
+        with self._counting(below, operations, [inputs], None) as (live, arithmetic), torch.no_grad():
+            live.phase = "inference"
+            with self._autocast():
+                model(inputs)
+        return _peak(live, arithmetic)
+
+    def _batch(self, count: int) -> tuple[Any, Any]:
+        one, two = self.workload.one, self.workload.two
+        return grown(one[0], two[0], count), grown(one[1], two[1], count)
+
+    def _autocast(self) -> Any:
+        if self.workload.precision == torch.float32:
+            return ExitStack()
+        return Autocast(self.workload.precision, self.workload.backend)
+
+    def _optimizer(self, model: nn.Module, parameters: list[nn.Parameter]) -> torch.optim.Optimizer | None:
+        """The optimiser after its first step, when its state is there."""
+        optimizer = self.workload.optimizer(parameters)
+        for group in optimizer.param_groups:
+            if self.workload.backend == "cuda" and group.get("foreach", False) is None and not group.get("fused"):
+                group["foreach"] = True  # what torch chooses there
+        for parameter in parameters:
+            parameter.grad = torch.empty_like(parameter)
+        optimizer.step()
+        return optimizer
+
+    @contextmanager
+    def _counting(
+        self, below: DataDependent | None, operations: bool, batch: list[Any], optimizer: Any
+    ) -> Iterator[tuple[LiveBytes, Arithmetic | None]]:
+        model, arithmetic = self.model, Arithmetic() if operations else None
+        live = LiveBytes(model, block=BLOCKS[self.workload.backend])
+        live.hold([*model.parameters(), *model.buffers()], "weights")
+        live.hold(tree_leaves(batch), "input")
+        state = optimizer.state.values() if optimizer else ()
+        live.hold(tree_leaves([list(of_one.values()) for of_one in state]), "optimizer")
+        live.hold([p.grad for p in model.parameters()], "gradients")
+        hooks = [
+            p.register_post_accumulate_grad_hook(lambda p: live.rename([p.grad], "gradients"))
+            for p in (model.parameters() if optimizer else ())
+            if p.requires_grad
+        ]
+        with ExitStack() as stack:
+            for mode in (below, arithmetic, live):
+                if mode is not None:
+                    stack.enter_context(mode)
+            try:
+                yield live, arithmetic
+            finally:
+                for hook in hooks:
+                    hook.remove()
+
+
+def foreground_share(model: nn.Module) -> float:
+    """The share of sampled regions that may be foreground, 1 where no sampler draws any."""
+    shares = [
+        module.fg_bg_sampler.positive_fraction
+        for module in model.modules()
+        if hasattr(getattr(module, "fg_bg_sampler", None), "positive_fraction") and hasattr(module, "box_roi_pool")
+    ]
+    return max(shares, default=1.0)
+
+
+def _peak(live: LiveBytes, arithmetic: Arithmetic | None) -> Peak:
+    done = tuple(arithmetic.operations) if arithmetic else ()
+    return Peak(live.peak, live.peak, live.at_peak, live.peak_phase, live.place, done)
