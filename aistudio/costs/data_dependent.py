@@ -47,7 +47,7 @@ class DataDependent(TorchDispatchMode):
         except (NotImplementedError, RuntimeError) as error:
             if not needs_data(error):
                 raise
-            raise CannotFollow(f"{function} gives what only data can tell{_line()}") from error
+            raise CannotFollow(f"{function} cannot run on shapes alone{_line()}: {error}") from error
         self.facts.learn(function, args, kwargs, result)
         return result
 

@@ -136,7 +136,8 @@ def _counted(facts: Facts, args: Any, kwargs: Any, result: Tensor) -> Fact | Non
 
 
 def _place(facts: Facts, args: Any, kwargs: Any, result: Tensor) -> Fact:
-    return Fact(greatest=max(args[0].shape, default=1) - 1)
+    axis = args[1] if len(args) > 1 else kwargs.get("dim")
+    return Fact(greatest=(args[0].numel() if axis is None else args[0].shape[axis]) - 1)
 
 
 def _true(facts: Facts, args: Any, kwargs: Any, result: Tensor) -> Fact:
