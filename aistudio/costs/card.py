@@ -46,7 +46,8 @@ def floor(operations: Iterable[Operation], card: Card) -> float | None:
     """Seconds that the operators need at least, each by itself; None where the card's peaks are not known.
 
     A convolution or matrix product takes as long as its arithmetic at the published peak or its bytes at the published
-    bandwidth, whichever is longer. Everything else counts nothing: a compiler may fuse it into its neighbours.
+    bandwidth, whichever is longer; products of two batches, as in attention, by their arithmetic alone. Everything else
+    counts nothing: it can be fused into its neighbours, as attention can.
     """
     seconds = 0.0
     for operation in operations:
@@ -55,5 +56,6 @@ def floor(operations: Iterable[Operation], card: Card) -> float | None:
         peak = card.peak(operation.dtype)
         if peak is None or card.bandwidth is None:
             return None
-        seconds += max(operation.multiply_adds / peak, operation.bytes / card.bandwidth)
+        moved = 0 if "bmm" in operation.name else operation.bytes
+        seconds += max(operation.multiply_adds / peak, moved / card.bandwidth)
     return seconds

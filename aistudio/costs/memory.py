@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from aistudio.costs.arithmetic import Arithmetic, Operation
+from aistudio.costs.attention import FusedAttention
 from aistudio.costs.autocast import Autocast, Backend
 from aistudio.costs.data_dependent import DataDependent, needs_data, pasting_whole_masks
 from aistudio.costs.live_bytes import BLOCKS, Kind, LiveBytes
@@ -168,7 +169,7 @@ class Forecaster:
             if p.requires_grad
         ]
         with ExitStack() as stack:
-            for mode in (below, arithmetic, live):
+            for mode in (below, arithmetic, live, FusedAttention()):
                 if mode is not None:
                     stack.enter_context(mode)
             try:

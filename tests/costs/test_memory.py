@@ -55,6 +55,18 @@ class Layered(nn.Module):
         return self.last(self.norm(self.conv(x)).mean((2, 3)))
 
 
+class Attending(nn.Module):
+    """Attention between 1024 places, whose pairs alone would take 4 MiB an image."""
+
+    def __init__(self):
+        super().__init__()
+        self.mixed, self.last = nn.Linear(3, 3 * 16), nn.Linear(16, 10)
+
+    def forward(self, x):
+        query, key, value = self.mixed(x.flatten(2).transpose(1, 2))[:, None].chunk(3, -1)
+        return self.last(nn.functional.scaled_dot_product_attention(query, key, value)[:, 0].mean(1))
+
+
 def batch(count, size):
     return torch.rand(count, 3, size, size), torch.zeros(count, dtype=torch.int64)
 
@@ -71,6 +83,13 @@ def test_training_is_what_the_allocator_saw(build, size):
 def test_bfloat16_is_what_the_allocator_saw(build):
     workload = classification(build, 32, precision=torch.bfloat16)
     assert Forecaster(workload).training(8).bytes == pytest.approx(measured(workload, *batch(8, 32)).tensors, rel=2e-3)
+
+
+def test_attention_is_fused_as_on_devices():
+    workload = classification(Attending, 32)
+    forecast = Forecaster(workload).training(4).bytes
+    assert forecast == pytest.approx(measured(workload, *batch(4, 32)).tensors, rel=2e-3)
+    assert forecast < 4 * 1024 * 1024 * 4
 
 
 def test_the_sum_of_two_gradients_is_no_third_tensor(monkeypatch):
