@@ -6,7 +6,9 @@ forecast cannot know: they are left out of ``tensors`` and counted in ``all``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,12 +48,24 @@ def allocator_peak(run: Callable[[], Any], before: int) -> AllocatorPeak:
 
     The profiler does not see that blocks go which came before it: ``run`` must not free what was alive.
     """
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
+    with quietly(), profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
         run()
     events = list(_events(profiler.profiler.kineto_results.experimental_event_tree()))
     scratch = _scratch(events)
     tensors = (event.size for index, event in enumerate(events) if index not in scratch)
     return AllocatorPeak(_highest(before, tensors), _highest(before, (event.size for event in events)))
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Let the profiler's library not announce on the terminal that it starts and stops, unless that was asked for."""
+    asked = "KINETO_LOG_LEVEL" in os.environ
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    try:
+        yield
+    finally:
+        if not asked:
+            del os.environ["KINETO_LOG_LEVEL"]
 
 
 def _events(roots: Iterable[Any]) -> Iterator[Event]:

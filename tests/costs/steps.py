@@ -1,13 +1,15 @@
 """A real training step on the CPU, and what the allocator saw of it: what forecasts are compared with."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from aistudio.costs.allocator import AllocatorPeak, allocator_peak, bytes_of
+from aistudio.costs.allocator import AllocatorPeak
 from aistudio.costs.memory import Workload
+from aistudio.costs.real_step import real_peak
 
 
 def cross_entropy(model: nn.Module, inputs: Any, targets: Any) -> dict[str, torch.Tensor]:
@@ -29,17 +31,5 @@ def measured(workload: Workload, inputs: Any, targets: Any) -> AllocatorPeak:
     model = workload.build().train()
     optimizer = workload.optimizer([p for p in model.parameters() if p.requires_grad])
     half = workload.precision != torch.float32
-
-    def step() -> None:
-        with torch.autocast("cpu", workload.precision if half else torch.bfloat16, enabled=half):
-            total = sum(workload.loss(model, inputs, targets).values())
-        total.backward()
-        optimizer.step()
-
-    step()
-    optimizer.zero_grad(set_to_none=True)
-    state = [list(values.values()) for values in optimizer.state.values()]
-    held = [list(model.parameters()), list(model.buffers()), inputs, targets, state]
-    before = bytes_of(held)
-    del held
-    return allocator_peak(step, before)
+    autocast = partial(torch.autocast, "cpu", workload.precision if half else torch.bfloat16, enabled=half)
+    return real_peak(model, optimizer, workload.loss, (inputs, targets), autocast)

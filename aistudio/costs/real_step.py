@@ -1,0 +1,64 @@
+"""A real training step on the CPU and what the allocator saw of it: what a forecast is proved by, or replaced with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from aistudio.costs.allocator import AllocatorPeak, allocator_peak, bytes_of
+
+Loss = Callable[[nn.Module, Any, Any], Mapping[str, Tensor]]
+SLACK = 1.5  # times what two small steps promise of a large one: the need is no straight line
+
+
+def real_peak(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: Loss,
+    batch: tuple[Any, Any],
+    autocast: Callable[[], AbstractContextManager],
+) -> AllocatorPeak:
+    """The peak of a training step on the CPU; takes one step before where the optimiser has no state yet."""
+    inputs, targets = batch
+
+    def step() -> None:
+        with autocast():
+            total = sum(loss(model, inputs, targets).values())
+        total.backward()
+        optimizer.step()
+
+    model.train()
+    if not optimizer.state:
+        step()
+    optimizer.zero_grad(set_to_none=True)
+    peak = allocator_peak(step, _held(model, optimizer, batch))
+    optimizer.zero_grad(set_to_none=True)
+    return peak
+
+
+def step_if_there_is_room(step: Callable[[int], AllocatorPeak], count: int, least: int = 1) -> AllocatorPeak | None:
+    """The peak of ``step(count)``; None if two small steps say that this machine's memory would not do."""
+    small, larger = step(least), step(least + 1)
+    slope = larger.all - small.all
+    if small.all + SLACK * slope * (count - least) > available():
+        return None
+    return step(count)
+
+
+def available() -> int:
+    """The bytes of memory that this machine can give without paging; 0 where nobody says."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), 0)
+
+
+def _held(model: nn.Module, optimizer: torch.optim.Optimizer, batch: tuple[Any, Any]) -> int:
+    state = [list(values.values()) for values in optimizer.state.values()]
+    return bytes_of([list(model.parameters()), list(model.buffers()), state, batch])
