@@ -6,7 +6,6 @@ are those that an operator reads and writes if it goes through memory once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -31,7 +30,7 @@ class Operation:
 
 
 class Arithmetic(TorchDispatchMode):
-    """Lists the `Operation`s of what runs while it is entered; those that only name memory anew are left out."""
+    """Lists the `Operation`s of what runs while it is entered; operators without multiply-adds are left out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,10 +38,10 @@ class Arithmetic(TorchDispatchMode):
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
-        moved = _moved(args, kwargs, result) if not _only_names(function) else 0
         count = multiply_adds(function, args, kwargs or {}, result)
-        if moved or count:
-            self.operations.append(Operation(str(function), count, moved, _dtype(args, result)))
+        if count:
+            moved = sum(_size(value) for value in tree_leaves((args, kwargs, result)) if isinstance(value, Tensor))
+            self.operations.append(Operation(str(function), count, moved, _dtype(result)))
         return result
 
     @property
@@ -66,35 +65,10 @@ def _convolution_backward(gradient: Tensor, x: Tensor, weight: Tensor, *rest: An
     return (bool(wanted[0]) + bool(wanted[1])) * values.numel() * prod(weight.shape[1:])
 
 
-def _only_names(function: Any) -> bool:
-    schema = function._schema
-    aliased = [value.alias_info for value in schema.returns if value.alias_info is not None]
-    return bool(aliased) and not any(alias.is_write for alias in aliased) or function in EMPTY
-
-
-def _moved(args: Any, kwargs: Any, result: Any) -> int:
-    return sum(_size(value) for value in _tensors((args, kwargs))) + sum(_size(value) for value in _tensors(result))
-
-
-def _tensors(values: Any) -> Iterator[Tensor]:
-    return (value for value in tree_leaves(values) if isinstance(value, Tensor))
-
-
 def _size(value: Tensor) -> int:
     """The bytes that a tensor spans in memory: expanded axes are there once."""
     return value.element_size() * prod(size for size, stride in zip(value.shape, value.stride(), strict=True) if stride)
 
 
-def _dtype(args: Any, result: Any) -> torch.dtype:
-    floats = [value.dtype for value in _tensors((args, result)) if value.is_floating_point()]
-    return floats[0] if floats else torch.float32
-
-
-EMPTY = {
-    aten.empty.memory_format,
-    aten.empty_like.default,
-    aten.empty_strided.default,
-    aten.new_empty.default,
-    aten.new_empty_strided.default,
-    aten.detach.default,
-}
+def _dtype(result: Any) -> torch.dtype:
+    return next(value.dtype for value in tree_leaves(result) if isinstance(value, Tensor))

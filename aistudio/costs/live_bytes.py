@@ -16,6 +16,8 @@ from torch import Tensor, UntypedStorage, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from aistudio.costs.shortcuts import WORK_OUT, shortcut
+
 Kind = Literal["weights", "gradients", "optimizer", "activations", "input"]
 KINDS: tuple[Kind, ...] = ("weights", "gradients", "optimizer", "activations", "input")
 BLOCKS = {"cuda": 512, "cpu": 1}  # bytes: CUDA's allocator rounds every tensor up to whole ones
@@ -58,7 +60,9 @@ class LiveBytes(TorchDispatchMode):
         self._modules.forget()
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = function(*args, **(kwargs or {}))
+        result = shortcut(function, args, kwargs)
+        if result is WORK_OUT:
+            result = function(*args, **(kwargs or {}))
         kind: Kind = "optimizer" if self.phase == "optimizer" else "activations"
         added = self.hold(tree_leaves(result), kind)
         if added and not self._sums_gradients(function, args):

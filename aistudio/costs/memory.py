@@ -149,7 +149,8 @@ class Forecaster:
                 group["foreach"] = True  # what torch chooses there
         for parameter in parameters:
             parameter.grad = torch.empty_like(parameter)
-        optimizer.step()
+        with LiveBytes():  # for its shortcuts
+            optimizer.step()
         return optimizer
 
     @contextmanager
