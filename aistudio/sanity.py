@@ -24,6 +24,7 @@ from aistudio.checks.subject import Subject
 from aistudio.config.compose import settle
 from aistudio.config.shipped import changed_rules
 from aistudio.errors import Problem, refuse
+from aistudio.forecast import described, forecast
 from aistudio.report.records import CheckResult, Measurement, SanityReport
 
 TIME_TO_VERDICT = "wall time from the call of sanity_run to the last measurement; importing torch left out"
@@ -55,6 +56,8 @@ def sanity_run(
     watch = Watch(on_result, on_start)
     settled = settle(cfg)
     cfg = as_config(settled.values)  # from here on nothing is left to interpret
+    if cfg.sanity.level == "forecast":
+        return forecast_run(cfg, settled.written, watch, started, on_facts)
     with runtime_settings(cfg):
         subject, checks = prepare(cfg, watch)
         if subject is None:
@@ -70,6 +73,23 @@ def sanity_run(
         measurements = measure(cfg, subject, watch)
         report = _report(cfg, settled.written, facts, watch, measurements, started, (*warnings, *watch.warnings))
         return replace(report, arrival=arrival)
+
+
+def forecast_run(
+    cfg: DictConfig,
+    written: Mapping,
+    watch: Watch,
+    started: float,
+    on_facts: Callable[[Mapping[str, str]], None] | None,
+) -> SanityReport:
+    """What ``sanity=forecast`` does instead: no model with numbers, no device."""
+    refuse(torch_problems(cfg))
+    facts = described(cfg)
+    if on_facts:
+        on_facts(facts)
+    with runtime_settings(cfg):
+        measurements = forecast(cfg, watch)
+    return _report(cfg, written, facts, watch, measurements, started, (*changed_rules(written), *watch.warnings))
 
 
 def prepare(cfg: DictConfig, watch: Watch) -> tuple[Subject | None, dict[str, Check]]:
@@ -129,7 +149,9 @@ def _report(
         assembled=facts,
         checks=tuple(watch.results),
         measurements=(*measurements, taken),
-        versions=versions(resolve_device(str(cfg.runtime.device))),
+        versions=versions(
+            torch.device("cpu") if cfg.sanity.level == "forecast" else resolve_device(str(cfg.runtime.device))
+        ),
         seconds=seconds,
         warnings=warnings,
         weights=weight_files(cfg),

@@ -103,7 +103,9 @@ def compare_all(kind: str, size: int) -> None:
         print(f"\nmedian {100 * statistics.median(off):.4f} %, worst {100 * max(off):.3f} % of {len(off)}")
     if inside:
         print(f"{sum(inside)} of {len(inside)} inside their range")
-    print(f"seconds a forecast: median {statistics.median(f[2] for f in found):.2f}, worst {max(f[2] for f in found):.2f}")
+    print(
+        f"seconds a forecast: median {statistics.median(f[2] for f in found):.2f}, worst {max(f[2] for f in found):.2f}"
+    )
 
 
 def published() -> None:

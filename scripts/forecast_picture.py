@@ -38,10 +38,14 @@ def main() -> None:
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("images a step")
     axes.set_ylabel("GiB of tensors at the peak")
-    axes.set_title("Memory of a training step, 224 px, Adam: float32 (solid), bfloat16 (dashed)", loc="left", fontsize=11)
+    axes.set_title(
+        "Memory of a training step, 224 px, Adam: float32 (solid), bfloat16 (dashed)", loc="left", fontsize=11
+    )
     axes.legend(fontsize=8, frameon=False, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.supxlabel("a lower bound, told from shapes; dotted: what a card has after the margin", fontsize=8, color=GREY)
+    figure.supxlabel(
+        "a lower bound, told from shapes; dotted: what a card has after the margin", fontsize=8, color=GREY
+    )
     Path(__file__).parent.parent.joinpath("docs", "forecast.png").write_bytes(as_png(figure))
 
 

@@ -28,9 +28,10 @@ ROOMS = {  # room: what it may import; a dotted name stands for that file alone
     "checks": GROUND | {"tasks", "data", "models", "weights", "report.records"},
     "costs": GROUND | {"checks", "tasks", "data", "models", "report.records"},
     "assembly": GROUND | {"checks", "tasks", "data", "models", "config", "weights", "report.records"},
-    "sanity": GROUND | {"assembly", "costs", "checks", "config", "report.records"},
+    "forecast": GROUND | {"assembly", "costs", "checks", "tasks", "config", "report.records"},
+    "sanity": GROUND | {"forecast", "assembly", "costs", "checks", "config", "report.records"},
 }
-BACK_WING = {"oriented", "models", "data", "tasks", "checks", "costs", "assembly", "sanity"}
+BACK_WING = {"oriented", "models", "data", "tasks", "checks", "costs", "assembly", "forecast", "sanity"}
 ENTERS = {  # imports upwards, inside functions alone, once everything was judged
     "__init__.py": {"assembly", "config", "sanity"},
     "jobs/job.py": {"sanity", "jobs"},

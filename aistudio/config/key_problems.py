@@ -8,8 +8,8 @@ from typing import Any
 
 from hydra.errors import HydraException
 
-from aistudio.config import rules
-from aistudio.config.groups import GROUPS, Tree, merged, options, tree
+from aistudio.config import cards, rules
+from aistudio.config.groups import GROUPS, OPTIONAL, Tree, merged, options, tree
 from aistudio.config.overrides import COMMAND_LINE, key_of
 from aistudio.config.values import lookup, show, suggest
 from aistudio.errors import Problem
@@ -95,8 +95,9 @@ def unknown_keys(
 ) -> Iterator[Problem]:
     """Keys of a composed configuration that nobody reads: misspelt in a user's YAML, or added on the command line."""
     known = merged(tree("", "config"), {group: {"rules": rules.KEYS} for group in ("task", "architecture")})
+    known = merged(known, {"gpu": dict.fromkeys(named_cards(config), cards.KEYS)})
     for group, option in chosen.items():
-        if group != "experiment":
+        if group not in OPTIONAL:
             known = merged(
                 known, tree(group, option) if option in options(group) else made_alike(group, config.get(group))
             )
@@ -109,6 +110,12 @@ def unknown_keys(
             origin(path, chosen, folders, overrides),
             siblings(above, node, ".".join(path)),
         )
+
+
+def named_cards(config: Tree) -> list[str]:
+    """The names under which cards stand: any that a file has given."""
+    section = config.get("gpu")
+    return [name for name, card in section.items() if isinstance(card, Mapping)] if isinstance(section, Mapping) else []
 
 
 def made_alike(group: str, own: Any) -> Tree:

@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
-from aistudio.config.groups import GROUPS, Tree, available, options
+from aistudio.config.groups import GROUPS, OPTIONAL, Tree, available, options
 from aistudio.config.hydra import HYDRA_ERRORS, hydra_composed, without_hydra
 from aistudio.config.key_problems import NOT_READ, suggest_option, unknown_key
 from aistudio.config.overrides import COMMAND_LINE, Uncomposable, key_of, quoted
@@ -33,7 +33,7 @@ def several_files(choices: Mapping[str, Any], overrides: Sequence[str]) -> Itera
     """Groups for which Hydra merged a list of files into one (``backbone=[a,b]``) and so made no choice."""
     for group in GROUPS:
         given = next((override for override in overrides if key_of(override) == group), group)
-        if group not in choices and not given.startswith("~"):
+        if group not in choices and group != "gpu" and not given.startswith("~"):
             instead = f"one of them, or python -m aistudio -m {given.replace('[', '').replace(']', '')}"
             yield Problem(f"{given} names several files", "one run takes one", COMMAND_LINE, instead)
 
@@ -115,9 +115,11 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
     if group == "hydra/launcher":
         problem = absent_launcher(show(parsed.value()), folders)
         return problem, None if problem else override
-    if group not in GROUPS or parsed.is_delete() or (parsed.value() is None and group == "experiment"):
+    if group not in GROUPS or parsed.is_delete() or (parsed.value() is None and group in OPTIONAL):
         return None, override
     there, name = available(group, folders), show(parsed.value())
+    if group == "gpu" and isinstance(parsed.value(), list):
+        return absent_cards(override, parsed.value(), there)
     said = override.partition("=")[2]
     if said in there and said != name:  # a file whose name Hydra reads as a list, a mapping, a quotation
         instead = f"{group}={quoted(said)}"
@@ -133,6 +135,16 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
         suggest_option(group, name, there),
     )
     return problem, f"{group}={quoted(near[0])}" if near else None
+
+
+def absent_cards(override: str, names: Sequence[Any], there: Sequence[str]) -> tuple[Problem | None, str | None]:
+    """What is wrong with a list of cards: the first that no file is there for; and the override without such."""
+    absent = [name for name in map(show, names) if name not in there]
+    if not absent:
+        return None, override
+    kept = ",".join(name for name in map(show, names) if name in there)
+    what, why = f"gpu={absent[0]} does not exist", "no file of that name is in the group"
+    return Problem(what, why, "conf/gpu/", suggest(absent[0], there)), f"gpu=[{kept}]" if kept else None
 
 
 def absent_launcher(name: str, folders: Sequence[Path]) -> Problem | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aistudio.config import trust
+from aistudio.config.cards import card_problems
 from aistudio.config.groups import options, tree
 from aistudio.config.values import MISSING, Config, is_a, limit_problems, lookup, show
 from aistudio.errors import Problem
@@ -38,6 +39,7 @@ def judge(config: Config, files: Mapping[str, str] | None = None) -> list[Proble
         *unfit,
         *size_problems(config, names),
         *limit_problems(config),
+        *card_problems(config),
         *folder_problems(config),
     ]
 

@@ -69,7 +69,7 @@ class Forecaster:
         self.workload = workload
         self.model = on_meta(workload.build)
         self._depends_on_data = False
-        self._one_number = False  # both ends of the range are the same to a thousandth
+        self._ranges: bool | None = None  # whether the number of regions matters; not known before it was tried
         self._without_gradient: frozenset[str] = frozenset()
 
     def training(self, count: int, operations: bool = False) -> Peak:
@@ -89,13 +89,21 @@ class Forecaster:
                     if not needs_data(error):
                         raise
                     self._depends_on_data = True
-            share = foreground_share(self.model)
-            most = run(count, operations, DataDependent(share))
-            if not self.model.training or self._one_number:
+            most = run(count, operations, self._with(None))
+            if not self.model.training or not self._range_matters():
                 return most
-            fewest = run(count, False, DataDependent(share, fewest=self.workload.objects))
-            self._one_number = abs(most.bytes - fewest.bytes) <= most.bytes / 1000
-            return most if self._one_number else replace(most, least=min(fewest.bytes, most.bytes))
+            return replace(most, least=min(run(count, False, self._with(self.workload.objects)).bytes, most.bytes))
+
+    def _with(self, fewest: int | None) -> DataDependent:
+        return DataDependent(foreground_share(self.model), fewest)
+
+    def _range_matters(self) -> bool:
+        """Whether few regions need less than many by more than a thousandth of what grows with the batch."""
+        if self._ranges is None:
+            most, fewest = (self._train(2, False, self._with(end)) for end in (None, self.workload.objects))
+            growing = most.by_kind["activations"] + most.by_kind["input"]
+            self._ranges = most.bytes - fewest.bytes > max(growing, most.bytes / 10) / 1000
+        return self._ranges
 
     def _train(self, count: int, operations: bool, below: DataDependent | None) -> Peak:
         peak, missing = self._step(count, operations, below)
