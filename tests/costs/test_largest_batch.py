@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torchvision
-from steps import classification
+from real_steps import classification
 
 from aistudio.costs.largest_batch import largest_batch
 from aistudio.costs.memory import Forecaster
