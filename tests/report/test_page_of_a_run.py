@@ -34,7 +34,9 @@ def test_a_run_that_goes_on_has_its_report_and_its_page(tmp_path):
     run.due = 0  # a second may pass between two pages
     run.check(CHECK)
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["verdict"] == "unfinished" and report["reason"].startswith("learns was the last that began")
+    assert report["verdict"] == "unfinished" and report["reason"].startswith(
+        "overfits_one_batch was the last that began"
+    )
     assert report["assembled"] == {"backbone": "a net"} and report["checks"][0]["name"] == "overfits_one_batch"
     assert report["origins"] == {"task": "a file"}
     assert "unfinished" in (tmp_path / "report.html").read_text() and "a net" in (tmp_path / "report.html").read_text()
