@@ -60,7 +60,7 @@ def workload(cfg: DictConfig, backend: Backend = "cuda") -> Work:
         optimizer=build_optimizer(cfg),
         one=batch(1),
         two=batch(2),
-        objects=task.objects,
+        objects=task.max_objects,
         precision=PRECISIONS[cfg.runtime.precision],
         backend=backend,
     )
