@@ -17,6 +17,7 @@ from aistudio.assembly.instantiate import as_config, build
 from aistudio.assembly.prepare import make_subject
 from aistudio.assembly.problems import torch_problems
 from aistudio.assembly.weights import weight_files
+from aistudio.assembly.weights_in_words import as_entry, weight_warnings
 from aistudio.checks.outcome import Check, Outcome
 from aistudio.checks.predictions import save_pictures
 from aistudio.checks.runner import OnResult, OnStart, Watch, finding, is_out_of_memory
@@ -63,7 +64,9 @@ def sanity_run(
         if subject is None:
             return _report(cfg, settled.written, {}, watch, [], started, ())
         facts, warnings, arrival = describe(cfg, subject)
-        warnings = [*changed_rules(settled.written), *warnings]
+        ledgers = tuple(as_entry(one) for one in subject.loaded)
+        about_weights = weight_warnings(subject.loaded, ledgers, int(cfg.task.image_size))
+        warnings = [*changed_rules(settled.written), *warnings, *about_weights]
         if on_facts:
             on_facts(facts)
         for name, check in checks.items():
@@ -72,7 +75,8 @@ def sanity_run(
             watch.quietly("pictures", partial(save_pictures, subject, Path(pictures)))
         measurements = measure(cfg, subject, watch)
         report = _report(cfg, settled.written, facts, watch, measurements, started, (*warnings, *watch.warnings))
-        return replace(report, arrival=arrival)
+        hashes = {one["file"]: one["sha256"] for one in ledgers}
+        return replace(report, weights={**report.weights, **hashes}, ledgers=ledgers, arrival=arrival)
 
 
 def forecast_run(

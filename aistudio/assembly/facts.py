@@ -6,10 +6,13 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from aistudio.assembly.weights_in_words import in_a_line
 from aistudio.checks.backbone_input import arrival, arrival_warnings, histogram, received
 from aistudio.checks.runner import finding
 from aistudio.checks.subject import Subject
 from aistudio.errors import Refusal
+from aistudio.models.anatomy import named_backbone
+from aistudio.models.freeze_patterns import parts
 
 
 def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[str], dict[str, Any]]:
@@ -25,10 +28,13 @@ def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[st
         raise
     except Exception as error:  # a model that cannot run is reported by its checks
         arriving = f"unknown: {finding(error).seen}"
-    weights = cfg.backbone.weights or ("the whole model's" if subject.pretrained else "random")
+    whole = any(not one.setting.startswith("backbone.") for one in subject.loaded)
+    weights = (None if whole else cfg.backbone.weights) or ("the whole model's" if subject.pretrained else "random")
     facts = {
         "backbone": f"{cfg.backbone.name}, weights: {weights}{', frozen' * subject.frozen}",
         "architecture": cfg.architecture.name,
+        **{one.setting: in_a_line(one) for one in subject.loaded},
+        **trainable(subject),
         "task": f"{cfg.task.name}, {subject.task.num_outputs} output{'s' * (subject.task.num_outputs != 1)}",
         "data": subject.source.description,
         "backbone receives": arriving,
@@ -37,3 +43,12 @@ def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[st
         "device": f"{subject.device}, {cfg.runtime.precision}{', channels last' * subject.channels_last}",
     }
     return facts, [*subject.source.warnings, *warnings], counts
+
+
+def trainable(subject: Subject) -> dict[str, str]:
+    """How many parameters of each part train, where any does not."""
+    counts = parts(subject.built, named_backbone(subject.built)[0])
+    if not any(still for _, still in counts.values()) and not subject.held:
+        return {}
+    words = [f"{part} {trains} of {trains + still} parameters" for part, (trains, still) in counts.items()]
+    return {"trainable": ", ".join(words)}

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from aistudio.assembly.instantiate import as_config, build, one_with
 from aistudio.assembly.parts import build_task
+from aistudio.assembly.pretrained import filled_backbone, load_chosen, without_weights
 from aistudio.assembly.problems import torch_problems, width_problems
 from aistudio.config.part import model_settings
+from aistudio.config.weights import choices
 from aistudio.errors import refuse
-from aistudio.models.anatomy import named_backbone
-from aistudio.models.freeze import freeze
+from aistudio.models.backbone import BackboneWrapper
+from aistudio.models.freeze import still_norms
+from aistudio.models.freeze_patterns import freeze_names, names_to_freeze
+from aistudio.models.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A model, what was loaded into it, and the names of the tensors that the configuration froze."""
+
+    model: nn.Module
+    loaded: tuple[Ledger, ...]
+    frozen: tuple[str, ...]
 
 
 def assemble(cfg: DictConfig, seed: int | None = None) -> nn.Module:
@@ -25,8 +41,7 @@ def assemble(cfg: DictConfig, seed: int | None = None) -> nn.Module:
     ``task`` are read and judged, and nothing else. Random weights are drawn from torch's random numbers, as those of
     any module, so that the caller's seed decides them; with ``seed`` they come of it alone.
 
-    Raises `Refusal` for what the rules refuse, and for weights that do not exist, cannot be had, or were trained for
-    another number of classes.
+    Raises `Refusal` for what the rules refuse, and for weights that do not exist, cannot be had, or do not fit.
     """
     cfg = as_config(model_settings(cfg))  # whoever composed it, what is judged here is what is built
     refuse(torch_problems(cfg))
@@ -35,14 +50,36 @@ def assemble(cfg: DictConfig, seed: int | None = None) -> nn.Module:
 
 def build_model(cfg: DictConfig, seed: int | None) -> nn.Module:
     """The model of a configuration that is judged."""
+    return built(cfg, seed).model
+
+
+def built(cfg: DictConfig, seed: int | None, pretrained: bool = True) -> Assembled:
+    """The same, with what became of the weights; without ``pretrained`` the model starts from random numbers."""
+    plain = OmegaConf.to_container(cfg)
     outputs = build_task(cfg).num_outputs
+    make = partial(_made, without_weights(plain["architecture"]["model"], choices(plain)))
     with _seeded(seed):
-        model = build(cfg.architecture.model, "architecture.model", num_classes=outputs)
+        model = make(outputs)
     one_with(model, "architecture.model", "named_parameters", "forward")
     refuse(width_problems(cfg, model))
-    if cfg.backbone.frozen:
-        freeze(named_backbone(model)[1])
-    return model
+    loaded = load_chosen(plain, model, make, outputs) if pretrained else []
+    return Assembled(model, tuple(loaded), tuple(frozen_in(model, plain["backbone"])))
+
+
+def _made(node: Any, outputs: int) -> nn.Module:
+    return build(node, "architecture.model", num_classes=outputs)
+
+
+def frozen_in(model: nn.Module, backbone: Mapping[str, Any]) -> list[str]:
+    """Freeze what ``backbone.frozen`` says, in place; the names of the tensors that stay as they are."""
+    prefix, _ = filled_backbone(model)
+    wrapper = getattr(model, "backbone", None)
+    taps = wrapper.taps if isinstance(wrapper, BackboneWrapper) else backbone.get("taps") or {}
+    names = names_to_freeze(model, backbone.get("frozen", False), prefix, taps)
+    for path in freeze_names(model, names):
+        parent, _, last = path.rpartition(".")
+        setattr(model.get_submodule(parent), last, still_norms(model.get_submodule(path)))
+    return names
 
 
 @contextmanager

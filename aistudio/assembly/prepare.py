@@ -6,17 +6,20 @@ from functools import partial
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from aistudio.assembly.device import PRECISIONS, resolve_device
-from aistudio.assembly.model import build_model
+from aistudio.assembly.model import build_model, built
 from aistudio.assembly.parts import build_optimizer, build_source, build_task
 from aistudio.checks.subject import Subject
+from aistudio.config.weights import asked
 
 
 def make_subject(cfg: DictConfig) -> Subject:
     """Everything that checks need, built from a configuration, with the model on its device."""
     device = resolve_device(str(cfg.runtime.device))
-    model = build_model(cfg, int(cfg.runtime.seed)).to(device)
+    made = built(cfg, int(cfg.runtime.seed))
+    model = made.model.to(device)
     if cfg.runtime.channels_last:
         model = model.to(memory_format=torch.channels_last)
     size = min(int(cfg.task.image_size), int(cfg.sanity.image_size))
@@ -33,17 +36,23 @@ def make_subject(cfg: DictConfig) -> Subject:
         precision=PRECISIONS[cfg.runtime.precision],
         channels_last=bool(cfg.runtime.channels_last),
         compiled=bool(cfg.runtime.compile),
-        frozen=bool(cfg.backbone.frozen),
+        frozen=cfg.backbone.frozen is True or cfg.backbone.frozen == "backbone",
+        held=made.frozen,
         pretrained=is_pretrained(cfg),
+        loaded=made.loaded,
+        rebuild_random=partial(_from_random_numbers, cfg),
         why_not_one=why_not_one(cfg, size),
         check_mode=OmegaConf.to_container(cfg.sanity.check_mode, resolve=True),
     )
 
 
+def _from_random_numbers(cfg: DictConfig, seed: int) -> nn.Module:
+    return built(cfg, seed, pretrained=False).model
+
+
 def is_pretrained(cfg: DictConfig) -> bool:
     """Whether the backbone starts from trained weights, its own or the whole model's."""
-    model = cfg.architecture.model
-    return cfg.backbone.weights is not None or ("weights" in model and model.weights is not None)
+    return bool(asked(OmegaConf.to_container(cfg)))
 
 
 def why_not_one(cfg: DictConfig, size: int) -> str:

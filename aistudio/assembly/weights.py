@@ -1,4 +1,4 @@
-"""The pretrained weights that a configuration names: whether they exist and fit, and which files they are."""
+"""Weights that a configuration names and only torchvision knows: whether they exist and fit."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from typing import Any
 
 import torch
 import torchvision
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from aistudio.config.weights import choices
 from aistudio.errors import Problem
 from aistudio.files import file_digest
 
 
 def weight_problems(cfg: DictConfig, outputs: int) -> list[Problem]:
-    """What is wrong with the names of pretrained weights, known without downloading any."""
-    full = cfg.architecture.model
-    problems = _name_problems(cfg.backbone.model, cfg.backbone.weights, "backbone.weights")
-    if "weights" in full and full.weights is not None:
+    """What is wrong with names that torchvision alone knows, for they are in no list of ``conf/``; without a download.
+
+    Their models are left to torchvision's own builders, which load them for as many classes as they have.
+    """
+    full, plain = cfg.architecture.model, OmegaConf.to_container(cfg)
+    problems = [] if choices(plain) else _name_problems(cfg.backbone.model, cfg.backbone.weights, "backbone.weights")
+    if "weights" in full and full.weights is not None and not choices(plain):
         problems += _name_problems(full, full.weights, "architecture.model.weights")
         problems += [] if problems else _class_problems(full, outputs)
     return problems
@@ -68,14 +72,16 @@ def _class_problems(node: DictConfig, outputs: int) -> list[Problem]:
 
 
 def weight_files(cfg: DictConfig) -> dict[str, str]:
-    """SHA-256 of the files of torchvision's weights that the configuration names, by their names in torch's cache."""
+    """SHA-256 of the files that torchvision's own builders have loaded, by their names in torch's cache."""
+    if choices(OmegaConf.to_container(cfg)):
+        return {}
     full = cfg.architecture.model
     named = [(cfg.backbone.model, cfg.backbone.weights), (full, full.weights if "weights" in full else None)]
     found = {}
     for node, name in named:
-        choices = weights_of(node)
-        if name is not None and choices is not None:
-            weights = choices[str(name).removeprefix(f"{choices.__name__}.")]
+        published = weights_of(node)
+        if name is not None and published is not None:
+            weights = published[str(name).removeprefix(f"{published.__name__}.")]
             path = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
             found |= {path.name: file_digest(path)} if path.is_file() else {}
     return found

@@ -79,7 +79,8 @@ class Frozen:
 
     def __call__(self, subject: Subject) -> Outcome:
         """Compares parameters and buffers after the first training step with those before it."""
-        held = {name for name, p in subject.built.named_parameters() if not p.requires_grad}
+        names = {name for name, _ in (*subject.built.named_parameters(), *subject.built.named_buffers())}
+        held = {name for name, p in subject.built.named_parameters() if not p.requires_grad} | names & {*subject.held}
         trainable: list[str] = []
         if subject.frozen:
             prefix, backbone = named_backbone(subject.built)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from aistudio.checks.check_mode import apply_check_mode, calibrate, resize_inside, silence_random_layers
 from aistudio.checks.training import WatchedTraining
+from aistudio.models.ledger import Ledger
 from aistudio.tasks.batch import Batch, make_batch
 
 FLOAT16_SCALE = 1024.0  # float16 loses gradients below 6e-8; a fixed factor lifts them
@@ -32,8 +33,10 @@ class Subject:
     ``built`` is the model as assembled, on ``device``; nobody may change it. ``rebuild(seed)`` assembles another one
     whose random weights differ. ``size`` is the side in pixels of the square pictures of the checks. ``check_mode``
     maps dotted attributes of the model to the values that they have while checks run (fewer regions, lower thresholds);
-    those that the model does not have are left out. ``frozen`` says that the configuration froze the backbone,
-    ``pretrained`` that it did not start from random numbers, ``why_not_one`` why it cannot train on one image (or "").
+    those that the model does not have are left out. ``frozen`` says that the configuration froze the whole backbone,
+    ``held`` names the tensors that it froze, ``pretrained`` says that the backbone did not start from random numbers,
+    ``loaded`` what became of each file of weights; ``rebuild_random(seed)`` assembles a model without any.
+    ``why_not_one`` says why it cannot train on one image (or "").
     """
 
     task: Any
@@ -49,7 +52,10 @@ class Subject:
     channels_last: bool = False
     compiled: bool = False
     frozen: bool = False
+    held: Sequence[str] = ()
     pretrained: bool = False
+    loaded: Sequence[Ledger] = ()
+    rebuild_random: Callable[[int], nn.Module] | None = None
     why_not_one: str = ""
     check_mode: Mapping[str, Any] = field(default_factory=dict)
 

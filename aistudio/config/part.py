@@ -17,6 +17,7 @@ from aistudio.config.interpolations import RESOLVERS, left_over_problems, resolv
 from aistudio.errors import Problem, Refusal, refuse
 
 SECTIONS = ("backbone", "architecture", "task")
+SETTINGS = {"offline": bool, "weights_dir": str, "weights_coverage": float | int}  # of weights, beside the sections
 NOT_BUILT = "learning"  # of an architecture: what the sanity run trains with
 
 
@@ -75,8 +76,10 @@ def _settled(whole: DictConfig, keys: list[Any]) -> Settled:
     try:
         with _own_resolvers():
             values = {name: _resolved(part[name]) for name in SECTIONS}
+            settings = {name: part[name] for name, kind in SETTINGS.items() if isinstance(part.get(name), kind)}
         with plain.environment_left_out(), _own_resolvers():
-            return Settled(values, {name: _resolved(part[name]) for name in SECTIONS})
+            written = {name: _resolved(part[name]) for name in SECTIONS}
+            return Settled({**values, **settings}, {**written, **settings})
     except OmegaConfBaseException as error:
         raise Refusal([override_problems.in_its_own_words(error)]) from None
 

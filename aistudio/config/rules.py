@@ -14,6 +14,7 @@ from aistudio.config import trust
 from aistudio.config.cards import card_problems
 from aistudio.config.groups import options, tree
 from aistudio.config.values import MISSING, Config, is_a, limit_problems, lookup, show
+from aistudio.config.weights import frozen_problems, weight_problems
 from aistudio.errors import Problem
 
 
@@ -40,6 +41,8 @@ def judge(config: Config, files: Mapping[str, str] | None = None) -> list[Proble
         *size_problems(config, names),
         *limit_problems(config),
         *card_problems(config),
+        *weight_problems(config),
+        *frozen_problems(config),
         *folder_problems(config),
     ]
 

@@ -30,12 +30,14 @@ def names_to_freeze(
     Raises:
         Refusal: for patterns that match nothing, and for more stages than there are.
     """
+    if frozen is False or frozen == 0:
+        return []
     names = list(model.state_dict())
     own = [name for name in names if name.startswith(prefix)]
     if frozen is True or frozen == "backbone":
         return own
     if isinstance(frozen, int):
-        return own[: _end_of_stage(own, prefix, int(frozen), list(taps))] if frozen else []
+        return own[: _end_of_stage(own, prefix, int(frozen), list(taps))]
     patterns = [frozen] if isinstance(frozen, str) else list(frozen)
     matched = {pattern: [name for name in names if matches(name, pattern)] for pattern in patterns}
     problems = [_nothing(pattern, names) for pattern, found in matched.items() if not found]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,13 +14,14 @@ from aistudio.models.surgery import adapted_input, input_rule
 from aistudio.weights.layouts import recognise
 from aistudio.weights.match import Match, is_counter, match, plain_names
 from aistudio.weights.parts import is_averaged
+from aistudio.weights.published import Published
 
 MOST_ROWS = 6  # of a table of what did not fit; the others are counted
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """What was loaded from one file.
+    """What was loaded from one file, which ``setting`` asked for by ``value``; ``published`` says more if known.
 
     ``copied`` maps names of the model to names in the file: the same numbers, bit for bit. ``adapted`` maps names of
     the model to the file's name and the rule. ``remade`` are the layers that depend on the number of classes, which
@@ -31,6 +32,9 @@ class Ledger:
     file: Path
     part: str
     copied: Mapping[str, str]
+    setting: str = ""
+    value: str = ""
+    published: Published | None = None
     adapted: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     remade: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -47,7 +51,7 @@ def load(
     module: nn.Module,
     checkpoint: Checkpoint,
     prefix: str = "",
-    remade: Sequence[str] = (),
+    remade: Callable[[], Sequence[str]] = tuple,
     coverage: float = 1.0,
     key: str = "weights",
     called: str = "the model",
@@ -58,7 +62,8 @@ def load(
         module: a model, or a part of one.
         checkpoint: what was read from the file.
         prefix: the module's place in the whole model; the ledger's names begin with it.
-        remade: the module's tensors that depend on the number of classes and may differ from the file's.
+        remade: gives the module's tensors that depend on the number of classes and may differ from the file's; it is
+            asked only where the file's do.
         coverage: the share of the module's other tensors that the file must fill.
         key: the setting that names the file, for a refusal.
         called: the module's name in a refusal.
@@ -70,7 +75,8 @@ def load(
     found = match(shapes(checkpoint.tensors), shapes(goals))
     rules = {name: input_rule(module, name, *one[1:]) for name, one in found.other_shape.items()}
     rules = {name: rule for name, rule in rules.items() if rule}
-    anew = [name for name in remade if name in found.other_shape or name in found.missing]
+    unmatched = {*found.other_shape, *found.missing} - {*rules}
+    anew = [name for name in (remade() if unmatched else ()) if name in unmatched]
     wanted = [name for name in goals if not is_counter(name) and name not in anew]
     filled = [name for name in wanted if name in found.pairs or name in rules]
     deeper = found.beyond and coverage >= 1
@@ -80,6 +86,7 @@ def load(
     return Ledger(
         file=checkpoint.path,
         part=checkpoint.part.place,
+        setting=key,
         copied={prefix + name: source for name, source in found.pairs.items() if name not in adapted},
         adapted={prefix + name: one for name, one in adapted.items()},
         remade=tuple(prefix + name for name in anew),

@@ -4,7 +4,8 @@
 ``broke`` or ``interrupted`` with a ``reason`` and the checks that had ended), ``seconds`` to the verdict,
 ``config`` (resolved), ``assembled`` (what was built, in words), ``arrival`` (the histogram of what the backbone
 receives: low, high, counts), ``checks`` (name, why, status, seen, expected, cause, seconds, losses), ``measurements``
-(name, value, unit, definition, low, high), ``versions``, ``warnings``, ``receipt`` (``config_sha256``, ``overrides``,
+(name, value, unit, definition, low, high), ``weights`` (a ledger for each file: what was copied, adapted, made anew,
+left over), ``versions``, ``warnings``, ``receipt`` (``config_sha256``, ``overrides``,
 ``git``: commit and dirty, ``weights``: SHA-256 of each file), and ``origins`` (of keys of the configuration: the
 command line, or the file that set them and what is below them).
 """
@@ -37,6 +38,7 @@ def as_json(
         "arrival": dict(report.arrival),
         "checks": [asdict(check) for check in report.checks],
         "measurements": [asdict(measurement) for measurement in report.measurements],
+        "weights": [dict(ledger) for ledger in report.ledgers],
         "warnings": list(report.warnings),
         "versions": dict(report.versions),
         "receipt": {**(receipt or {}), "weights": dict(report.weights)},

@@ -57,6 +57,7 @@ class SanityReport:
     its backbone receives, ``versions`` the software and device, ``seconds`` the time from start to verdict,
     ``weights`` the SHA-256 of every file of pretrained weights by its name, ``arrival`` the histogram of what the
     backbone receives (``low``, ``high``, ``counts``).
+    ``weights`` the SHA-256 of every file of pretrained weights by its name, ``ledgers`` what became of its tensors.
     """
 
     config: Mapping[str, Any]
@@ -68,6 +69,7 @@ class SanityReport:
     warnings: tuple[str, ...] = field(default=())
     weights: Mapping[str, str] = field(default_factory=dict)
     arrival: Mapping[str, Any] = field(default_factory=dict)
+    ledgers: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def failures(self) -> tuple[CheckResult, ...]:

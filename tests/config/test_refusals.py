@@ -76,7 +76,8 @@ LINE = [  # arguments, what the answer must name, what it must offer
     ("runtime.seed=-1", "runtime.seed=-1 is out of range", "0 or more"),
     ("runtime.threads=0", "runtime.threads=0 is out of range", "1 or more"),
     ("runtime.compile=yess", "runtime.compile=yess is not true or false", "true or false"),
-    ("backbone.frozen=1", "backbone.frozen=1 is not true or false", "true or false"),
+    ("backbone.frozen=9", "backbone.frozen=9 is out of range", "1 … 4"),
+    ("backbone.frozen=1.5", "backbone.frozen=1.5 cannot be read", "true, false"),
     ("backbone.weights=5", "backbone.weights=5 is not a word", "a word"),
     # what is missing, unreadable, or not for one run
     ("data=images", "data.root is missing", "data.root=VALUE"),

@@ -108,14 +108,14 @@ def test_the_head_is_made_anew_for_other_classes_and_everything_else_is_kept(tmp
     before = model.fc.weight.detach().clone()
     anew = depending_on_classes(tiny, 9)
     assert anew == ["fc.weight", "fc.bias"]
-    ledger = load(model, checkpoint(tmp_path, wanted), remade=anew)
+    ledger = load(model, checkpoint(tmp_path, wanted), remade=lambda: anew)
     assert ledger.remade == ("fc.weight", "fc.bias") and not ledger.missing and not ledger.left_over
     assert torch.equal(model.fc.weight, before) and torch.equal(model.conv1.weight, wanted["conv1.weight"])
 
 
 def test_a_head_of_as_many_classes_is_kept_too(tmp_path):
     model, wanted = tiny(), state(tiny())
-    assert not load(model, checkpoint(tmp_path, wanted), remade=["fc.weight", "fc.bias"]).remade
+    assert not load(model, checkpoint(tmp_path, wanted), remade=lambda: ["fc.weight", "fc.bias"]).remade
     assert torch.equal(model.fc.weight, wanted["fc.weight"])
 
 
