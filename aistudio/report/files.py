@@ -64,6 +64,7 @@ def without_verdict(
         "arrival": {},
         "checks": [],
         "measurements": [],
+        "weights": [],
         "warnings": [],
         "versions": {},
         "receipt": {},
