@@ -27,8 +27,8 @@ MEMBERS = {
     "inputs": "the model takes",
     "target": "an image's target",
     "loss": "the loss takes",
-    "problems": "the answer",
-    "picture": "the picture",
+    "output_problems": "the output",
+    "draw": "the drawing",
 }
 
 
