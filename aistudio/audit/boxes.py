@@ -37,6 +37,16 @@ def check_boxes(labels: Labels, facts: dict[str, ImageFacts], sizes: dict[str, S
         yield from check_duplicates(sound, labels)
     for judged in groups.values():
         yield from check_format(judged, labels)
+        yield from (fault for one, kind, *_ in judged if not kind for fault in check_area(one))
+
+
+def check_area(one: ObjectRecord) -> Iterator[Fault]:
+    """An area as it is written: more than nothing, and not far larger than its box."""
+    if one.area is None or one.box is None:
+        return
+    most = (one.box[2] - one.box[0]) * (one.box[3] - one.box[1])
+    if not 0 < one.area <= 2.1 * most + 2:
+        yield Fault("area_mismatch", one.place, f"area {one.area:g}, its box has {most:g}")
 
 
 def check_format(judged: list[Judged], labels: Labels) -> Iterator[Fault]:

@@ -142,6 +142,8 @@ def contradiction(one: ObjectRecord) -> str:
     if not one.rotated or not one.polygons or len(one.polygons[0]) != 8 or not all(map(math.isfinite, one.rotated)):
         return ""
     cx, cy, w, h, angle = one.rotated
+    if abs(angle) > 180:  # is wrong by itself
+        return ""
     polygon = [(one.polygons[0][i], one.polygons[0][i + 1]) for i in range(0, 8, 2)]
     slack = max(2.0, 0.1 * max(w, h))
     if near(polygon, corners_of(cx, cy, w, h, angle), slack):

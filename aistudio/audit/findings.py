@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from aistudio.audit.kinds import BREAKS, KINDS, MEANING, ODD, severity
 from aistudio.audit.records import Fault
+from aistudio.audit.tree import printable
 
 ORDER = [*MEANING]
 COLUMNS = ("kind", "severity", "file", "line", "id", "message")
@@ -58,7 +59,8 @@ def as_csv(findings: Sequence[Finding]) -> str:
     for finding in findings:
         for fault in finding.faults:
             place = fault.place
-            rows.writerow((finding.kind, finding.severity, place.file, place.line, place.id, fault.message))
+            cells = (finding.kind, finding.severity, place.file, place.line, place.id, fault.message)
+            rows.writerow([printable(cell) if isinstance(cell, str) else cell for cell in cells])
     return text.getvalue()
 
 

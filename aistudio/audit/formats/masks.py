@@ -63,7 +63,7 @@ def split_files(tree: Tree, options: Options) -> tuple[list[str], list[str]]:
             )
         masks = tree.images(options.masks)
     else:
-        masks = [name for name in everything if any(part.lower() in FOLDERS for part in name.split("/")[:-1])]
+        masks = [name for name in everything if any(is_mask_folder(part.lower()) for part in name.split("/")[:-1])]
     if options.images:
         if not tree.has_folder(options.images):
             refuse(
@@ -76,6 +76,11 @@ def split_files(tree: Tree, options: Options) -> tuple[list[str], list[str]]:
     taken = set(masks)
     skipped = ("segmentationobject",)
     return masks, [n for n in everything if n not in taken and not any(p.lower() in skipped for p in n.split("/"))]
+
+
+def is_mask_folder(name: str) -> bool:
+    """Whether a folder is named as one of masks."""
+    return name in FOLDERS or "mask" in name
 
 
 def stem_of_mask(name: str) -> str:

@@ -9,7 +9,7 @@ from aistudio.audit.numbered import plausible_count
 from aistudio.audit.options import Options, refuse
 from aistudio.audit.records import ImageRecord, Labels, ObjectRecord, Place
 from aistudio.audit.tree import Tree, folder_of, is_image_name, printable, read_text, split_of
-from aistudio.audit.yaml_names import DataYaml, read_data_yaml
+from aistudio.audit.yaml_names import DataYaml, line_of, read_data_yaml
 
 NO_LABELS = ("classes", "train", "val", "valid", "test", "readme", "obj", "notes")
 Shape = Callable[[list[float], ObjectRecord], str]
@@ -64,7 +64,9 @@ def images_of_splits(tree: Tree, described: DataYaml, labels: Labels) -> list[tu
     for split, sources in described.splits.items():
         for source in sources:
             for name in images_of(tree, source, labels):
-                found.setdefault(name, split)
+                if found.setdefault(name, split) != split:
+                    place = Place(described.file, line_of(tree, described.file, split))
+                    labels.blame("image_in_two_splits", place, f"{name} is in {found[name]} too")
     if not found:
         below = tree.images("images") or tree.images()
         found = {name: split_of(name.rpartition("/")[0]) for name in below}
