@@ -13,20 +13,23 @@ from omegaconf import DictConfig, OmegaConf
 
 from aistudio.assembly.device import device_problems, resolve_device, runtime_settings, versions
 from aistudio.assembly.facts import describe
+from aistudio.assembly.found_classes import with_found_classes
 from aistudio.assembly.instantiate import as_config, build
 from aistudio.assembly.prepare import make_subject
 from aistudio.assembly.problems import torch_problems
 from aistudio.assembly.weights import weight_files
 from aistudio.assembly.weights_in_words import as_entry, weight_warnings
+from aistudio.audit import Audit, audit_configured, fails, outputs_key
 from aistudio.checks.outcome import Check, Outcome
 from aistudio.checks.predictions import save_pictures
 from aistudio.checks.runner import OnResult, OnStart, Watch, finding, is_out_of_memory
 from aistudio.checks.subject import Subject
 from aistudio.config.compose import settle
 from aistudio.config.shipped import changed_rules
+from aistudio.config.stated import names_labelled, stated_outputs
 from aistudio.errors import Problem, refuse
 from aistudio.forecast import described, forecast
-from aistudio.report.records import CheckResult, Measurement, SanityReport
+from aistudio.report.records import CheckResult, Measurement, SanityReport, data_check
 
 TIME_TO_VERDICT = "wall time from the call of sanity_run to the last measurement; importing torch left out"
 
@@ -37,6 +40,7 @@ def sanity_run(
     on_result: OnResult | None = None,
     on_start: OnStart | None = None,
     pictures: Path | str | None = None,
+    audit: Audit | None = None,
 ) -> SanityReport:
     """Assemble the configured model, run every configured check on it, and measure it.
 
@@ -46,6 +50,7 @@ def sanity_run(
         on_result: called with each check's result as soon as it is known.
         on_start: called with the name of each check (and ``measure``) before it starts.
         pictures: a folder for pictures of the predictions after the learning check; None saves none.
+        audit: of the configured labelled data; None audits it now.
 
     Returns:
         The report. A failed check or too little memory is in it as a failed result, never raised.
@@ -55,14 +60,18 @@ def sanity_run(
     """
     started = time.perf_counter()
     watch = Watch(on_result, on_start)
+    audit = audit or audit_labelled(cfg)
+    cfg = with_found_classes(cfg, audit.labels if audit else None)
     settled = settle(cfg)
     cfg = as_config(settled.values)  # from here on nothing is left to interpret
     if cfg.sanity.level == "forecast":
         return forecast_run(cfg, settled.written, watch, started, on_facts)
+    if audit:
+        watch.add(data_check(audit.findings, fails(audit.findings), time.perf_counter() - started))
     with runtime_settings(cfg):
         subject, checks = prepare(cfg, watch)
         if subject is None:
-            return _report(cfg, settled.written, {}, watch, [], started, ())
+            return _report(cfg, settled.written, {}, watch, [], started, (), audit)
         facts, warnings, arrival = describe(cfg, subject)
         ledgers = tuple(as_entry(one) for one in subject.loaded)
         about_weights = weight_warnings(subject.loaded, ledgers, int(cfg.task.image_size))
@@ -74,7 +83,7 @@ def sanity_run(
         if pictures is not None:
             watch.quietly("pictures", partial(save_pictures, subject, Path(pictures)))
         measurements = measure(cfg, subject, watch)
-        report = _report(cfg, settled.written, facts, watch, measurements, started, (*warnings, *watch.warnings))
+        report = _report(cfg, settled.written, facts, watch, measurements, started, (*warnings, *watch.warnings), audit)
         hashes = {one["file"]: one["sha256"] for one in ledgers}
         return replace(report, weights={**report.weights, **hashes}, ledgers=ledgers, arrival=arrival)
 
@@ -93,7 +102,15 @@ def forecast_run(
         on_facts(facts)
     with runtime_settings(cfg):
         measurements = forecast(cfg, watch)
-    return _report(cfg, written, facts, watch, measurements, started, (*changed_rules(written), *watch.warnings))
+    return _report(cfg, written, facts, watch, measurements, started, (*changed_rules(written), *watch.warnings), None)
+
+
+def audit_labelled(cfg: DictConfig) -> Audit | None:
+    """The audit of labelled data; None where the configuration names none."""
+    if not names_labelled(cfg):
+        return None
+    values = settle(cfg).values
+    return audit_configured(values, stated_outputs(cfg, outputs_key(values)))
 
 
 def prepare(cfg: DictConfig, watch: Watch) -> tuple[Subject | None, dict[str, Check]]:
@@ -144,7 +161,14 @@ def _raise(error: Exception) -> Outcome:
 
 
 def _report(
-    cfg: DictConfig, written: Mapping, facts: dict, watch: Watch, measurements: list, started: float, warnings: tuple
+    cfg: DictConfig,
+    written: Mapping,
+    facts: dict,
+    watch: Watch,
+    measurements: list,
+    started: float,
+    warnings: tuple,
+    audit: Audit | None,
 ) -> SanityReport:
     seconds = time.perf_counter() - started
     taken = Measurement("time_to_verdict", seconds, "s", TIME_TO_VERDICT)
@@ -159,4 +183,5 @@ def _report(
         seconds=seconds,
         warnings=warnings,
         weights=weight_files(cfg),
+        findings=audit.findings if audit else (),
     )

@@ -39,7 +39,7 @@ def needed(group: str, option: str) -> list[str]:
         facts = shipped.section("architecture", option)
         task = facts["tasks"][0]
         return [f"architecture={option}", f"task={task}", f"backbone={shipped.fitting_backbones(task, option)[0]}"]
-    return [f"{group}={option}", *(["data.root=."] if (group, option) == ("data", "images") else [])]
+    return [f"{group}={option}", *(["data.root=."] if group == "data" and option != "synthetic" else [])]
 
 
 def test_the_lists_that_tests_run_over_are_not_empty():

@@ -12,6 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from aistudio.assembly.found_classes import with_found_classes
 from aistudio.assembly.instantiate import as_config, build, one_with
 from aistudio.assembly.parts import build_task
 from aistudio.assembly.pretrained import filled_backbone, load_chosen, without_weights
@@ -43,7 +44,9 @@ def assemble(cfg: DictConfig, seed: int | None = None) -> nn.Module:
 
     Raises `Refusal` for what the rules refuse, and for weights that do not exist, cannot be had, or do not fit.
     """
-    cfg = as_config(model_settings(cfg))  # whoever composed it, what is judged here is what is built
+    cfg = as_config(
+        model_settings(with_found_classes(cfg))
+    )  # whoever composed it, what is judged here is what is built
     refuse(torch_problems(cfg))
     return build_model(cfg, seed)
 

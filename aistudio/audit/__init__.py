@@ -1,9 +1,19 @@
 """Mistakes in labelled data that ruin a training run, found without torch: formats, checks, findings."""
 
 from aistudio.audit.audit import FORMATS, Audit, audit, read_labels
+from aistudio.audit.configured import (
+    audit_configured,
+    configured_options,
+    is_labelled,
+    labels_configured,
+    outputs_found,
+    outputs_key,
+    task_of,
+)
 from aistudio.audit.findings import Finding, as_csv, fails
 from aistudio.audit.options import Options, options_from
 from aistudio.audit.records import Fault, ImageRecord, Labels, ObjectRecord, Place
+from aistudio.audit.words import describe, finding_lines, verdict
 
 __all__ = [
     "FORMATS",
@@ -17,7 +27,17 @@ __all__ = [
     "Place",
     "as_csv",
     "audit",
+    "audit_configured",
+    "configured_options",
+    "describe",
     "fails",
+    "finding_lines",
+    "is_labelled",
+    "labels_configured",
     "options_from",
+    "outputs_found",
+    "outputs_key",
     "read_labels",
+    "task_of",
+    "verdict",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from aistudio.audit.images import ImageFacts, digest
+from aistudio.audit.images import FORMATS, ImageFacts, digest
 from aistudio.audit.records import Fault, ImageRecord, Labels, Place
 from aistudio.audit.tree import Tree
 
@@ -89,7 +89,7 @@ def detail(tree: Tree, name: str, side: int) -> np.ndarray | None:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(tree.path(name)) as file:
+        with Image.open(tree.path(name), formats=FORMATS) as file:
             grey = ImageOps.exif_transpose(file).convert("L")
     except Exception:  # it was read before; whatever changed since is not this check's matter
         return None

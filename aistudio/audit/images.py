@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF")  # others may start programs, as EPS Ghostscript
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
 ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xae\x42\x60\x82"}
 TAIL = 4096
@@ -69,7 +70,7 @@ def inspect_image(tree: Tree, name: str, decode: bool) -> ImageFacts:
         facts.bytes = os.stat(path).st_size
         if facts.bytes == 0:
             return blamed(facts, "empty_file", "zero bytes")
-        with open(path, "rb") as file, Image.open(file) as image:
+        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
             read_header(facts, image)
             if facts.fault:
                 return facts

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aistudio.audit.images import ImageFacts, first_line, inspect_image
+from aistudio.audit.images import FORMATS, ImageFacts, first_line, inspect_image
 from aistudio.audit.numbered import plausible_count
 from aistudio.audit.options import Options
 from aistudio.audit.records import Fault, ImageRecord, Labels, Place
@@ -57,7 +57,7 @@ def read_mask(tree: Tree, name: str) -> MaskFacts:
         return facts
     facts.fault = ""
     try:
-        with Image.open(tree.path(name)) as image:
+        with Image.open(tree.path(name), formats=FORMATS) as image:
             facts.lossy = image.format in ("JPEG", "MPO")
             values = ids_in(image, np)
     except Exception as error:  # whatever a decoder raises

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Generator
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from aistudio.audit import ImageRecord, Labels, Options, read_labels
-from aistudio.data.sample import Sample
-from aistudio.data.shapes import centre, decode, letterbox, make_sample
 from aistudio.errors import Problem, Refusal
+
+if TYPE_CHECKING:
+    from aistudio.data.sample import Sample
 
 CROPPED = ("classification", "regression", "anomaly_detection")
 
@@ -75,7 +76,7 @@ class Labelled(Options):
         for start in range(0, len(order), max(count, 1)):
             part = Subset(dataset, order[start : start + count])
             for one in DataLoader(part, batch_size=None, num_workers=self.workers, generator=generator):
-                if isinstance(one, Sample):
+                if not isinstance(one, str):
                     found.append(one)
                 elif one not in self.warnings:
                     self.warnings.append(one)
@@ -97,6 +98,8 @@ class LabelledImages(Dataset):
         return len(self.records)
 
     def __getitem__(self, index: int) -> Sample | str:
+        from aistudio.data.shapes import centre, decode, letterbox, make_sample
+
         record = self.records[index]
         try:
             image = decode(self.labels.path(record.name))

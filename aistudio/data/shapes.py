@@ -16,7 +16,7 @@ from torchvision import tv_tensors
 
 from aistudio.audit import ImageRecord, Labels, ObjectRecord
 from aistudio.audit.rle import read_counts, to_mask
-from aistudio.data.images import to_rgb
+from aistudio.data.images import FORMATS, to_rgb
 from aistudio.data.sample import Sample
 from aistudio.errors import Problem, Refusal
 from aistudio.oriented.boxes import boxes_to_corners, canonical_boxes
@@ -29,7 +29,7 @@ def decode(path: str | Path) -> Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path) as file:
+        with Image.open(path, formats=FORMATS) as file:
             picture = to_rgb(ImageOps.exif_transpose(file))
     return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1).contiguous().float() / 255
 
@@ -150,7 +150,7 @@ def paint(
 
 def read_mask(path: str, height: int, width: int) -> Tensor:
     """(H, W) int64 ids of a mask file, brought to the image's size where it has another; the audit says so."""
-    with Image.open(path) as file:
+    with Image.open(path, formats=FORMATS) as file:
         values = np.asarray(file)
     values = values[..., 0] if values.ndim == 3 else values
     mask = torch.from_numpy(values.astype(np.int64))

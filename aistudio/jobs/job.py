@@ -30,7 +30,15 @@ from aistudio.safety.search_path import reach
 from aistudio.safety.signals import reason_of
 
 IN_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
-FILES = (".hydra", "pictures", PAGE, "report.json", "config.yaml", LOG)  # in a job's folder; the first is Hydra's
+FILES = (
+    ".hydra",
+    "pictures",
+    PAGE,
+    "report.json",
+    "config.yaml",
+    "findings.csv",
+    LOG,
+)  # in a job's folder; the first is Hydra's
 STOP = "stopped"  # a file in a sweep's folder that keeps its other jobs from starting; it holds the reason
 
 
@@ -39,14 +47,19 @@ def run(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
 
     ``overrides`` are what it was composed from, for the receipt.
     """
+    from aistudio.jobs.data_audit import audit_data, audit_first  # a refusal needs none of it
+
+    if config.sanity.level == "data":
+        return audit_data(config, folder, overrides)
     terminal = Terminal()
     terminal.head(config.task.name, config.backbone.name, config.architecture.name)
     known = so_far(folder)
     listeners = (terminal, Unfinished(folder, plain(config, missing=True), known))
     with terminal.busy():
+        audit = audit_first(config, folder, terminal)
         terminal.start("importing torch")
         sanity_run = import_sanity_run()
-        report = sanity_run(config, *told(listeners), pictures=folder / "pictures")
+        report = sanity_run(config, *told(listeners), pictures=folder / "pictures", audit=audit)
     report = replace(report, config=data(report.config))
     write_whole(folder / "config.yaml", as_yaml(report.config))
     write_whole(folder / "report.json", as_json(report, receipt(report.config, overrides), known.get("origins")))

@@ -5,7 +5,8 @@
 ``config`` (resolved), ``assembled`` (what was built, in words), ``arrival`` (the histogram of what the backbone
 receives: low, high, counts), ``checks`` (name, why, status, seen, expected, cause, seconds, losses), ``measurements``
 (name, value, unit, definition, low, high), ``weights`` (a ledger for each file: what was copied, adapted, made anew,
-left over), ``versions``, ``warnings``, ``receipt`` (``config_sha256``, ``overrides``,
+left over), ``versions``, ``warnings``, ``findings`` (of labelled data: kind,
+severity, why, count, its first places), ``receipt`` (``config_sha256``, ``overrides``,
 ``git``: commit and dirty, ``weights``: SHA-256 of each file), and ``origins`` (of keys of the configuration: the
 command line, or the file that set them and what is below them).
 """
@@ -16,10 +17,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from aistudio.report.records import SanityReport
+from aistudio.report.records import Finding, SanityReport
 from aistudio.safety.outlet import as_json as json_text
 
 SCHEMA = 1
+PLACES = 20  # of each finding
 LOG = "log.txt"  # what a job of a sweep printed, in its folder
 
 
@@ -40,12 +42,25 @@ def as_json(
         "measurements": [asdict(measurement) for measurement in report.measurements],
         "weights": [dict(ledger) for ledger in report.ledgers],
         "warnings": list(report.warnings),
+        **({"findings": [shortened(one) for one in report.findings]} if audited(report) else {}),
         "versions": dict(report.versions),
         "receipt": {**(receipt or {}), "weights": dict(report.weights)},
         "config": report.config,
         "origins": dict(origins or {}),
     }
     return json_text(parts)
+
+
+def audited(report: SanityReport) -> bool:
+    """Whether labelled data was looked at."""
+    return any(check.name == "data_audit" for check in report.checks)
+
+
+def shortened(finding: Finding) -> dict[str, Any]:
+    """A finding with its first places; ``findings.csv`` has all of them."""
+    places = [{"place": str(fault.place), "message": fault.message} for fault in finding.faults[:PLACES]]
+    parts = {"kind": finding.kind, "severity": finding.severity, "why": finding.why, "count": finding.count}
+    return {**parts, "places": places}
 
 
 def without_verdict(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 Status = Literal["passed", "failed", "skipped"]
+DATA_WHY = "Mistakes in labels and files ruin a training run quietly."
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,31 @@ class Measurement:
     high: float | None = None
 
 
+class Finding(Protocol):
+    """One kind of mistake in a data set: why it matters, and every place where it is, with what is seen there."""
+
+    kind: str
+    severity: str
+    why: str
+
+    @property
+    def count(self) -> int:
+        """In how many places."""
+
+    @property
+    def faults(self) -> tuple:
+        """The places, each with a message."""
+
+
+def data_check(findings: tuple[Finding, ...], failed: bool, seconds: float) -> CheckResult:
+    """The audit of labelled data as one of the checks."""
+    seen = ", ".join(f"{one.kind} ({one.count})" for one in findings) or "nothing found"
+    if not failed:
+        return CheckResult("data_audit", DATA_WHY, "passed", seen, seconds=seconds)
+    expected, cause = "nothing that breaks or poisons training", "findings.csv names every place"
+    return CheckResult("data_audit", DATA_WHY, "failed", seen, expected, cause, seconds)
+
+
 @dataclass(frozen=True)
 class SanityReport:
     """The whole outcome of a sanity run: what was assembled, every check, every measurement.
@@ -58,6 +84,7 @@ class SanityReport:
     ``weights`` the SHA-256 of every file of pretrained weights by its name, ``arrival`` the histogram of what the
     backbone receives (``low``, ``high``, ``counts``).
     ``weights`` the SHA-256 of every file of pretrained weights by its name, ``ledgers`` what became of its tensors.
+    ``findings`` is what the audit of labelled data found.
     """
 
     config: Mapping[str, Any]
@@ -70,6 +97,7 @@ class SanityReport:
     weights: Mapping[str, str] = field(default_factory=dict)
     arrival: Mapping[str, Any] = field(default_factory=dict)
     ledgers: tuple[Mapping[str, Any], ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def failures(self) -> tuple[CheckResult, ...]:

@@ -1,6 +1,5 @@
 """Labelled data as samples: the numbers that were written, moved with the image."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,7 @@ from aistudio.data.shapes import letterbox
 from aistudio.errors import Refusal
 from aistudio.oriented import rotated_iou
 
-sys.path.append(str(Path(__file__).parent.parent / "audit"))
-from labelled_sets import CLASSES, SETS, H, W, mask_of, objects, photo, save, seed_of  # noqa: E402
+from labelled_sets import CLASSES, SETS, H, W, mask_of, objects, photo, save, seed_of
 
 
 def source(root, name, **options):

@@ -1,0 +1,79 @@
+"""``sanity=data``: look at labels and files, and at nothing else; torch stays out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from aistudio.audit import (
+    Audit,
+    as_csv,
+    audit_configured,
+    describe,
+    fails,
+    finding_lines,
+    outputs_key,
+    verdict,
+)
+from aistudio.config.compose import settle
+from aistudio.config.stated import names_labelled, stated_outputs
+from aistudio.errors import FAILED, PASSED
+from aistudio.files import shown, write_whole
+from aistudio.report.files import as_json
+from aistudio.report.receipt import receipt
+from aistudio.report.records import SanityReport, data_check
+from aistudio.report.terminal import Terminal, words
+from aistudio.safety.outlet import as_yaml, data
+
+FINDINGS = "findings.csv"
+STYLES = {"✗": "bold red", "!": "yellow", " ": "dim", "F": "bold red", "P": "bold green"}
+
+
+def audit_data(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
+    """Audit, print, and leave ``findings.csv`` and a report in the run's folder; the exit code."""
+    started = time.perf_counter()
+    terminal = Terminal()
+    settled = settle(config)
+    with terminal.busy():
+        terminal.start("reading labels and images")
+        audit = audit_configured(settled.values, stated_outputs(config, outputs_key(settled.values)))
+    print_audit(terminal, audit)
+    write_whole(folder / FINDINGS, as_csv(audit.findings))
+    seconds = time.perf_counter() - started
+    written = data(dict(settled.written))
+    report = SanityReport(
+        config=written,
+        assembled={"task": str(config.task.name), "data": describe(audit)},
+        checks=(data_check(audit.findings, fails(audit.findings), seconds),),
+        measurements=(),
+        versions={},
+        seconds=seconds,
+        findings=audit.findings,
+    )
+    write_whole(folder / "config.yaml", as_yaml(written))
+    write_whole(folder / "report.json", as_json(report, receipt(written, overrides)))
+    for name in (FINDINGS, "report.json"):
+        terminal.print(words(f"  {shown(folder / name)}", "dim"), wrap=False)
+    return FAILED if fails(audit.findings) else PASSED
+
+
+def audit_first(config: DictConfig, folder: Path, terminal: Terminal) -> Audit | None:
+    """The audit before a run that trains, with its findings in a file; None where nothing is labelled."""
+    if not names_labelled(config):
+        return None
+    settled = settle(config)
+    terminal.start("reading labels and images")
+    audit = audit_configured(settled.values, stated_outputs(config, outputs_key(settled.values)))
+    print_audit(terminal, audit)
+    write_whole(folder / FINDINGS, as_csv(audit.findings))
+    return audit
+
+
+def print_audit(terminal: Terminal, audit: Audit) -> None:
+    """The findings, and what was looked at."""
+    terminal.print(words(f"{'audit':<11} {describe(audit)}"), wrap=False)
+    for line in (*finding_lines(audit.findings), verdict(audit.findings)):
+        terminal.print(words(line, STYLES.get(line[:1], "")), wrap=False)
