@@ -5,14 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from labelled_sets import CLASSES, SETS, H, W, mask_of, objects, photo, save, seed_of
 from torch import Generator
 
 from aistudio.data.labelled import Labelled
 from aistudio.data.shapes import letterbox
 from aistudio.errors import Refusal
 from aistudio.oriented import rotated_iou
-
-from labelled_sets import CLASSES, SETS, H, W, mask_of, objects, photo, save, seed_of
 
 
 def source(root, name, **options):
