@@ -38,7 +38,7 @@ def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[st
         "task": f"{cfg.task.name}, {subject.task.num_outputs} output{'s' * (subject.task.num_outputs != 1)}",
         "data": subject.source.description,
         "backbone receives": arriving,
-        "checked at": f"{subject.size} px, batches of {subject.batch_size}",
+        "checked at": f"{subject.size} px, batches of {subject.batch_size}{larger(cfg, subject.size)}",
         "measured at": f"{cfg.task.image_size} px",
         "device": f"{subject.device}, {cfg.runtime.precision}{', channels last' * subject.channels_last}",
     }
@@ -52,3 +52,9 @@ def trainable(subject: Subject) -> dict[str, str]:
         return {}
     words = [f"{part} {trains} of {trains + still} parameters" for part, (trains, still) in counts.items()]
     return {"trainable": ", ".join(words)}
+
+
+def larger(cfg: DictConfig, size: int) -> str:
+    """Why the checks do not run at the size that their level asks for, or ""."""
+    wanted = int(cfg.sanity.image_size)
+    return f"; the backbone does not run at {wanted} px, or leaves one place to pool" if size > wanted else ""

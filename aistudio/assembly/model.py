@@ -21,6 +21,7 @@ from aistudio.config.part import model_settings
 from aistudio.config.weights import choices
 from aistudio.errors import refuse
 from aistudio.models.backbone import BackboneWrapper
+from aistudio.models.dry_run import materialise
 from aistudio.models.freeze import still_norms
 from aistudio.models.freeze_patterns import freeze_names, names_to_freeze
 from aistudio.models.ledger import Ledger
@@ -59,11 +60,13 @@ def build_model(cfg: DictConfig, seed: int | None) -> nn.Module:
 def built(cfg: DictConfig, seed: int | None, pretrained: bool = True) -> Assembled:
     """The same, with what became of the weights; without ``pretrained`` the model starts from random numbers."""
     plain = OmegaConf.to_container(cfg)
-    outputs = build_task(cfg).num_outputs
+    task, side = build_task(cfg), int(cfg.task.image_size)
+    outputs = task.num_outputs
     make = partial(_made, without_weights(plain["architecture"]["model"], choices(plain)))
     with _seeded(seed):
         model = make(outputs)
-    one_with(model, "architecture.model", "named_parameters", "forward")
+        one_with(model, "architecture.model", "named_parameters", "forward")
+        materialise(model, lambda: task.inputs([torch.zeros(3, side, side)] * 2))
     refuse(width_problems(cfg, model))
     loaded = load_chosen(plain, model, make, outputs) if pretrained else []
     return Assembled(model, tuple(loaded), tuple(frozen_in(model, plain["backbone"])))

@@ -13,6 +13,10 @@ from aistudio.assembly.model import build_model, built
 from aistudio.assembly.parts import build_optimizer, build_source, build_task
 from aistudio.checks.subject import Subject
 from aistudio.config.weights import asked
+from aistudio.models.backbone import BackboneWrapper
+from aistudio.models.dry_run import size_to_check_at
+
+SHIPPED = ("torchvision.models.detection", "torchvision.models.segmentation", "aistudio.")  # they take any size
 
 
 def make_subject(cfg: DictConfig) -> Subject:
@@ -22,7 +26,7 @@ def make_subject(cfg: DictConfig) -> Subject:
     model = made.model.to(device)
     if cfg.runtime.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    size = min(int(cfg.task.image_size), int(cfg.sanity.image_size))
+    size = check_size(cfg, model)
     return Subject(
         task=build_task(cfg),
         source=build_source(cfg),
@@ -48,6 +52,19 @@ def make_subject(cfg: DictConfig) -> Subject:
 
 def _from_random_numbers(cfg: DictConfig, seed: int) -> nn.Module:
     return built(cfg, seed, pretrained=False).model
+
+
+def check_size(cfg: DictConfig, model: nn.Module) -> int:
+    """The side of the pictures of the checks: what the level asks for, or the least that the model runs at.
+
+    Looked for in models that nobody has described: other people's, and backbones whose YAML states no taps.
+    """
+    wanted = min(int(cfg.task.image_size), int(cfg.sanity.image_size))
+    backbone = getattr(model, "backbone", None)
+    if isinstance(backbone, BackboneWrapper):
+        return size_to_check_at(backbone, wanted, int(cfg.task.image_size)) if backbone.traced else wanted
+    shipped = type(model).__module__.startswith(SHIPPED)
+    return wanted if shipped else size_to_check_at(model, wanted, int(cfg.task.image_size))
 
 
 def is_pretrained(cfg: DictConfig) -> bool:

@@ -17,22 +17,40 @@ class _Arrived(Exception):
 
 
 def received(model: nn.Module, inputs: Tensor | list[Tensor]) -> Tensor:
-    """What the backbone's first convolution receives, (N, 3, H, W), without computing anything behind it."""
+    """What the backbone's first convolution receives, (N, 3, H, W), without computing anything behind it.
+
+    Where that is no picture any more (some models turn blocks of pixels into channels first), it is what the backbone
+    itself receives.
+    """
+    entered: list[Tensor] = []
+
+    def note(module: nn.Module, args: tuple[Any, ...]) -> None:
+        entered.extend(value.detach() for value in args[:1] if is_picture(value))
 
     def stop(module: nn.Module, args: tuple[Any, ...]) -> None:
         raise _Arrived(args[0].detach())
 
     backbone = named_backbone(model)[1]
-    first = next((m for m in backbone.modules() if isinstance(m, nn.Conv2d | nn.Linear)), backbone)
-    hook = first.register_forward_pre_hook(stop)
+    layers = [m for m in backbone.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    hooks = [backbone.register_forward_pre_hook(note)]
+    hooks += [layer.register_forward_pre_hook(stop) for layer in layers]
     try:
         with torch.no_grad():
             model(inputs)
     except _Arrived as arrived:
-        return arrived.args[0]
+        first = arrived.args[0]
+        return first if is_picture(first) or not entered else entered[0]
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
+    if entered:
+        return entered[0]
     raise RuntimeError("the forward pass never reached the backbone's first layer")
+
+
+def is_picture(value: object) -> bool:
+    """Whether this is a stack of colour pictures, (N, 3, H, W)."""
+    return isinstance(value, Tensor) and value.dim() == 4 and value.shape[1] == 3
 
 
 def arrival(values: Tensor) -> str:

@@ -32,7 +32,8 @@ class BackboneWrapper(nn.Module):
     device, which computes nothing; ``image_size`` is the side of the square pictures that the model is to run on.
 
     ``out_channels`` is the width of the final map, ``channels`` that of every ``feat``, ``strides`` their strides.
-    ``.model`` keeps torchvision's state_dict keys. Pictures are (N, 3, H, W) float, RGB, normalised once; anything
+    ``.model`` keeps torchvision's state_dict keys; ``traced``
+    says that nobody stated taps. Pictures are (N, 3, H, W) float, RGB, normalised once; anything
     else (3-D, uint8, another number of channels) is refused by the first convolution, with torch's own error.
     Raises `Refusal` for taps that do not exist, for models that do not run at ``image_size``, and for those that no
     chain of layers can be made of.
@@ -44,6 +45,7 @@ class BackboneWrapper(nn.Module):
         super().__init__()
         self.backbone_name = backbone_name
         self.why_no_scales, self._method, self._nhwc = "", "forward", False
+        self.traced = taps is None
         materialise(model, lambda: torch.zeros(1, 3, image_size, image_size))
         if taps is None:
             found = trace(model, backbone_name, image_size)

@@ -83,10 +83,14 @@ def runs_at(model: nn.Module, size: int, least_side: int = 1) -> bool:
 
 
 def size_to_check_at(model: nn.Module, wanted: int, configured: int) -> int:
-    """The least size from ``wanted`` on that a model runs at and that leaves 2 x 2 places of its last map, up to
-    ``configured``, which it runs at in any case."""
-    smaller = [wanted, *(size for size in SIZES if wanted < size < configured)]
-    return next((size for size in smaller if size == configured or runs_at(model, size, 2)), configured)
+    """The least size from ``wanted`` to ``configured`` that a model runs at and that leaves 2 x 2 places of its map.
+
+    A model that no dry run can follow, such as a detector, is checked at ``wanted``.
+    """
+    sizes = [wanted, *(size for size in SIZES if wanted < size < configured)]
+    return next(
+        (size for size in sizes if runs_at(model, size, 2)), configured if runs_at(model, configured) else wanted
+    )
 
 
 def materialise(model: nn.Module, inputs: Callable[[], Tensor | list[Tensor]]) -> None:
