@@ -17,11 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from aistudio.checks.check_mode import apply_check_mode, calibrate, resize_inside, silence_random_layers
-from aistudio.checks.training import WatchedTraining
+from aistudio.checks.training import FirstStep, WatchedTraining
 from aistudio.models.ledger import Ledger
 from aistudio.tasks.batch import Batch, make_batch
 
 FLOAT16_SCALE = 1024.0  # float16 loses gradients below 6e-8; a fixed factor lifts them
+EARLY_STEPS = 3  # what is silent because a branch starts at zero is silent no longer
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
@@ -120,8 +121,19 @@ class Subject:
     @cached_property
     def training(self) -> WatchedTraining:
         """One model in training on the shared batch; it goes as far as the checks ask and never twice the same step."""
+        return self.training_at(1.0)
+
+    @cached_property
+    def early_steps(self) -> list[FirstStep]:
+        """The first steps of another training, each watched as step 1 is: for what step 1 leaves open."""
+        return self.training_at(1.0).watched_steps(EARLY_STEPS)
+
+    def training_at(self, rate: float) -> WatchedTraining:
+        """A training from the start, whose learning rates are ``rate`` times the configured ones."""
         model = self.model()
         optimizer = self.optimizer([p for p in model.parameters() if p.requires_grad])
+        for group in optimizer.param_groups if rate != 1.0 else ():
+            group["lr"] *= rate
         scale = FLOAT16_SCALE if self.precision == torch.float16 else 1.0
         return WatchedTraining(model, self.built, self.task, self.batch(), optimizer, self.seed, self.autocast, scale)
 
@@ -131,7 +143,7 @@ class Subject:
 
     def release(self) -> None:
         """Let go of every shared pass, so that a measurement of memory sees the model alone."""
-        for name in ("_calibrated", "_batch", "answer", "raw_answer", "training"):
+        for name in ("_calibrated", "_batch", "answer", "raw_answer", "training", "early_steps"):
             self.__dict__.pop(name, None)
 
     def autocast(self) -> AbstractContextManager:

@@ -17,7 +17,7 @@ from aistudio.tasks.batch import Batch
 
 @dataclass(frozen=True)
 class FirstStep:
-    """What the first training step did.
+    """What the first training step did, or one soon after it.
 
     ``gradients`` maps every trainable parameter to the largest absolute value of its gradient, None where it has none.
     ``moved`` names the parameters and buffers whose values differ from those before the step. ``output`` is what the
@@ -60,8 +60,12 @@ class WatchedTraining:
     def first(self) -> FirstStep:
         """The record of step 1, which is made now if nobody asked before."""
         if self._first is None:
-            self._take_first_step()
+            self._first = self._watched_step()
         return self._first
+
+    def watched_steps(self, count: int) -> list[FirstStep]:
+        """The records of the first ``count`` steps, all in float32; what moved is told against the untouched model."""
+        return [self._watched_step() for _ in range(count)]
 
     def advance(self, steps: int, enough: Callable[[float, float], bool]) -> list[float]:
         """Train for at most ``steps`` steps in all, until ``enough(first loss, loss)`` holds.
@@ -77,7 +81,7 @@ class WatchedTraining:
         self._pending = None  # lets go of the activations
         return self.losses[: index + 1]
 
-    def _take_first_step(self) -> None:
+    def _watched_step(self) -> FirstStep:
         outputs: list[Any] = []
         hook = self.model.register_forward_hook(lambda module, args, output: outputs.append(output))
         parts = self._forward(nullcontext())
@@ -86,7 +90,7 @@ class WatchedTraining:
         gradients = largest_gradients(self.model)
         self.optimizer.step()
         values = {name: float(part.detach()) for name, part in parts.items()}
-        self._first = FirstStep(detach(outputs[0]) if outputs else None, values, gradients, self._moved())
+        return FirstStep(detach(outputs[0]) if outputs else None, values, gradients, self._moved())
 
     def _step(self) -> None:
         """Finish the step whose loss is known, if any, and find the next loss."""

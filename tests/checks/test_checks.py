@@ -12,7 +12,7 @@ from aistudio.checks.backbone_input import arrival, arrival_warnings, histogram,
 from aistudio.checks.check_mode import apply_check_mode, calibrate, resize_inside, undo_check_mode
 from aistudio.checks.contract import all_finite, describe
 from aistudio.checks.evaluation import furthest, spread
-from aistudio.checks.learning import Gradients, OverfitsOneBatch, slow_because
+from aistudio.checks.learning import Gradients, OptimizerStep, OverfitsOneBatch, another_rate, slow_because
 from aistudio.checks.outcome import some
 from aistudio.checks.rounding import rounding_noise
 from aistudio.config.compose import compose
@@ -303,3 +303,98 @@ def test_the_histogram_counts_every_value_once():
     found = histogram(torch.tensor([[-1.0, 0.0, 0.0, 1.0]]), bins=4)
     assert found == {"low": -1.0, "high": 1.0, "counts": [1, 0, 2, 1]}
     assert histogram(torch.tensor([float("nan"), 1.0])) == {}
+
+
+class ZeroGates(Classifier):
+    """Two residual branches, one inside the other, whose last layers start at zero, as timm's do."""
+
+    def __init__(self):
+        super().__init__()
+        self.outer, self.inner, self.deep = (nn.Linear(16, 16) for _ in range(3))
+        for gate in (self.outer, self.inner):
+            nn.init.zeros_(gate.weight)
+            nn.init.zeros_(gate.bias)
+
+    def pooled(self, maps):
+        x = super().pooled(maps)
+        return x + self.outer(x + self.inner(self.deep(x)))
+
+
+class Dead(ZeroGates):
+    def pooled(self, maps):
+        return Classifier.pooled(self, maps) + 0 * self.deep(Classifier.pooled(self, maps))
+
+
+def test_branches_that_start_at_zero_get_their_gradients_later():
+    gradients = Gradients("Because.")
+    assert gradients(subject()).seen == "11 parameter tensors"
+    found = gradients(subject(ZeroGates))
+    assert found.status == "passed" and "from step 2 or 3 on" in found.seen
+    dead = gradients(subject(Dead))
+    assert dead.status == "failed" and "6 of 17 without gradient in each of 3 steps" in dead.seen
+    assert gradients(subject(Dead)).status == "failed" and "sanity.checks.gradients.allow" in dead.cause
+
+
+class WarmUp(torch.optim.Adam):
+    """Its learning rate is 0 in the first ``wait`` steps."""
+
+    def __init__(self, parameters, wait):
+        super().__init__(parameters, lr=0.0)
+        self.taken, self.wait = 0, wait
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            group["lr"] = 0.0 if self.taken < self.wait else 1e-2
+        self.taken += 1
+        return super().step(closure)
+
+
+@pytest.mark.parametrize(("wait", "status"), [(1, "passed"), (2, "passed"), (100, "failed")])
+def test_a_warm_up_from_zero_is_an_optimiser_that_works(wait, status):
+    found = OptimizerStep("Because.")(subject(optimizer=lambda parameters: WarmUp(parameters, wait)))
+    assert found.status == status and ("a warm-up" in found.seen) == (status == "passed"), found
+
+
+def test_early_steps_are_those_of_the_shared_training():
+    one = subject()
+    assert one.early_steps[0].gradients == one.training.first.gradients
+    assert one.early_steps[0].moved == one.training.first.moved
+
+
+@pytest.mark.parametrize(
+    ("lr", "words"),
+    [(1e-2, ""), (3.0, "a tenth of the learning rate (0.3)"), (8e-4, "three times the learning rate (0.0024)")],
+)
+def test_a_model_that_learns_at_another_rate_has_learned(lr, words):
+    found = OverfitsOneBatch("Because.", steps=60, ratio=0.55)(subject(lr=lr))
+    assert found.status == "passed" and words in found.seen and ("train with the other" in found.seen) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("losses", "rate"),
+    [([1, 0.8, 0.6], 3.0), ([1, 0.4, 0.6], 0.1), ([1, 0.5, 0.55, 0.4], 3.0), ([1, float("nan")], 0.1), ([1, 2], 0.1)],
+)
+def test_the_other_rate_is_lower_where_the_loss_climbed(losses, rate):
+    assert another_rate(losses)[0] == rate
+
+
+class FromBlocks(Classifier):
+    """Its backbone turns 2 x 2 pixels into channels before its first convolution; its gain is the bug."""
+
+    gain = 1.0
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 16, 3, 2, 1), nn.BatchNorm2d(16))
+
+    def forward(self, x):
+        return super().forward(self.gain * x)
+
+
+class FromBlocksTwice(FromBlocks):
+    gain = 4.0
+
+
+def test_what_arrives_is_seen_where_no_convolution_sees_pictures():
+    assert outcomes(subject(FromBlocks), "input_range")["input_range"].status == "passed"
+    assert outcomes(subject(FromBlocksTwice), "input_range")["input_range"].status == "failed"
