@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from aistudio.checks.backbone_input import received
+from aistudio.checks.backbone_input import is_picture, received
 from aistudio.checks.evaluation import furthest, raw
 from aistudio.checks.outcome import Outcome, failed, passed, skipped
 from aistudio.checks.rounding import rounding_noise, straying
@@ -34,6 +34,9 @@ class InputRange:
         picture[:, :, subject.size // 2 :] = 1
         inputs = moved(subject.task.inputs([picture, picture]), subject)
         seen = received(subject.model().eval(), inputs).float()
+        if not is_picture(seen):
+            cause = "the backbone is called with something else: give it the pictures, or leave this check out"
+            return failed(f"{tuple(seen.shape)} arrives", "pictures (N, 3, H, W)", cause)
         low, high = seen.amin((0, 2, 3)).tolist(), seen.amax((0, 2, 3)).tolist()
         black = [(0 - m) / s for m, s in zip(self.mean, self.std, strict=True)]
         white = [(1 - m) / s for m, s in zip(self.mean, self.std, strict=True)]
