@@ -11,11 +11,26 @@ BACKBONES = {
     "regnet_y_400mf": "_target_: torchvision.models.regnet_y_400mf",
     "swin_t": "_target_: torchvision.models.swin_t",
     "densenet121": "_target_: torchvision.models.densenet121",
-    "convnext_atto": "{_target_: timm.create_model, model_name: convnext_atto, num_classes: 0, global_pool: ''}",
+    "maxvit_t": "_target_: torchvision.models.maxvit_t",
+    **{
+        name: f"{{_target_: timm.create_model, model_name: {name}}}"
+        for name in (
+            "convnext_atto",
+            "mobilenetv3_small_100",  # a convolution after pooling
+            "efficientvit_b0",  # a convolution before pooling, which only its classifier calls
+            "inception_next_atto",
+            "mambaout_femto",  # maps (N, H, W, C)
+            "resnet18",  # branches that start at zero
+            "tresnet_m",  # its first convolution sees no colours
+            "coatnet_0_rw_224",  # one size alone
+            "selecsls42",  # no chain
+        )
+    },
+    "old_recipe": "{_target_: timm.create_model, model_name: ghostnet_050, num_classes: 0, global_pool: ''}",
 }
 WHOLE = {
     "vit_b_16": "_target_: torchvision.models.vit_b_16",
-    "vit_tiny": "{_target_: timm.create_model, model_name: vit_tiny_patch16_224, num_classes: 0, global_pool: ''}",
+    "vit_tiny": "{_target_: timm.create_model, model_name: vit_tiny_patch16_224}",
 }
 
 
