@@ -18,10 +18,11 @@ from aistudio.errors import Problem, Refusal  # noqa: E402
 if TYPE_CHECKING:
     from aistudio.assembly.model import assemble
     from aistudio.config.compose import compose
+    from aistudio.models.parameter_groups import parameter_groups
     from aistudio.sanity import sanity_run
 
 __version__ = "0.1.0"
-__all__ = ["Problem", "Refusal", "assemble", "compose", "sanity_run"]
+__all__ = ["Problem", "Refusal", "assemble", "compose", "parameter_groups", "sanity_run"]
 
 
 def __getattr__(name: str):
@@ -29,6 +30,7 @@ def __getattr__(name: str):
     homes = {
         "assemble": "aistudio.assembly.model",
         "compose": "aistudio.config.compose",
+        "parameter_groups": "aistudio.models.parameter_groups",
         "sanity_run": "aistudio.sanity",
     }
     if name not in homes:

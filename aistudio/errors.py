@@ -27,12 +27,14 @@ class Problem:
 
     ``what`` names the value as the user wrote it (``backbone=resnet18 does not fit task=segmentation``), ``why``
     gives the reason, ``where`` the key and file to look at, ``instead`` what to take. Only ``what`` is mandatory.
+    ``rows`` are the lines of a short table below the reason.
     """
 
     what: str
     why: str = ""
     where: str = ""
     instead: str = ""
+    rows: tuple[str, ...] = ()
 
 
 class Refusal(Exception):
@@ -52,9 +54,11 @@ def refusal_text(problems: Iterable[Problem]) -> str:
     Neighbours with the same answer share it. A line of it is a line, whatever a name or a message holds.
     """
     lines: list[str] = []
-    for (why, where, instead), alike in groupby(problems, lambda one: (one.why, one.where, one.instead)):
+    for answer, alike in groupby(problems, lambda one: (one.why, one.rows, one.where, one.instead)):
+        why, rows, where, instead = answer
         lines += [said(problem.what) for problem in alike]
-        parts = (("why", why), ("rule" if " · " in where else "where", where), ("instead", instead))
+        place = "rule" if " · " in where else "where"
+        parts = (("why", why), *(("", row) for row in rows), (place, where), ("instead", instead))
         lines += [f"  {name:<8} {said(text)}" for name, text in parts if text]
     return "\n".join(lines)
 

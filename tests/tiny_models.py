@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import OrderedDict
 from functools import cache, partial
+from pathlib import Path
 
 import torch
 from hydra.utils import instantiate
@@ -14,6 +16,8 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from aistudio.checks.subject import Subject
 from aistudio.config.compose import compose
 from aistudio.data.synthetic import Synthetic
+from aistudio.models.checkpoint import read_checkpoint
+from aistudio.models.ledger import Ledger, load
 from aistudio.tasks.classification import Classification
 from aistudio.tasks.object_detection import ObjectDetection
 from aistudio.tasks.segmentation import Segmentation
@@ -112,6 +116,27 @@ def subject(model=Classifier, task=None, *, seed: int = 0, lr: float = 1e-2, **f
         "check_mode": {"score_thresh": 0.0},
     }
     return Subject(**{**given, **fields})
+
+
+def trained(spoil=lambda model: None, loads: bool = True, **fields) -> Subject:
+    """A subject whose backbone is filled from a file; ``spoil`` is done to a model afterwards."""
+    path = Path(tempfile.mkdtemp()) / "trained.pth"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(99)
+        torch.save(features().state_dict(), path)
+
+    def filled(model: nn.Module) -> Ledger:
+        return load(model.backbone, read_checkpoint(path), prefix="backbone.")
+
+    def build() -> nn.Module:
+        model = Classifier()
+        if loads:
+            filled(model)
+        spoil(model)
+        return model
+
+    random = subject(Classifier).rebuild
+    return subject(build, loaded=(filled(Classifier()),), pretrained=True, rebuild_random=random, **fields)
 
 
 @cache

@@ -13,6 +13,7 @@ from aistudio.checks.learning import Frozen, Gradients, OptimizerStep, OverfitsO
 from aistudio.checks.numerics import Autocast, ChannelsLast, Compiles, InputRange
 from aistudio.checks.outcome import Check, Outcome, failed, passed, skipped
 from aistudio.checks.subject import Subject
+from aistudio.checks.weights import LoadedWeights, OnlyRemadeLayersAreRandom, PretrainedFeatures
 
 __all__ = [
     "AllFinite",
@@ -31,11 +32,14 @@ __all__ = [
     "InputRange",
     "OverfitsOneBatch",
     "BatchIndependence",
+    "LoadedWeights",
     "NoObjects",
     "OddSizes",
+    "OnlyRemadeLayersAreRandom",
     "OptimizerStep",
     "Outcome",
     "OutputContract",
+    "PretrainedFeatures",
     "StateDictRoundTrip",
     "Subject",
     "UsesTargets",

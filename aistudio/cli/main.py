@@ -26,6 +26,8 @@ COMMANDS = {  # a word: the module whose ``main(arguments)`` answers it, importe
     "summarize": "aistudio.cli.summarize",
     "page": "aistudio.cli.page",
     "catalog": "aistudio.cli.catalog",
+    "doctor": "aistudio.cli.doctor",
+    "fetch": "aistudio.cli.fetch",
 }
 RUN = "aistudio.cli.run"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)

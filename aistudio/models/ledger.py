@@ -146,7 +146,7 @@ def _misfit(
     what = f"{key}={checkpoint.path} does not fit {called}"
     share = f"{filled} of {wanted} tensors found their place; weights_coverage={coverage:g} asks for "
     needed = "all of them" if coverage >= 1 else f"{coverage * wanted:.0f}"
-    return Problem(what, "\n           ".join([share + needed, *_rows(found, fine)]), key, _advice(checkpoint, key))
+    return Problem(what, share + needed, key, _advice(checkpoint, key), tuple(_rows(found, fine)))
 
 
 def _rows(found: Match, fine: set[str]) -> list[str]:

@@ -16,8 +16,10 @@ from tiny_models import (
     detection,
     detector,
     failures,
+    outcomes,
     segmentation,
     subject,
+    trained,
 )
 from torch import nn
 from torchvision.models import resnet18
@@ -270,6 +272,18 @@ def too_fast(parameters):
     return torch.optim.SGD(parameters, lr=1e6)
 
 
+# ---- bugs of weights ----
+
+
+def touched(model):
+    with torch.no_grad():
+        model.backbone[0].weight[0, 0, 0, 0] += 1e-6
+
+
+def initialised_again(model):
+    model.backbone[3].reset_parameters()
+
+
 BUGS = {
     "head whose gradient is cut": ("gradients", lambda: subject(CutGradient)),
     "unused layer": ("gradients", lambda: subject(UnusedLayer)),
@@ -314,6 +328,10 @@ BUGS = {
     "pictures in 0-255": ("input_range", lambda: classifying(inputs=in_bytes)),
     "divided by 255 twice": ("input_range", lambda: classifying(inputs=divided_again)),
     "cancellation in half precision": ("autocast", lambda: subject(Cancellation)),
+    "weights touched after loading": ("loaded_weights", lambda: trained(touched)),
+    "weights of a file that is never read": ("loaded_weights", lambda: trained(loads=False)),
+    "layer initialised again after loading": ("only_remade_layers_are_random", lambda: trained(initialised_again)),
+    "loading forgotten": ("pretrained_features", lambda: trained(loads=False)),
     "order in memory assumed": ("channels_last", lambda: subject(AssumesLayout)),
 }
 
@@ -328,6 +346,14 @@ def test_every_check_of_the_battery_has_a_bug():
     from tiny_models import battery
 
     assert {check for check, _ in BUGS.values()} == set(battery()) - {"compiles"}  # which needs a compiler
+
+
+def test_no_check_fails_a_model_that_was_filled_from_a_file():
+    found = outcomes(trained())
+    assert {name for name, one in found.items() if one.status == "failed"} == set()
+    of_weights = ("loaded_weights", "only_remade_layers_are_random", "pretrained_features")
+    assert [found[name].status for name in of_weights] == ["passed"] * 3
+    assert all(one.status == "skipped" for one in outcomes(subject(), *of_weights).values())
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
