@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import copy
-import ctypes
-import gc
-import resource
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from aistudio.checks.subject import Subject
+from aistudio.costs.counters import peak_memory, synchronize
+from aistudio.costs.proof import proof
 from aistudio.models.anatomy import named_backbone
 from aistudio.report.records import Measurement
 from aistudio.tasks.batch import Batch
@@ -81,7 +78,10 @@ class Measure:
             optimizer.step()
 
         what = f"one training step (forward, backward, {type(optimizer).__name__})"
-        return self._timed("training_step", what, step, step, subject, batch)
+        return [
+            *self._timed("training_step", what, step, step, subject, batch),
+            *proof(subject, model, optimizer, batch),
+        ]
 
     def _timed(
         self, name: str, what: str, first: Callable[[], None], run: Callable[[], None], subject: Subject, batch: Batch
@@ -143,65 +143,3 @@ def time_repeatedly(run: Callable[[], None], device: torch.device, repeats: int,
         synchronize(device)
         seconds.append(time.perf_counter() - started)
     return seconds
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was asked to."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
-
-
-def peak_memory(run: Callable[[], None], device: torch.device) -> tuple[int, str]:
-    """Bytes at the highest point while ``run`` runs, and the name of the counter that says so."""
-    gc.collect()
-    give_back()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
-        run()
-        return torch.cuda.max_memory_allocated(device), "torch.cuda.max_memory_allocated (tensors, weights included)"
-    if device.type == "mps":
-        run()
-        return torch.mps.driver_allocated_memory(), "torch.mps.driver_allocated_memory after the pass"
-    fresh = reset_high_water()
-    run()
-    if fresh:
-        counter = (
-            "VmHWM - RssFile of this process, reset before the pass (Python and weights included, libraries' code not)"
-        )
-        return resident("VmHWM") - resident("RssFile"), counter
-    lifetime = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _is_mac() else 1024)
-    return lifetime, "ru_maxrss of this process since it started (Python, torch and weights included)"
-
-
-def give_back() -> None:
-    """Let the C library return freed memory to the system, or what ran before would count; only glibc can."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def reset_high_water() -> bool:
-    """Let Linux forget the highest resident size of this process so far; False where it cannot."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-        return resident("VmHWM") > 0
-    except OSError:
-        return False
-
-
-def resident(field: str) -> int:
-    """A field of Linux's account of this process, in bytes; 0 where it has none of that name.
-
-    ``VmHWM`` is the highest resident size since the last reset; ``RssFile`` is the part that maps files, which
-    differs between a process that was started and one that was forked.
-    """
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) * 1024
-    return 0
-
-
-def _is_mac() -> bool:
-    return torch.backends.mps.is_built()

@@ -6,7 +6,6 @@ the same rows give the same bytes.
 
 from __future__ import annotations
 
-import io
 import itertools
 import math
 import os
@@ -18,20 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aistudio.files import write_whole
+from aistudio.report.figures import COLOURS, GREY, as_png, bars, caption, distinct_names, empty
+from aistudio.report.forecast_plots import largest_batches, memory_and_accuracy
 from aistudio.report.summary import Row
-from aistudio.report.terminal import quantity
 from aistudio.safety.outlet import said
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito's
-GREY = "#777777"
-DPI = 150
-BARS = 60  # in one picture at most
 LABELS = 60  # points in a panel; with more, those of the front alone are named
-LONGEST = 60  # characters of a name
 
 
 def draw(rows: Iterable[Row], folder: Path) -> list[Path]:
@@ -40,8 +35,10 @@ def draw(rows: Iterable[Row], folder: Path) -> list[Path]:
     Each is whole or not there; where fewer than two rows have its numbers it is not drawn. Raises ImportError where
     matplotlib is not installed, OSError where the folder cannot be written.
     """
+    rows = [*rows]
+    forecasts = typical(row for row in rows if row.level == "forecast" and row.forecast_memory)  # fitting or not
     with matplotlibs_defaults():
-        return drawn(typical(row for row in rows if row.outcome == "passed"), folder)
+        return drawn(typical(row for row in rows if row.outcome == "passed"), forecasts, folder)
 
 
 @contextmanager
@@ -65,12 +62,14 @@ def matplotlibs_defaults() -> Iterator[None]:
         yield
 
 
-def drawn(shown: Sequence[Row], folder: Path) -> list[Path]:
+def drawn(shown: Sequence[Row], forecasts: Sequence[Row], folder: Path) -> list[Path]:
     """Draw and write the pictures of these rows."""
     pictures = {
         "accuracy.png": accuracy(shown),
         "memory.png": bars(shown, "peak_memory", "bytes", "Peak memory of a pass"),
         "parameters.png": bars(shown, "parameters", "", "Parameters"),
+        "forecast.png": memory_and_accuracy(forecasts),
+        "largest_batch.png": largest_batches(forecasts),
     }
     for name, figure in pictures.items():
         if figure is not None:
@@ -167,85 +166,3 @@ def beside(axes: Axes, rows: Sequence[Row]) -> int:
     named = zip(distinct_names(rows), points, rows, strict=True)
     wanted = [(name, point) for name, point, row in named if len(rows) <= LABELS or row in best]
     return len(rows) - len(wanted) + label(axes, wanted, points, lines)
-
-
-def bars(rows: Sequence[Row], field: str, unit: str, title: str) -> Figure | None:
-    """A bar a row, the smallest on top, in the colour of its task; None with fewer than two."""
-    known = sorted((row for row in rows if getattr(row, field) is not None), key=lambda row: getattr(row, field))
-    if len(known) < 2:
-        return None
-    shown = known[:BARS]
-    tasks = sorted({row.task for row in known})
-    colours = dict(zip(tasks, itertools.cycle(COLOURS), strict=False))
-    figure = empty((9.0, 1.4 + 0.28 * len(shown)))
-    axes = figure.add_subplot()
-    places = range(len(shown))
-    drawn = axes.barh(places, [getattr(row, field) for row in shown], color=[colours[row.task] for row in shown])
-    axes.bar_label(drawn, [quantity(getattr(row, field), unit) for row in shown], padding=3, fontsize=8)
-    axes.set_yticks(places, distinct_names(shown), fontsize=8)
-    axes.set_ylim(-0.7, len(shown) - 0.3)
-    axes.set_xlim(0, 1.15 * getattr(shown[-1], field))
-    axes.invert_yaxis()
-    axes.xaxis.set_visible(False)
-    axes.spines[["top", "right", "bottom"]].set_visible(False)
-    axes.set_title(title, loc="left", fontsize=11)
-    if len(tasks) > 1:
-        from matplotlib.patches import Patch
-
-        handles = [Patch(color=colours[task], label=said(task.replace("_", " "))) for task in tasks]
-        figure.legend(handles=handles, fontsize=8, frameon=False, ncols=4, loc="outside upper center")
-    caption(figure, known, f"the smallest {BARS} of {len(known)}" if len(known) > BARS else "")
-    return figure
-
-
-def distinct_names(rows: Sequence[Row]) -> list[str]:
-    """What tells each row apart from the others of its task: the backbone, and what else they differ in."""
-    forms = {
-        "backbone": "{}",
-        "architecture": "{}",
-        "image_size": "{} px",
-        "batch_size": "batch {}",
-        "device": "{}",
-    }
-    values = {(row.task, field): set() for row in rows for field in forms}
-    for row, field in itertools.product(rows, forms):
-        values[row.task, field].add(getattr(row, field))
-    names = []
-    for row in rows:
-        telling = [field for field in forms if field == "backbone" or len(values[row.task, field]) > 1]
-        text = " · ".join(forms[field].format(getattr(row, field)) for field in telling)
-        half = LONGEST // 2
-        text = said(text)  # before it is cut: half of a secret is one, too
-        names.append(text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}")
-    return names
-
-
-def caption(figure: Figure, rows: Sequence[Row], note: str) -> None:
-    """Below a picture: where and how its numbers were taken."""
-    size = {row.image_size for row in rows}
-    batch, levels, devices = ({getattr(row, name) for row in rows} for name in ("batch_size", "level", "device"))
-    parts = [
-        " / ".join(sorted(filter(None, devices))),
-        f"sanity={' / '.join(sorted(levels))}",
-        f"{size.pop()} px" if len(size) == 1 else "several image sizes",
-        f"batch {batch.pop()}" if len(batch) == 1 else "several batch sizes",
-        note,
-    ]
-    figure.supxlabel(said(" · ".join(filter(None, parts))), fontsize=8, color=GREY)
-
-
-def empty(inches: tuple[float, float]) -> Figure:
-    """A figure that no window belongs to."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(inches, dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def as_png(figure: Figure) -> bytes:
-    """The bytes of a picture, without the name and version of what drew it."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()

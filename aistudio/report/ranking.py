@@ -45,5 +45,10 @@ def indistinct(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
 
 
 def ordered(rows: Sequence[Row]) -> list[Row]:
-    """Passed before the others; among them task by task, the quickest first."""
-    return sorted(rows, key=lambda row: (row.outcome != "passed", row.task, row.forward or float("inf")))
+    """Passed before the others; among them task by task, the quickest first, forecasts by the memory that they need."""
+
+    def key(row: Row) -> tuple[bool, str, float, float]:
+        most = float("inf")
+        return row.outcome != "passed", row.task, row.forward or most, row.forecast_memory or most
+
+    return sorted(rows, key=key)

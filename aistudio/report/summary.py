@@ -20,13 +20,17 @@ SCHEMA = 1
 OUTCOMES = ("passed", "failed", "refused", "broke", "interrupted", "unfinished", "unreadable")
 NAMES = ("outcome", "job", "task", "architecture", "backbone")
 TIMES = ("forward", "training_step")
+LARGEST = "largest_batch_"  # and the name of a card: a measurement
 COLUMNS = {  # field of a row: its heading, its unit, and whether less or more is better
     "parameters": ("parameters", "", min),
     "multiply_adds": ("multiply-adds", "MACs", min),
     "forward": ("forward", "s", min),
     "training_step": ("training step", "s", min),
     "peak_memory": ("peak memory", "bytes", min),
+    "forecast_memory": ("forecast", "bytes", min),
+    "largest_batch": ("largest batch", "", max),
 }
+MEASURED = ("parameters", "multiply_adds", "forward", "training_step", "peak_memory")  # columns of every table
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Row:
 
     ``job`` is the name of its folder. Times are medians in seconds with their spread ``low`` … ``high``; memory is in
     bytes; ``top1`` is the published ImageNet accuracy of the backbone in percent; ``batch_size`` is of the measurement.
+    ``forecast_memory`` is the training step's, told from shapes; ``largest_batch`` fits on ``card``, the first that was
+    named, which has room for ``card_memory`` bytes of tensors.
     """
 
     job: str
@@ -61,6 +67,10 @@ class Row:
     training_step_low: float | None
     training_step_high: float | None
     peak_memory: float | None
+    forecast_memory: float | None
+    largest_batch: float | None
+    card: str | None
+    card_memory: float | None
     seconds: float | None
     folder: str
 
@@ -104,7 +114,11 @@ def _numbers(measured: Mapping[str, Measurement]) -> dict[str, Any]:
         one = measured.get(source)
         found |= {name: one and one.value, f"{name}_low": one and one.low, f"{name}_high": one and one.high}
     peaks = [values.get(f"{name}_peak_memory") for name in TIMES]
-    return found | {"peak_memory": max((peak for peak in peaks if peak is not None), default=None)}
+    found |= {"peak_memory": max((peak for peak in peaks if peak is not None), default=None)}
+    found["forecast_memory"] = values.get("training_step_forecast_memory")
+    card = next((name.removeprefix(LARGEST) for name in values if name.startswith(LARGEST)), None)
+    of_card = {"largest_batch": values.get(f"{LARGEST}{card}"), "card_memory": values.get(f"room_{card}")}
+    return {**found, "card": card, **of_card}
 
 
 def _natural(path: Path) -> list[tuple[int, int | str]]:

@@ -18,7 +18,7 @@ from aistudio.report import plots, summary
 from aistudio.report.html.difference import Difference, as_text
 from aistudio.report.html.sweep_folder import PAGE, write_sweep_page
 from aistudio.report.ranking import indistinct, leaders, leads, ordered
-from aistudio.report.summary import COLUMNS, NAMES, OUTCOMES, SCHEMA, Row
+from aistudio.report.summary import COLUMNS, MEASURED, NAMES, OUTCOMES, SCHEMA, Row
 from aistudio.report.terminal import MARKS, Terminal, quantity, words
 from aistudio.safety.environment import scrub
 from aistudio.safety.outlet import as_json as json_text
@@ -65,12 +65,13 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def as_markdown(rows: Sequence[Row]) -> str:
     """A table for a pull request, the best of each column and task in bold, then the reasons."""
-    headings = ["", "job", "task", "architecture", "backbone", *(heading for heading, _, _ in COLUMNS.values())]
-    lines = [_line(headings), _line(["---"] * 5 + ["---:"] * len(COLUMNS))]
+    columns = [name for name in COLUMNS if name in MEASURED or any(getattr(row, name) is not None for row in rows)]
+    headings = ["", "job", "task", "architecture", "backbone", *(COLUMNS[name][0] for name in columns)]
+    lines = [_line(headings), _line(["---"] * 5 + ["---:"] * len(columns))]
     best = leaders(rows)
     for row in ordered(rows):
         cells = [in_markdown(scrub(str(getattr(row, name)))) for name in NAMES]
-        for column in COLUMNS:
+        for column in columns:
             text = number(row, column)
             cells.append(f"**{text}**" if leads(row, column, best) else text)
         lines.append(_line(cells))

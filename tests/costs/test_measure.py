@@ -8,7 +8,8 @@ from tiny_models import Classifier, detection, detector, subject
 
 from aistudio.assembly.prepare import make_subject
 from aistudio.config.compose import compose
-from aistudio.costs.measure import Measure, count_parameters, peak_memory, time_repeatedly
+from aistudio.costs.counters import peak_memory
+from aistudio.costs.measure import Measure, count_parameters, time_repeatedly
 
 CPU = torch.device("cpu")
 
@@ -36,7 +37,7 @@ def test_frozen_parameters_are_not_trainable():
 @pytest.mark.parametrize(("model", "task"), [(Classifier, None), (detector, detection())])
 def test_every_number_has_a_definition_and_a_spread_around_it(model, task):
     found = Measure(repeats=3)(subject(model, task, lr=1e-3), 64, 2)
-    assert len({one.name for one in found}) == len(found) == 11
+    assert len({one.name for one in found}) == len(found) == 14
     for one in found:
         assert len(one.definition) > 20 and one.value > 0
         assert one.low is None or one.low <= one.value <= one.high

@@ -12,7 +12,7 @@ from dataclasses import asdict
 import pytest
 
 from aistudio.config import groups, shipped
-from aistudio.report import plots
+from aistudio.report import figures, plots
 from aistudio.report.summary import Row
 
 pytest.importorskip("matplotlib")
@@ -88,7 +88,7 @@ def test_the_front_is_what_no_other_beats():
 
 def test_long_names_can_still_be_told_apart():
     names = plots.distinct_names(CASES["long names"])
-    assert len(set(names)) == 4 and all(len(name) <= plots.LONGEST + 1 for name in names)
+    assert len(set(names)) == 4 and all(len(name) <= figures.LONGEST + 1 for name in names)
 
 
 def test_names_say_what_the_rows_differ_in_and_no_more():
@@ -145,7 +145,7 @@ DRAW = """
 import json
 import sys
 from pathlib import Path
-from aistudio.report import plots
+from aistudio.report import figures, plots
 from aistudio.report.summary import Row
 plots.draw([Row(**one) for one in json.load(sys.stdin)], Path(sys.argv[1]))
 import matplotlib

@@ -1,0 +1,55 @@
+"""Forecast and measured stand side by side in every report that measures a training step."""
+
+import pytest
+import torch
+from tiny_models import Classifier, detection, detector, subject
+
+from aistudio.costs.measure import Measure
+
+
+def proved(model=Classifier, task=None, **fields):
+    found = Measure(repeats=1)(subject(model, task, lr=1e-3, **fields), 64, 3)
+    return {one.name: one for one in found}
+
+
+def test_a_step_takes_what_was_forecast():
+    found = proved()
+    assert found["forecast_ratio"].value == pytest.approx(1, abs=1e-3)
+    assert found["training_step_forecast_memory"].value == pytest.approx(
+        found["training_step_tensor_memory"].value, rel=1e-3
+    )
+
+
+def test_in_half_precision_and_of_a_detector_too():
+    assert proved(precision=torch.bfloat16)["forecast_ratio"].value == pytest.approx(1, abs=2e-3)
+    assert proved(detector, detection())["forecast_ratio"].value == pytest.approx(1, abs=2e-2)
+
+
+def test_a_model_that_differs_when_it_is_built_again_is_seen():
+    built = []
+
+    def growing():
+        built.append(Classifier())
+        built[-1].more = torch.nn.Linear(10, 100_000) if len(built) == 1 else torch.nn.Identity()
+        return built[-1]
+
+    assert proved(growing)["forecast_ratio"].value < 0.9
+
+
+def test_what_cannot_be_forecast_is_said_and_the_rest_measured():
+    class Reading(Classifier):
+        def forward(self, x):
+            return super().forward(x) * (1 + int(x.detach().long().max() > 99) + len(x.detach().cpu().numpy()) * 0)
+
+    found = proved(Reading)
+    assert found["training_step_forecast_memory"].value is None
+    assert "cannot be forecast" in found["training_step_forecast_memory"].definition
+    assert found["training_step_tensor_memory"].value > 0
+    assert "forecast_ratio" not in found
+
+
+def test_a_compiled_step_is_not_compared():
+    one = subject(compiled=True)
+    from aistudio.costs.proof import proof
+
+    assert proof(one, one.built, None, None) == []
