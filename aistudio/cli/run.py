@@ -27,6 +27,8 @@ from aistudio.config.overrides import is_hydras, key_of, user_folders, without_p
 from aistudio.errors import PASSED, Problem, Refusal
 from aistudio.files import claimed, refuse_links_in
 from aistudio.jobs.job import FILES, begin, own_folders, reported, scrub_files
+from aistudio.jobs.track import track
+from aistudio.report.terminal import Terminal
 from aistudio.safety.conf_folder import conf_folder
 
 INSPECT = ("help", "hydra_help", "cfg", "info", "shell_completion")
@@ -125,4 +127,6 @@ def job(config: DictConfig, overrides: Sequence[str]) -> int:
     settings = HydraConfig.get()
     scrub_files(settings)
     begin(config, Path(settings.runtime.output_dir), overrides, own_folders(settings))
-    return reported(config, Path(settings.runtime.output_dir), overrides)
+    code = reported(config, Path(settings.runtime.output_dir), overrides)
+    track([Path(settings.runtime.output_dir)], config.get("track"), Terminal())
+    return code

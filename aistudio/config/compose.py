@@ -14,9 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from aistudio.config import key_problems, override_problems, plain, rules, trust
-from aistudio.config.groups import GROUPS, options
+from aistudio.config.groups import GROUPS, OPTIONAL, options
 from aistudio.config.hydra import HYDRA_ERRORS, hydra_composed, hydras_own, without_hydra
 from aistudio.config.interpolations import left_over_problems, resolver_problems, texts
+from aistudio.config.origins import track_problems
 from aistudio.config.overrides import is_hydras, user_folders, without_plus
 from aistudio.errors import Problem, Refusal
 
@@ -82,6 +83,7 @@ def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Comp
     if folders:  # what ships says nothing that it may not
         problems += trust.forged(composed.hydra, [one for one in overrides if not is_hydras(one)])
         problems += trust.hydra_problems(composed.hydra, hydras_own(overrides, composed.hydra.runtime.choices))
+        problems += track_problems(overrides, folders) if "track" in composed else ()
     choices = composed.hydra.runtime.choices
     problems += override_problems.several_files(choices, overrides)
     chosen = {group: str(option) for group, option in choices.items() if group in GROUPS and option}
@@ -139,7 +141,7 @@ def from_environment(settled: Settled) -> Iterator[tuple[str, str]]:
 def resolve(config: DictConfig) -> tuple[Settled, list[Problem]]:
     """The configuration as plain containers, or what keeps it from being resolved."""
     unresolved, nothing = OmegaConf.to_container(config), Settled({}, {})
-    sections = [name for name in GROUPS if name != "experiment" and not isinstance(unresolved.get(name), Mapping)]
+    sections = [name for name in GROUPS if name not in OPTIONAL and not isinstance(unresolved.get(name), Mapping)]
     if sections:
         why = "it holds keys and values"
         return nothing, [Problem(f"{name} is no section", why, name, f"{name}={options(name)[0]}") for name in sections]

@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 
 from aistudio.safety.conf_folder import conf_folder
 
-GROUPS = ("runtime", "data", "sanity", "backbone", "architecture", "task", "gpu", "experiment")
-OPTIONAL = ("gpu", "experiment")  # where null is a choice
+GROUPS = ("runtime", "data", "sanity", "backbone", "architecture", "task", "gpu", "track", "experiment")
+OPTIONAL = ("gpu", "track", "experiment")  # where null is a choice
 Tree = dict[str, Any]
 
 

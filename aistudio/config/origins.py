@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from aistudio.config.groups import GROUPS
 from aistudio.config.hydra import files_in_order
 from aistudio.config.overrides import COMMAND_LINE, key_of
 from aistudio.config.plain import leaves
+from aistudio.errors import Problem
 from aistudio.files import shown
 
 
@@ -27,6 +28,19 @@ def origins(config: Mapping[str, Any], overrides: Sequence[str], folders: Sequen
             setters[key_of(override).split("@")[0]] = COMMAND_LINE
     found = {key: nearest(key, setters) for key, _ in leaves(config)}
     return joined(config, found)
+
+
+def track_problems(overrides: Sequence[str], folders: Sequence[Path]) -> Iterator[Problem]:
+    """Files that say to which tracker runs are sent, or change what the file of the chosen one says.
+
+    It is for the person at the keyboard to say where results and images go.
+    """
+    for folder, name, package, content in files_in_order(overrides, folders):
+        said = package == "track" or package.startswith("track.") or "track" in (content if not package else ())
+        if said and (name.split("/")[0] != "track" or "track" not in map(key_of, overrides)):
+            what, why = "a file says where runs are sent", "results and images go where the command line says, only"
+            where = called(folder, name, folders)
+            yield Problem(what, why, where, "track=NAME and track.KEY=VALUE on the command line")
 
 
 def nearest(key: str, setters: Mapping[str, str]) -> str:

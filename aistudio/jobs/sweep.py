@@ -29,8 +29,10 @@ from aistudio.files import claimed, refuse_links, refuse_links_in, shown, write_
 from aistudio.jobs.combinations import Job, in_short, judged
 from aistudio.jobs.job import FILES, STOP, in_sweep
 from aistudio.jobs.progress import Progress
+from aistudio.jobs.track import track
 from aistudio.report import reading
 from aistudio.report.files import without_verdict
+from aistudio.report.receipt import NO_SETTINGS
 from aistudio.report.records import verdict
 from aistudio.report.summary import Row, row
 from aistudio.report.tables import conclude
@@ -65,6 +67,7 @@ def sweep(overrides: Sequence[str], config_dir: str | None) -> int:
         with Progress([folder / job.name for job in waiting], terminal):
             end = launched(waiting, launcher_config)
     rows = [row(folder / job.name / "report.json") for job in jobs]
+    track([folder / job.name for job in jobs], fitting[0].config.get("track"), terminal, folder.name)
     passed = conclude([end.of(one) if one.outcome == "unfinished" else one for one in rows], folder, terminal)
     return end.code or (PASSED if passed else FAILED)
 
@@ -163,8 +166,9 @@ def passed_before(path: Path, config: Mapping[str, Any]) -> bool:
 
 
 def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two resolved configurations describe the same job; how its sweep is run makes no difference."""
-    return as_read({**one, "sweep": None}) == as_read({**other, "sweep": None})
+    """Whether two resolved configurations describe the same job; how it is swept and tracked makes no difference."""
+    nothing = dict.fromkeys(NO_SETTINGS)
+    return as_read({**one, **nothing}) == as_read({**other, **nothing})
 
 
 def as_read(config: Mapping[str, Any]) -> Any:

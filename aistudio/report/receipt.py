@@ -10,6 +10,8 @@ from typing import Any
 
 from aistudio.report.git import git
 
+NO_SETTINGS = ("sweep", "track")  # sections that do not change what a run does
+
 
 def receipt(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """The receipt of a run from the current folder.
@@ -19,7 +21,7 @@ def receipt(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, An
         overrides: what the command line said; ``config`` already holds it.
 
     Returns:
-        ``config_sha256`` (of the sorted keys as JSON, ``sweep`` left out: it does not change what a run does),
+        ``config_sha256`` (of the sorted keys as JSON, ``sweep`` and ``track`` left out, which change nothing in a run),
         ``overrides``, and ``git``: the commit of the repository around the current folder and whether files that it
         knows had changed; None outside of one (see ``git.py``).
     """
@@ -28,5 +30,5 @@ def receipt(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, An
 
 def digest(config: Mapping[str, Any]) -> str:
     """SHA-256 of a configuration, the same for the same settings in any order."""
-    settings = {key: value for key, value in config.items() if key != "sweep"}
+    settings = {key: value for key, value in config.items() if key not in NO_SETTINGS}
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()

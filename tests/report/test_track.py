@@ -9,7 +9,10 @@ import page_reports as pages
 import pytest
 from PIL import Image
 
+from aistudio.config.compose import compose
+from aistudio.errors import Refusal
 from aistudio.report.html.run_page import run_page
+from aistudio.report.receipt import digest
 from aistudio.report.track.entry import entry
 from aistudio.report.track.record import TRACKERS, record
 
@@ -159,3 +162,34 @@ def test_no_tracker_is_imported_by_anything_else():
             assert not [
                 one for one in TRACKERS if f"import {one}" in path.read_text() or f"from {one}" in path.read_text()
             ]
+
+
+def problems_of(said, folder):
+    try:
+        compose(*said, config_dir=folder)
+    except Refusal as refusal:
+        return [problem.what for problem in refusal.problems]
+    return []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said", "refused"),
+    [
+        ("experiment/e", "defaults: [{override /track: mlflow}]", ["experiment=e"], True),
+        ("experiment/e", "track: {uri: 'http://example.org'}", ["experiment=e", "track=mlflow"], True),
+        ("experiment/e", "runtime: {seed: 1}", ["experiment=e", "track=mlflow"], False),
+        ("experiment/e", "runtime: {seed: 1}", ["experiment=e", "track=mlflow", "track.uri=sqlite:///a.db"], False),
+        ("experiment/e", "runtime: {seed: 1}", ["experiment=e"], False),
+        ("track/ours", "{name: mlflow, uri: null, experiment: team, timeout: 9}", ["track=ours"], False),
+    ],
+)
+def test_only_the_command_line_says_where_runs_are_sent(tmp_path, name, text, said, refused):
+    path = tmp_path / f"{name}.yaml"
+    path.parent.mkdir()
+    path.write_text(f"# @package _global_\n{text}\n" if "experiment" in name else text)
+    assert ("a file says where runs are sent" in problems_of(said, tmp_path)) is refused
+    assert refused or not problems_of(said, tmp_path)
+
+
+def test_a_tracker_changes_nothing_of_what_a_run_does():
+    assert digest({"a": 1}) == digest({"a": 1, "track": {"name": "mlflow"}}) != digest({"a": 2})

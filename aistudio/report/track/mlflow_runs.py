@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ BATCH = 100  # parameters that MLflow takes at once
 
 def log(entry: Entry, settings: Mapping[str, Any]) -> None:
     """One run with its parameters, metrics, losses by step, page and images."""
+    for name in ("mlflow", "alembic", "urllib3"):  # they announce every step and every try
+        logging.getLogger(name).setLevel(logging.ERROR)
     client = MlflowClient(settings.get("uri"))
     name = settings.get("experiment") or "aistudio"
     known = client.get_experiment_by_name(name)
