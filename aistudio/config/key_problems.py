@@ -96,6 +96,8 @@ def unknown_keys(
     """Keys of a composed configuration that nobody reads: misspelt in a user's YAML, or added on the command line."""
     known = merged(tree("", "config"), {group: {"rules": rules.KEYS} for group in ("task", "architecture")})
     known = merged(known, {"gpu": dict.fromkeys(named_cards(config), cards.KEYS)})
+    if isinstance(config.get("track"), Mapping):  # a file of one's own has the keys of its tracker
+        known = merged(known, tree("track", str(config["track"].get("name"))))
     for group, option in chosen.items():
         if group not in OPTIONAL:
             known = merged(
