@@ -5,18 +5,11 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 import torch
-
-from aistudio.files import no_link
-
-try:
-    import fcntl
-except ImportError:  # Windows: every job takes the GPU that it was configured for
-    fcntl = None
+from filelock import FileLock, Timeout
 
 PAUSE = 0.2  # seconds between two looks at GPUs that are all taken
 
@@ -29,25 +22,22 @@ def one_for_itself(device: str, folder: Path | None = None) -> Iterator[None]:
         device: ``runtime.device``; only ``auto`` and ``cuda`` leave it open.
         folder: where the locks are, for all jobs on this machine the same; None: the folder for temporary files.
     """
-    if device not in ("auto", "cuda") or fcntl is None or not torch.cuda.is_available():
+    if device not in ("auto", "cuda") or not torch.cuda.is_available():
         yield
         return
     index, lock = free(folder or Path(tempfile.gettempdir()))
-    with lock:  # closing the file gives the GPU back, as the end of the process does, whatever ends it
+    with lock:  # the end of the process gives the GPU back, too, whatever ends it
         torch.cuda.set_device(index)
         yield
 
 
-def free(folder: Path) -> tuple[int, IO[str]]:
+def free(folder: Path) -> tuple[int, AbstractContextManager]:
     """The index of a GPU that no other job has, and the lock on it; waits until there is one."""
     while True:
         for index in range(torch.cuda.device_count()):
             # A GPU's number differs from process to process (CUDA_VISIBLE_DEVICES); its UUID does not.
             path = folder / f"aistudio-gpu-{torch.cuda.get_device_properties(index).uuid}.lock"
-            lock = open(path, "a", opener=no_link)  # noqa: SIM115
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return index, lock
-            except BlockingIOError:
-                lock.close()
+            lock = FileLock(path, timeout=0)
+            with suppress(Timeout):
+                return index, lock.acquire()
         time.sleep(PAUSE)
