@@ -65,8 +65,7 @@ def architectures(task: str) -> str:
     lines = ["| `architecture=` | what it is |", "| --- | --- |"]
     for name in groups.options("architecture"):
         facts = shipped.section("architecture", name)
-        family = name == "backbone_head" or "${backbone.name}" in facts["name"]
-        if task in facts["tasks"] and family and not groups.parents(shipped.defaults_of("architecture", name)):
+        if task in facts["tasks"] and name in shipped.families():
             first = (conf_folder.conf_folder() / "architecture" / f"{name}.yaml").read_text(encoding="utf-8")
             words = next(line for line in first.splitlines() if "@package" not in line).removeprefix("# ")
             lines.append(f"| `{name}`{' (by default)' if name == default else ''} | {words} |")

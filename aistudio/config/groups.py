@@ -42,7 +42,7 @@ def tree(group: str, option: str, folder: Path | None = None) -> Tree:
         result: Tree = {}
     else:
         result, own = {}, {group: own}
-    for parent in parents(defaults) if group else ():
+    for parent in parents(defaults):
         result = merged(result, tree(group, parent, folder))
     return merged(result, own)
 

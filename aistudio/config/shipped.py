@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from aistudio.config import rules
-from aistudio.config.groups import Tree, merged, options, parents, tree
+from aistudio.config.groups import Tree, merged, options, tree
 from aistudio.safety.conf_folder import conf_folder
 
 
@@ -55,13 +55,23 @@ def shipped_rules(group: str, name: str, backbone: str) -> list[Any]:
 
 def models() -> list[tuple[str, str, str]]:
     """Every model that ships, once, as (task, architecture, backbone): full names only repeat what families have."""
-    families = [name for name in options("architecture") if not parents(defaults_of("architecture", name))]
     return [
         (task, architecture, backbone)
         for task in options("task")
-        for architecture in families
+        for architecture in families()
         for backbone in fitting_backbones(task, architecture)
     ]
+
+
+def families() -> list[str]:
+    """The architectures that are named as none of the models that they make."""
+    return [name for name in options("architecture") if name not in full_names(section("architecture", name)["name"])]
+
+
+def full_names(name: str) -> set[str]:
+    """The models that an architecture's name stands for, where it has the backbone's in it."""
+    written = "${backbone.name}"
+    return {name.replace(written, backbone) for backbone in options("backbone")} if written in name else set()
 
 
 def defaults_of(group: str, option: str) -> list[Any]:
