@@ -62,6 +62,22 @@ def test_both_trainers_learn_and_refuse(environment, tmp_path):
         assert done.returncode == 1 and "instead  resnet50" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("training", "train.py -m backbone=resnet18,mobilenet_v3_small task=segmentation,classification epochs=1"),
+        ("lightning", "train.py -m task@net=segmentation,classification debug=fast_run"),
+    ],
+)
+def test_a_refused_job_of_a_sweep_ends_alone(name, line, environment, tmp_path):
+    shutil.copytree(EXAMPLES / name, tmp_path / name)
+    done = run(f"python {line} hydra.sweep.dir=out", tmp_path / name, environment)
+    assert done.returncode == 1 and "instead  resnet50" in done.stderr and "Traceback" not in done.stderr, done.stderr
+    ended = "epoch 0" if name == "training" else "test_loss"
+    assert done.stdout.count(ended) >= 1, done.stdout + done.stderr
+
+
 def test_every_experiment_of_the_example_fits(cli, no_torch):
     conf = str(EXAMPLES / "no_code" / "conf")
     code, answer = cli("rules", "--config-dir", conf)

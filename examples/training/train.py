@@ -1,9 +1,8 @@
 """A plain PyTorch loop around a model that aistudio assembles."""
 
-import sys
-
 import hydra
 import torch
+from hydra.errors import CompactHydraException
 from hydra.utils import instantiate
 from painted import Quarters
 from torch.utils.data import DataLoader
@@ -15,8 +14,8 @@ import aistudio
 def main(cfg):
     try:
         model = aistudio.assemble(cfg)
-    except aistudio.Refusal as refusal:
-        sys.exit(str(refusal))
+    except aistudio.Refusal as refusal:  # told without a traceback; the other jobs of a sweep run all the same
+        raise CompactHydraException(str(refusal)) from None
     optimizer = instantiate(cfg.architecture.learning.optimizer, model.parameters())
     loss_of = instantiate(cfg.task.loss)
     batches = DataLoader(Quarters(128, cfg.task.image_size), cfg.data.batch_size, shuffle=True, drop_last=True)
