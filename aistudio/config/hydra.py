@@ -37,7 +37,7 @@ def hydra_composed(overrides: Sequence[str], folders: Sequence[Path]) -> DictCon
     try:
         with _another_hydra_put_back(), initialize_config_dir(str(conf_folder().resolve()), version_base=VERSION_BASE):
             return hydra_compose("config", overrides=[*kept, *search], return_hydra_config=True)
-    except HYDRA_ERRORS:  # one of them is an OSError, too
+    except HydraException:  # a missing file is an OSError, too
         raise
     except STUMBLES as error:
         raise Uncomposable(stumble(error, overrides, folders)) from None
