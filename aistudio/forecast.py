@@ -12,12 +12,13 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from aistudio.assembly.device import PRECISIONS
-from aistudio.assembly.model import assemble
+from aistudio.assembly.model import build_model
 from aistudio.assembly.parts import build_optimizer, build_source, build_task
 from aistudio.assembly.prepare import why_not_one
 from aistudio.checks.outcome import Outcome, failed, passed
 from aistudio.checks.runner import Watch
 from aistudio.config.cards import cards, in_bytes
+from aistudio.config.compose import Judged, settle
 from aistudio.config.values import show
 from aistudio.costs.autocast import Backend
 from aistudio.costs.card import Card
@@ -46,36 +47,41 @@ class Work:
     least: int = 1
 
 
-def workload(cfg: DictConfig, backend: Backend = "cuda") -> Work:
-    """The training step of a configuration, as ``backend`` runs it. Only two images are made, to see their shapes."""
-    task, source, size = build_task(cfg), build_source(cfg), int(cfg.task.image_size)
+def workload(judged: Judged, task: Any = None, backend: Backend = "cuda") -> Work:
+    """The training step of a configuration, as ``backend`` runs it. Only two images are made, to see their shapes.
+
+    ``task`` is the configured one, where it was made already.
+    """
+    cfg, task = judged.cfg, task or build_task(judged)
+    source, size = build_source(judged), int(cfg.task.image_size)
 
     def batch(count: int) -> tuple[Any, Any]:
         made = make_batch(task, source, count, size, int(cfg.runtime.seed))
         return made.inputs, made.targets
 
     shapes = Workload(
-        build=partial(model_of, cfg),
+        build=partial(model_of, judged, task),
         loss=task.loss,
-        optimizer=build_optimizer(cfg),
+        optimizer=build_optimizer(judged),
         one=batch(1),
         two=batch(2),
         objects=task.max_objects,
         precision=PRECISIONS[cfg.runtime.precision],
         backend=backend,
     )
-    return Work(shapes, partial(model_of, cfg), batch, 2 if why_not_one(cfg, size) else 1)
+    return Work(shapes, partial(model_of, judged, task), batch, 2 if why_not_one(cfg, size) else 1)
 
 
-def model_of(cfg: DictConfig) -> nn.Module:
+def model_of(judged: Judged, task: Any) -> nn.Module:
     """The configured model in its memory format."""
-    model = assemble(cfg)
-    return model.to(memory_format=torch.channels_last) if cfg.runtime.channels_last else model
+    model = build_model(judged, task, None)
+    return model.to(memory_format=torch.channels_last) if judged.cfg.runtime.channels_last else model
 
 
-def forecast(cfg: DictConfig, watch: Watch) -> list[Measurement]:
-    """Forecast a settled configuration: a result for what it needs and for every card, and the numbers."""
-    work, count = workload(cfg), int(cfg.data.batch_size)
+def forecast(judged: Judged, task: Any, watch: Watch) -> list[Measurement]:
+    """Forecast a configuration: a result for what it needs and for every card, and the numbers."""
+    cfg = judged.cfg
+    work, count = workload(judged, task), int(cfg.data.batch_size)
     forecaster = Forecaster(work.shapes)
     found = count_parameters(forecaster.model)
     peaks: list[Peak] = []
@@ -139,7 +145,7 @@ def fits(
     if found.fits:
         return passed(f"{found.words(training)}; {largest}")
     if not saved:
-        saved += savings({line: workload(varied).shapes for line, varied in variants(cfg)}, count)
+        saved += savings({line: workload(settle(other)).shapes for line, other in variants(cfg)}, count)
     return failed(f"{found.words(training)}; {largest}", "enough memory", advice(saved, card, found.largest, count))
 
 

@@ -3,124 +3,128 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from aistudio.assembly.device import device_problems, resolve_device, runtime_settings, versions
 from aistudio.assembly.facts import describe
-from aistudio.assembly.found_classes import with_found_classes
-from aistudio.assembly.instantiate import as_config, build
+from aistudio.assembly.found_classes import audit_labelled, with_labels
+from aistudio.assembly.instantiate import build
+from aistudio.assembly.parts import build_checks
 from aistudio.assembly.prepare import make_subject
-from aistudio.assembly.problems import torch_problems
+from aistudio.assembly.problems import task_or_problems
 from aistudio.assembly.weights import weight_files
 from aistudio.assembly.weights_in_words import as_entry, weight_warnings
-from aistudio.audit import Audit, audit_configured, fails, outputs_key
+from aistudio.audit import Audit, fails
 from aistudio.checks.outcome import Check, Outcome
 from aistudio.checks.predictions import save_pictures
-from aistudio.checks.runner import OnResult, OnStart, Watch, finding, is_out_of_memory
+from aistudio.checks.runner import Watch, finding, is_out_of_memory
 from aistudio.checks.subject import Subject
-from aistudio.config.compose import settle
+from aistudio.config.compose import Judged, settle
 from aistudio.config.shipped import changed_rules
-from aistudio.config.stated import names_labelled, stated_outputs
-from aistudio.errors import Problem, refuse
+from aistudio.errors import refuse
 from aistudio.forecast import described, forecast
-from aistudio.report.records import CheckResult, Measurement, SanityReport, data_check
+from aistudio.report.records import CheckResult, Listener, Listeners, Measurement, SanityReport, data_check
 
 TIME_TO_VERDICT = "wall time from the call of sanity_run to the last measurement; importing torch left out"
 
 
-def sanity_run(
-    cfg: DictConfig,
-    on_facts: Callable[[Mapping[str, str]], None] | None = None,
-    on_result: OnResult | None = None,
-    on_start: OnStart | None = None,
-    pictures: Path | str | None = None,
-    audit: Audit | None = None,
-) -> SanityReport:
-    """Assemble the configured model, run every configured check on it, and measure it.
+def sanity_run(cfg: DictConfig, *listeners: Listener, drawings: Path | str | None = None) -> SanityReport:
+    """Judge a configuration, assemble its model, run every configured check on it, and measure it.
 
     Args:
-        cfg: a composed configuration, judged by the rules.
-        on_facts: called with what was assembled, in words, before the first check.
-        on_result: called with each check's result as soon as it is known.
-        on_start: called with the name of each check (and ``measure``) before it starts.
-        pictures: a folder for pictures of the predictions after the learning check; None saves none.
-        audit: of the configured labelled data; None audits it now.
+        cfg: a configuration, whoever composed it.
+        listeners: are told of the run as it goes.
+        drawings: a folder for images with the predictions after the learning check; None saves none.
 
     Returns:
         The report. A failed check or too little memory is in it as a failed result, never raised.
 
     Raises:
-        Refusal: for what only torch can know (weights, device, precision) and for data that cannot be read.
+        Refusal: for what the rules refuse, what only torch can know (weights, device, precision), and for data that
+            cannot be read.
     """
-    started = time.perf_counter()
-    watch = Watch(on_result, on_start)
-    audit = audit or audit_labelled(cfg)
-    cfg = with_found_classes(cfg, audit.labels if audit else None)
-    settled = settle(cfg)
-    cfg = as_config(settled.values)  # from here on nothing is left to interpret
-    if cfg.sanity.level == "forecast":
-        return forecast_run(cfg, settled.written, watch, started, on_facts)
-    if audit:
-        watch.add(data_check(audit.findings, fails(audit.findings), time.perf_counter() - started))
-    with runtime_settings(cfg):
-        subject, checks = prepare(cfg, watch)
-        if subject is None:
-            return _report(cfg, settled.written, {}, watch, [], started, (), audit)
-        facts, warnings, arrival = describe(cfg, subject)
-        ledgers = tuple(as_entry(one) for one in subject.loaded)
-        about_weights = weight_warnings(subject.loaded, ledgers, int(cfg.task.image_size))
-        warnings = [*changed_rules(settled.written), *warnings, *about_weights]
-        if on_facts:
-            on_facts(facts)
-        for name, check in checks.items():
-            watch.run(name, check.why, partial(_seeded, check, subject))
-        if pictures is not None:
-            watch.quietly("pictures", partial(save_pictures, subject, Path(pictures)))
-        measurements = measure(cfg, subject, watch)
-        report = _report(cfg, settled.written, facts, watch, measurements, started, (*warnings, *watch.warnings), audit)
-        hashes = {one["file"]: one["sha256"] for one in ledgers}
-        return replace(report, weights={**report.weights, **hashes}, ledgers=ledgers, arrival=arrival)
+    return examine(cfg, settle(cfg), *listeners, drawings=drawings)
 
 
-def forecast_run(
+def examine(
     cfg: DictConfig,
-    written: Mapping,
-    watch: Watch,
-    started: float,
-    on_facts: Callable[[Mapping[str, str]], None] | None,
+    judged: Judged,
+    *listeners: Listener,
+    drawings: Path | str | None = None,
+    audit: Audit | None = None,
 ) -> SanityReport:
+    """The sanity run of a configuration that was judged.
+
+    ``cfg`` is what was judged, as it was written: it says what is left to labelled data. ``audit`` is of that data;
+    None audits it now.
+    """
+    started, tell = time.perf_counter(), Listeners(listeners)
+    watch = Watch(tell)
+    audit = audit or audit_labelled(cfg, judged)
+    judged = with_labels(cfg, judged, audit)
+    forecast_only = judged.cfg.sanity.level == "forecast"
+    findings = audit.findings if audit and not forecast_only else ()
+    if audit and not forecast_only:
+        watch.add(data_check(findings, fails(findings), time.perf_counter() - started))
+    with runtime_settings(judged.cfg):
+        found = forecast_run(judged, watch) if forecast_only else check_run(judged, drawings, watch)
+        device = torch.device("cpu") if forecast_only else resolve_device(str(judged.cfg.runtime.device))
+        report = replace(conclude(judged, found, watch, device, started), findings=findings)
+    tell.measured(report.measurements)
+    tell.ended(report)
+    return report
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run has found out besides its checks."""
+
+    facts: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+    arrival: Mapping[str, Any] = field(default_factory=dict)
+    ledgers: tuple[Mapping[str, Any], ...] = ()
+    measurements: Sequence[Measurement] = ()
+
+
+def check_run(judged: Judged, drawings: Path | str | None, watch: Watch) -> Found:
+    """Prepare, check, draw, measure."""
+    cfg = judged.cfg
+    subject, checks = prepare(judged, watch)
+    if subject is None:
+        return Found()
+    facts, warnings, arrival = describe(cfg, subject)
+    watch.listener.assembled(facts)
+    check(subject, checks, watch)
+    draw(subject, drawings, watch)
+    measurements = measure(cfg, subject, watch)
+    ledgers = tuple(as_entry(one) for one in subject.loaded)
+    about_weights = weight_warnings(subject.loaded, ledgers, int(cfg.task.image_size))
+    return Found(facts, [*warnings, *about_weights], arrival, ledgers, measurements)
+
+
+def forecast_run(judged: Judged, watch: Watch) -> Found:
     """What ``sanity=forecast`` does instead: no model with numbers, no device."""
-    refuse(torch_problems(cfg))
-    facts = described(cfg)
-    if on_facts:
-        on_facts(facts)
-    with runtime_settings(cfg):
-        measurements = forecast(cfg, watch)
-    return _report(cfg, written, facts, watch, measurements, started, (*changed_rules(written), *watch.warnings), None)
+    task, problems = task_or_problems(judged)
+    refuse(problems)
+    facts = described(judged.cfg)
+    watch.listener.assembled(facts)
+    return Found(facts, measurements=forecast(judged, task, watch))
 
 
-def audit_labelled(cfg: DictConfig) -> Audit | None:
-    """The audit of labelled data; None where the configuration names none."""
-    if not names_labelled(cfg):
-        return None
-    values = settle(cfg).values
-    return audit_configured(values, stated_outputs(cfg, outputs_key(values)))
-
-
-def prepare(cfg: DictConfig, watch: Watch) -> tuple[Subject | None, dict[str, Check]]:
+def prepare(judged: Judged, watch: Watch) -> tuple[Subject | None, dict[str, Check]]:
     """The subject and the checks; no subject where the model does not fit into memory, which the watch then knows."""
-    refuse([*torch_problems(cfg), *device_problems(cfg)])
-    nodes = cfg.sanity.checks.items()
-    checks = {name: build(node, f"sanity.checks.{name}") if OmegaConf.is_dict(node) else node for name, node in nodes}
-    refuse([*what_are_no_checks(checks)])
+    task, problems = task_or_problems(judged)
+    refuse([*problems, *device_problems(judged.cfg)])
+    checks = build_checks(judged)
     try:
-        return make_subject(cfg), checks
+        return make_subject(judged, task), checks
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -128,19 +132,21 @@ def prepare(cfg: DictConfig, watch: Watch) -> tuple[Subject | None, dict[str, Ch
         return None, checks
 
 
-def what_are_no_checks(checks: Mapping[str, object]) -> Iterator[Problem]:
-    """Entries of ``sanity.checks`` whose objects cannot be asked, a layer or a number for example."""
-    for name, check in checks.items():
-        if not callable(check) or not isinstance(getattr(check, "why", None), str):
-            why = "a check is an object with a sentence `why` and a call that takes a subject and returns an Outcome"
-            where = f"sanity.checks.{name}"
-            yield Problem(f"{where} is no check but a {type(check).__name__}", why, where, "a class as in README.md")
+def check(subject: Subject, checks: Mapping[str, Check], watch: Watch) -> None:
+    """Every check, each from the same random numbers."""
+    for name, one in checks.items():
+        watch.run(name, one.why, partial(_seeded, one, subject))
+
+
+def draw(subject: Subject, folder: Path | str | None, watch: Watch) -> None:
+    """Images with what the model predicts, where they are wanted."""
+    if folder is not None:
+        watch.quietly("pictures", partial(save_pictures, subject, Path(folder)))
 
 
 def measure(cfg: DictConfig, subject: Subject, watch: Watch) -> list[Measurement]:
     """The configured measurements; what they raise is a failed result named ``measure``."""
-    if watch.on_start:
-        watch.on_start("measure")
+    watch.listener.started("measure")
     subject.release()
     started = time.perf_counter()
     try:
@@ -160,28 +166,19 @@ def _raise(error: Exception) -> Outcome:
     raise error
 
 
-def _report(
-    cfg: DictConfig,
-    written: Mapping,
-    facts: dict,
-    watch: Watch,
-    measurements: list,
-    started: float,
-    warnings: tuple,
-    audit: Audit | None,
-) -> SanityReport:
+def conclude(judged: Judged, found: Found, watch: Watch, device: torch.device, started: float) -> SanityReport:
+    """All of it as one report."""
     seconds = time.perf_counter() - started
     taken = Measurement("time_to_verdict", seconds, "s", TIME_TO_VERDICT)
     return SanityReport(
-        config=dict(written),
-        assembled=facts,
+        config=dict(judged.written),
+        assembled=found.facts,
         checks=tuple(watch.results),
-        measurements=(*measurements, taken),
-        versions=versions(
-            torch.device("cpu") if cfg.sanity.level == "forecast" else resolve_device(str(cfg.runtime.device))
-        ),
+        measurements=(*found.measurements, taken),
+        versions=versions(device),
         seconds=seconds,
-        warnings=warnings,
-        weights=weight_files(cfg),
-        findings=audit.findings if audit else (),
+        warnings=(*changed_rules(judged.written), *found.warnings, *watch.warnings),
+        weights={**weight_files(judged.cfg), **{one["file"]: one["sha256"] for one in found.ledgers}},
+        arrival=found.arrival,
+        ledgers=found.ledgers,
     )

@@ -23,6 +23,7 @@ import torch
 import torchvision
 
 import aistudio
+from aistudio.config.compose import settle
 from aistudio.costs.card import Card
 from aistudio.costs.largest_batch import largest_batch
 from aistudio.costs.memory import Forecaster
@@ -66,7 +67,7 @@ def rows(kind: str, size: int) -> Iterator[tuple[list[str], int]]:
 def compare(overrides: list[str], count: int) -> tuple[float, float, float]:
     """One row: forecast over allocator, lower end over allocator, and the seconds of the forecast."""
     config = aistudio.compose(*overrides, "runtime.device=cpu")
-    work = workload(config, backend="cpu")
+    work = workload(settle(config), backend="cpu")
     started = time.perf_counter()
     peak = Forecaster(work.shapes).training(count)
     seconds = time.perf_counter() - started
@@ -115,7 +116,7 @@ def published() -> None:
     for name in BACKBONES:
         meta = torchvision.models.get_model_weights(name).DEFAULT.meta
         at = aistudio.compose(f"backbone={name}").backbone.published.gmacs_at
-        work = workload(aistudio.compose(f"backbone={name}", f"task.image_size={at}"))
+        work = workload(settle(aistudio.compose(f"backbone={name}", f"task.image_size={at}")))
         shapes = replace(work.shapes, build=lambda name=name: torchvision.models.get_model(name, weights=None))
         forecaster = Forecaster(shapes)
         count = sum(p.numel() for p in forecaster.model.parameters())
@@ -129,7 +130,9 @@ def largest(size: int) -> None:
     print("\n| configuration | largest batch | forecasts | s |\n| --- | ---: | ---: | ---: |")
     for precision in ("float32", "bfloat16"):
         for name in BACKBONES:
-            work = workload(aistudio.compose(f"backbone={name}", f"runtime.precision={precision}"), backend="cuda")
+            work = workload(
+                settle(aistudio.compose(f"backbone={name}", f"runtime.precision={precision}")), backend="cuda"
+            )
             forecaster, started = Forecaster(work.shapes), time.perf_counter()
             found = largest_batch(lambda count, f=forecaster: f.training(count).bytes, card.room)
             seconds = time.perf_counter() - started

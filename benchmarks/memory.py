@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 
 from aistudio import compose
-from aistudio.jobs.job import import_sanity_run
+from aistudio.config.compose import settle
+from aistudio.jobs.job import import_examine
 
 SETTLED = 20  # jobs after which caches are full
 JOB = ("backbone=mobilenet_v3_small", "sanity=quick", "task.image_size=64", "runtime=cpu", "runtime.threads=1")
@@ -33,7 +34,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for seed in range(given.jobs):
-            report = import_sanity_run()(compose(*JOB, f"runtime.seed={seed}"))
+            config = compose(*JOB, f"runtime.seed={seed}")
+            report = import_examine()(config, settle(config))
             assert report.ok, [failure.name for failure in report.failures]
             held.append(resident())
             if (seed + 1) % 20 == 0:

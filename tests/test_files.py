@@ -108,7 +108,7 @@ def test_a_folder_that_files_name_is_a_new_one(said, there, ends, here, cli, mon
         (here / there).parent.mkdir(parents=True, exist_ok=True)
         (here / there).write_text("as it was")
     went = []
-    monkeypatch.setattr("aistudio.cli.run.reported", lambda config, folder, overrides: went.append(folder) or 0)
+    monkeypatch.setattr("aistudio.cli.run.reported", lambda config, folder, overrides, judged: went.append(folder) or 0)
     code, answer = cli("--config-dir", str(conf.parent), "experiment=x", *QUICK)
     if " " in ends:
         assert code == 2 and ends in answer and not went, answer
@@ -120,7 +120,7 @@ def test_a_folder_that_files_name_is_a_new_one(said, there, ends, here, cli, mon
 def test_what_a_person_names_absolutely_is_theirs(here, cli, monkeypatch):
     link(here / "runs")
     went = []
-    monkeypatch.setattr("aistudio.cli.run.reported", lambda config, folder, overrides: went.append(folder) or 0)
+    monkeypatch.setattr("aistudio.cli.run.reported", lambda config, folder, overrides, judged: went.append(folder) or 0)
     assert cli(*QUICK, f"hydra.run.dir={here}/runs/x") == (0, "")
     assert cli(*QUICK, f"hydra.run.dir={here.parent}/outside/y") == (0, "")
     assert cli(*QUICK, "hydra.run.dir=mine") == (0, "")

@@ -7,6 +7,7 @@ import torch
 from omegaconf import OmegaConf
 
 import aistudio
+from aistudio.config.compose import settle
 from aistudio.costs.memory import Forecaster
 from aistudio.costs.real_step import real_peak
 from aistudio.errors import Refusal
@@ -21,7 +22,7 @@ def forecast(*overrides):
 
 
 def measured(cfg, count):
-    work = workload(cfg, backend="cpu")
+    work = workload(settle(cfg), backend="cpu")
     model = work.model()
     optimizer = work.shapes.optimizer([p for p in model.parameters() if p.requires_grad])
     half = work.shapes.precision != torch.float32
@@ -56,7 +57,7 @@ def test_a_detector_too():
 
 def test_mask_r_cnn_has_a_range():
     cfg = aistudio.compose("task=instance_segmentation", "task.image_size=128")
-    peak = Forecaster(workload(cfg).shapes).training(2)
+    peak = Forecaster(workload(settle(cfg)).shapes).training(2)
     assert peak.least < 0.9 * peak.bytes
 
 

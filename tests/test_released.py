@@ -45,7 +45,7 @@ def test_every_key_of_a_release_is_there_or_has_a_new_name(release):
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.name)
 def test_reports_of_a_release_can_be_replayed_and_summarised(release):
-    assert configuration(read(release / "report.json")).backbone.name == "mobilenet_v3_small"
+    assert configuration(read(release / "report.json")).cfg.backbone.name == "mobilenet_v3_small"
     found = row(release / "report.json")
     assert (found.outcome, found.backbone) == ("passed", "mobilenet_v3_small") and found.forward and found.peak_memory
 

@@ -18,6 +18,7 @@ from aistudio.config.compose import compose
 from aistudio.config.shipped import models
 from aistudio.errors import Refusal
 from aistudio.models.anatomy import named_backbone
+from aistudio.report.records import Listener
 from aistudio.sanity import sanity_run
 
 SMALL = ("backbone=mobilenet_v3_small", "sanity=quick", "runtime.device=cpu", "runtime.threads=1")
@@ -67,18 +68,38 @@ def test_another_seed_gives_another_report(report):
     assert timeless(sanity_run(config("runtime.seed=1")))[0] != timeless(report)[0]
 
 
+@dataclass
+class Heard(Listener):
+    heard: list
+
+    def started(self, name):
+        self.heard.append(f"start {name}")
+
+    def assembled(self, facts):
+        self.heard.append("facts")
+
+    def checked(self, result):
+        self.heard.append(result.name)
+
+    def measured(self, measurements):
+        self.heard.append(measurements)
+
+    def ended(self, report):
+        self.heard.append(report)
+
+
+class OnlyTheEnd(Listener):
+    def ended(self, report):
+        assert report.ok
+
+
 def test_whoever_listens_hears_everything_in_order(tmp_path):
-    heard = []
-    report = sanity_run(
-        config(),
-        on_facts=lambda facts: heard.append("facts"),
-        on_result=lambda result: heard.append(result.name),
-        on_start=lambda name: heard.append(f"start {name}"),
-        pictures=tmp_path / "pictures",
-    )
+    one, other = Heard([]), Heard([])
+    report = sanity_run(config(), one, OnlyTheEnd(), other, drawings=tmp_path / "pictures")
     names = [check.name for check in report.checks]
-    assert heard[0] == "facts" and heard[-1] == "start measure"
-    assert heard[1:-1] == [line for name in names for line in (f"start {name}", name)]
+    assert one.heard == other.heard
+    assert one.heard[0] == "facts" and one.heard[-3:] == ["start measure", report.measurements, report]
+    assert one.heard[1:-3] == [line for name in names for line in (f"start {name}", name)]
     assert len(list((tmp_path / "pictures").glob("*.png"))) == 4
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from omegaconf import DictConfig, open_dict
 
-from aistudio.audit import Labels, labels_configured, outputs_found, outputs_key, task_of
-from aistudio.config.compose import resolve
+from aistudio.audit import Audit, Labels, audit_configured, labels_configured, outputs_found, outputs_key, task_of
+from aistudio.config.compose import Judged, resolve, settle
 from aistudio.config.stated import names_labelled, stated_outputs
 
 
@@ -31,3 +31,16 @@ def with_found_classes(cfg: DictConfig, labels: Labels | None = None) -> DictCon
     with open_dict(found):
         found.data.num_classes = outputs_found(labels, task_of(settled.values))
     return found
+
+
+def audit_labelled(cfg: DictConfig, judged: Judged) -> Audit | None:
+    """The audit of labelled data; None where the configuration names none."""
+    if not names_labelled(cfg):
+        return None
+    return audit_configured(judged.values, stated_outputs(cfg, outputs_key(judged.values)))
+
+
+def with_labels(cfg: DictConfig, judged: Judged, audit: Audit | None) -> Judged:
+    """What was judged, with as many classes as labelled data has: judged anew only where that says more."""
+    found = with_found_classes(cfg, audit.labels if audit else None)
+    return judged if found is cfg else settle(found)

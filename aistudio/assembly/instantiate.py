@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.error import URLError
@@ -11,18 +11,11 @@ from urllib.error import URLError
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from aistudio.config.interpolations import left_over_problems
 from aistudio.config.trust import target_problems
 from aistudio.errors import Problem, Refusal, refuse
-
-
-def as_config(values: Mapping[str, Any]) -> DictConfig:
-    """Settled values, read by attributes: nothing is left in them to interpret, and unknown keys are errors."""
-    config = OmegaConf.create(dict(values))
-    OmegaConf.set_struct(config, True)
-    return config
 
 
 def one_with(made: Any, where: str, *needed: str) -> Any:

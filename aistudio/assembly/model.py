@@ -13,10 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from aistudio.assembly.found_classes import with_found_classes
-from aistudio.assembly.instantiate import as_config, build, one_with
-from aistudio.assembly.parts import build_task
+from aistudio.assembly.instantiate import build, one_with
 from aistudio.assembly.pretrained import filled_backbone, load_chosen, without_weights
-from aistudio.assembly.problems import torch_problems, width_problems
+from aistudio.assembly.problems import task_or_problems, width_problems
+from aistudio.config.compose import Judged
 from aistudio.config.part import model_settings
 from aistudio.config.weights import choices
 from aistudio.errors import refuse
@@ -45,23 +45,21 @@ def assemble(cfg: DictConfig, seed: int | None = None) -> nn.Module:
 
     Raises `Refusal` for what the rules refuse, and for weights that do not exist, cannot be had, or do not fit.
     """
-    cfg = as_config(
-        model_settings(with_found_classes(cfg))
-    )  # whoever composed it, what is judged here is what is built
-    refuse(torch_problems(cfg))
-    return build_model(cfg, seed)
+    judged = model_settings(with_found_classes(cfg))  # whoever composed it, what is judged here is what is built
+    task, problems = task_or_problems(judged)
+    refuse(problems)
+    return build_model(judged, task, seed)
 
 
-def build_model(cfg: DictConfig, seed: int | None) -> nn.Module:
-    """The model of a configuration that is judged."""
-    return built(cfg, seed).model
+def build_model(judged: Judged, task: Any, seed: int | None) -> nn.Module:
+    """The model of a configuration in which nothing is wrong, as `assemble` gives it."""
+    return built(judged, task, seed).model
 
 
-def built(cfg: DictConfig, seed: int | None, pretrained: bool = True) -> Assembled:
+def built(judged: Judged, task: Any, seed: int | None, pretrained: bool = True) -> Assembled:
     """The same, with what became of the weights; without ``pretrained`` the model starts from random numbers."""
-    plain = OmegaConf.to_container(cfg)
-    task, side = build_task(cfg), int(cfg.task.image_size)
-    outputs = task.num_outputs
+    cfg, plain = judged.cfg, OmegaConf.to_container(judged.cfg)
+    side, outputs = int(cfg.task.image_size), task.num_outputs
     make = partial(_made, without_weights(plain["architecture"]["model"], choices(plain)))
     with _seeded(seed):
         model = make(outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -10,8 +11,9 @@ from torch import nn
 
 from aistudio.assembly.device import PRECISIONS, resolve_device
 from aistudio.assembly.model import build_model, built
-from aistudio.assembly.parts import build_optimizer, build_source, build_task
+from aistudio.assembly.parts import build_optimizer, build_source
 from aistudio.checks.subject import Subject
+from aistudio.config.compose import Judged
 from aistudio.config.weights import asked
 from aistudio.models.backbone import BackboneWrapper
 from aistudio.models.dry_run import size_to_check_at
@@ -19,20 +21,21 @@ from aistudio.models.dry_run import size_to_check_at
 SHIPPED = ("torchvision.models.detection", "torchvision.models.segmentation", "aistudio.")  # they take any size
 
 
-def make_subject(cfg: DictConfig) -> Subject:
-    """Everything that checks need, built from a configuration, with the model on its device."""
+def make_subject(judged: Judged, task: Any) -> Subject:
+    """Everything that checks need besides the task, with the model on its device."""
+    cfg = judged.cfg
     device = resolve_device(str(cfg.runtime.device))
-    made = built(cfg, int(cfg.runtime.seed))
+    made = built(judged, task, int(cfg.runtime.seed))
     model = made.model.to(device)
     if cfg.runtime.channels_last:
         model = model.to(memory_format=torch.channels_last)
     size = check_size(cfg, model)
     return Subject(
-        task=build_task(cfg),
-        source=build_source(cfg),
+        task=task,
+        source=build_source(judged),
         built=model,
-        rebuild=partial(build_model, cfg),
-        optimizer=build_optimizer(cfg),
+        rebuild=partial(build_model, judged, task),
+        optimizer=build_optimizer(judged),
         device=device,
         size=size,
         batch_size=int(cfg.sanity.batch_size),
@@ -44,14 +47,14 @@ def make_subject(cfg: DictConfig) -> Subject:
         held=made.frozen,
         pretrained=is_pretrained(cfg),
         loaded=made.loaded,
-        rebuild_random=partial(_from_random_numbers, cfg),
+        rebuild_random=partial(_from_random_numbers, judged, task),
         why_not_one=why_not_one(cfg, size),
         check_mode=OmegaConf.to_container(cfg.sanity.check_mode, resolve=True),
     )
 
 
-def _from_random_numbers(cfg: DictConfig, seed: int) -> nn.Module:
-    return built(cfg, seed, pretrained=False).model
+def _from_random_numbers(judged: Judged, task: Any, seed: int) -> nn.Module:
+    return built(judged, task, seed, pretrained=False).model
 
 
 def check_size(cfg: DictConfig, model: nn.Module) -> int:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from omegaconf import DictConfig, OmegaConf
+from typing import Any
+
+from omegaconf import DictConfig
 from torch import nn
 
 from aistudio.assembly.parts import build_task, task_settings
 from aistudio.assembly.signatures import keyword_problems
 from aistudio.assembly.weights import weight_problems
+from aistudio.config.compose import Judged
 from aistudio.errors import Problem
 from aistudio.models.backbone import BackboneWrapper
 
 
-def torch_problems(cfg: DictConfig) -> list[Problem]:
-    """What could not be judged before torch and torchvision were there: arguments of ``_target_`` entries, weights."""
-    settings = {**OmegaConf.to_container(cfg), "task": task_settings(cfg)}
+def task_or_problems(judged: Judged) -> tuple[Any, list[Problem]]:
+    """The task, or what could not be judged before torch was there: arguments of ``_target_`` entries, weights."""
+    settings = {**judged.values, "task": task_settings(judged)}
     # the backbone's own entry stands inside the architecture's, too
     problems = list({(problem.why, problem.instead): problem for problem in keyword_problems(settings)}.values())
-    return problems or weight_problems(cfg, build_task(cfg).num_outputs)
+    if problems:
+        return None, problems
+    task = build_task(judged)
+    return task, weight_problems(judged.cfg, task.num_outputs)
 
 
 def width_problems(cfg: DictConfig, model: nn.Module) -> list[Problem]:

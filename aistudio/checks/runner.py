@@ -12,28 +12,25 @@ import torch
 
 from aistudio.checks.outcome import Outcome, failed
 from aistudio.errors import first_line
-from aistudio.report.records import CheckResult
+from aistudio.report.records import CheckResult, Listener
 
 OUT_OF_MEMORY = (
     "the device has not enough memory: take a smaller task.image_size, data.batch_size or sanity.image_size, "
     "a smaller backbone, runtime.precision=bfloat16, or another runtime.device"
 )
-OnResult = Callable[[CheckResult], None]
-OnStart = Callable[[str], None]
 
 
 class Watch:
-    """Runs checks one after another, keeps their results and tells whoever listens."""
+    """Runs checks one after another, keeps their results and tells who listens."""
 
-    def __init__(self, on_result: OnResult | None, on_start: OnStart | None):
-        self.on_result, self.on_start = on_result, on_start
+    def __init__(self, listener: Listener):
+        self.listener = listener
         self.results: list[CheckResult] = []
         self.warnings: list[str] = []
 
     def run(self, name: str, why: str, check: Callable[[], Outcome]) -> None:
         """One check; what it raises is a failed result."""
-        if self.on_start:
-            self.on_start(name)
+        self.listener.started(name)
         started = time.perf_counter()
         try:
             outcome = answer(check())
@@ -51,8 +48,7 @@ class Watch:
     def add(self, result: CheckResult) -> None:
         """Keep a result."""
         self.results.append(result)
-        if self.on_result:
-            self.on_result(result)
+        self.listener.checked(result)
 
 
 def answer(outcome: object) -> Outcome:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 
 import aistudio
-from aistudio.config.trust import trusted
+from aistudio.config.trust import fault_code, trusted
 from aistudio.errors import FAILED, PASSED, REFUSED, Problem, Refusal, refusal_text
 from aistudio.safety.encoding import plain_where_needed
 from aistudio.safety.outlet import guard
@@ -58,9 +59,10 @@ def answer(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # whoever read this, `head` for example, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
+    except Exception as error:
+        if not isinstance(error, OSError) or error.errno not in NO_ROOM:
+            traceback.print_exc()
+            return fault_code(error)
         what = f"the files of this run cannot be written: {error.filename or 'the report'}"
         problem = Problem(what, error.strerror, "hydra.run.dir", "hydra.run.dir=FOLDER with room in it")
         print(refusal_text([problem]), file=sys.stderr)

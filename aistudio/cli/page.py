@@ -12,7 +12,7 @@ from pathlib import Path
 from aistudio.errors import PASSED, Problem, Refusal
 from aistudio.files import shown
 from aistudio.report.html.run_folder import write_page
-from aistudio.report.reading import Unreadable
+from aistudio.report.validation import Unreadable
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from aistudio.config.compose import settle
+from aistudio.config.compose import Judged, settle
 from aistudio.config.values import lookup
 from aistudio.errors import FAILED, PASSED, Problem, Refusal, first_line
-from aistudio.jobs.job import import_sanity_run
-from aistudio.report import reading
+from aistudio.jobs.job import import_examine
+from aistudio.report import files
 from aistudio.report.comparison import changes, tell
-from aistudio.report.reading import Report
 from aistudio.report.receipt import digest
+from aistudio.report.records import CheckResult, Listener, Report
 from aistudio.report.terminal import Terminal
+from aistudio.report.validation import VERDICTS, Unreadable
 
 MOST_THREADS = 4096  # of a machine; more is no number of threads
 NEEDED = (  # keys that a run reads, whatever it is of
@@ -43,15 +45,30 @@ def main(arguments: Sequence[str]) -> int:
     return replayed(given.report)
 
 
+@dataclass(frozen=True)
+class Again(Listener):
+    """Shows the checks as they go, and leaves what was found to the comparison."""
+
+    terminal: Terminal
+
+    def started(self, name: str) -> None:
+        """Show what begins."""
+        self.terminal.started(name)
+
+    def checked(self, result: CheckResult) -> None:
+        """Print a line."""
+        self.terminal.checked(result)
+
+
 def replayed(path: Path) -> int:
     """Run a report again; the exit code."""
     terminal = Terminal()
     before = read(path)
-    config = configuration(before)
-    terminal.head(config.task.name, config.backbone.name, config.architecture.name)
+    judged = configuration(before)
+    terminal.head(before.settings.task, before.settings.backbone, before.settings.architecture)
     with terminal.busy():
-        terminal.start("importing torch")
-        report = import_sanity_run()(config, on_result=terminal.check, on_start=terminal.start)
+        terminal.started("importing torch")
+        report = import_examine()(judged.cfg, judged, Again(terminal))
     found = [*changes(before, report)]
     tell(found, before, report, terminal)
     return FAILED if any(change.kind == "drift" for change in found) else PASSED
@@ -60,16 +77,16 @@ def replayed(path: Path) -> int:
 def read(path: Path) -> Report:
     """A report that ended in a verdict; anything else is refused."""
     try:
-        report = reading.read(path)
-    except reading.Unreadable as error:
+        report = files.read(path)
+    except Unreadable as error:
         raise Refusal([Problem(f"{path} is no report", str(error), str(path), "the report.json of a run")]) from None
-    if report.verdict not in reading.VERDICTS:
+    if report.verdict not in VERDICTS:
         why = f"that run was {report.verdict}" if report.verdict != "broke" else "that run broke"
         raise Refusal([Problem(f"{path} has no verdict to compare with", why, str(path), "the report of a whole run")])
     return report
 
 
-def configuration(before: Report) -> DictConfig:
+def configuration(before: Report) -> Judged:
     """The report's configuration, judged anew, with as many CPU threads as then: sums depend on their number."""
     try:
         if before.config_sha256 and before.config_sha256 != digest(before.config):
@@ -82,13 +99,12 @@ def configuration(before: Report) -> DictConfig:
             why, instead = "a run reads them, and writes them down", "the report as it was written"
             raise Refusal([Problem(what, why, "config", instead)])
         config = OmegaConf.create(dict(before.config))
-        settle(config)
+        if before.config["runtime"]["threads"] is None:
+            config.runtime.threads = threads(before.versions)
+        return settle(config)
     except (OmegaConfBaseException, RecursionError) as error:
         why = first_line(error) if isinstance(error, OmegaConfBaseException) else "it is nested too deeply"
         raise Refusal([Problem("the report's configuration cannot be read", why, "config")]) from None
-    if config.runtime.threads is None:
-        config.runtime.threads = threads(before.versions)
-    return config
 
 
 def threads(versions: Mapping[str, str]) -> int | None:

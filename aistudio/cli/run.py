@@ -21,9 +21,10 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from aistudio.cli.completion import complete
 from aistudio.cli.main import COMMANDS
-from aistudio.config.compose import compose
-from aistudio.config.hydra import VERSION_BASE, hydra_composed
-from aistudio.config.overrides import is_hydras, key_of, user_folders, without_plus
+from aistudio.config.compose import Judged, composition, judge
+from aistudio.config.hydra import VERSION_BASE
+from aistudio.config.overrides import is_hydras, key_of, without_plus
+from aistudio.config.trust import fault_code
 from aistudio.errors import PASSED, Problem, Refusal
 from aistudio.files import claimed, refuse_links_in
 from aistudio.jobs.job import FILES, begin, own_folders, reported, scrub_files
@@ -55,8 +56,9 @@ def main(arguments: Sequence[str]) -> int:
         from aistudio.jobs.sweep import sweep
 
         return sweep(given.overrides, given.config_dir)
-    compose(*given.overrides, config_dir=given.config_dir)  # before Hydra makes a folder and before torch is imported
-    return run(given.overrides, given.config_dir)
+    found = composition(given.overrides, given.config_dir)
+    judged = judge(found)  # before Hydra makes a folder and before torch is imported
+    return run(found.whole, judged, given.overrides)
 
 
 def refuse_what_is_not_judged(given: Namespace) -> None:
@@ -98,9 +100,8 @@ def hand_to_hydra(line: Sequence[str]) -> int:
     return PASSED
 
 
-def run(overrides: Sequence[str], config_dir: str | None) -> int:
-    """Claim the run's folder, and let Hydra log, keep its own files there and call the job."""
-    config = hydra_composed(overrides, user_folders(overrides, config_dir))
+def run(config: DictConfig, judged: Judged, overrides: Sequence[str]) -> int:
+    """Claim the run's folder, and let Hydra log, keep its own files there and call the job; the exit code."""
     key = "hydra.run.dir"
     try:
         folder = claimed(config.hydra.run.dir, key, any(key_of(one) in ("hydra.run", key) for one in overrides))
@@ -114,19 +115,25 @@ def run(overrides: Sequence[str], config_dir: str | None) -> int:
     callbacks.on_run_start(config=config, config_name="config")
     context = HydraContext(config_loader=None, callbacks=callbacks)
     said = [one for one in overrides if not is_hydras(one)]  # by the person, whatever Hydra's section may say
+    task = partial(job, judged=judged, overrides=said)
     setbase(VERSION_BASE)  # what run_job goes by
-    ended = run_job(partial(job, overrides=said), config, job_dir_key=key, job_subdir_key=None, hydra_context=context)
+    ended = run_job(task, config, job_dir_key=key, job_subdir_key=None, hydra_context=context)
     callbacks.on_run_end(config=config, config_name="config", job_return=ended)
     if isinstance(ended._return_value, Exception):  # through its property, Hydra would announce it as an error
         raise ended._return_value
     return ended._return_value
 
 
-def job(config: DictConfig, overrides: Sequence[str]) -> int:
+def job(config: DictConfig, judged: Judged, overrides: Sequence[str]) -> int:
     """The job, as Hydra calls it; its exit code."""
     settings = HydraConfig.get()
     scrub_files(settings)
-    begin(config, Path(settings.runtime.output_dir), overrides, own_folders(settings))
-    code = reported(config, Path(settings.runtime.output_dir), overrides)
-    track([Path(settings.runtime.output_dir)], config.get("track"), Terminal())
+    folder = Path(settings.runtime.output_dir)
+    begin(config, folder, overrides, own_folders(settings))
+    try:
+        code = reported(config, folder, overrides, judged)
+    except SystemExit as end:
+        print(f"a library has ended the process: SystemExit: {end}", file=sys.stderr)
+        return fault_code(end)
+    track([folder], judged.values.get("track"), Terminal())
     return code

@@ -1,12 +1,14 @@
 """From overrides to a configuration that can work, or to a refusal that says everything that is wrong with them.
 
-Hydra composes; ``diagnose.py`` explains what Hydra refuses or lets pass. All of it happens before torch is imported.
+Hydra composes; ``override_problems.py`` and ``key_problems.py`` explain what Hydra refuses or lets pass. All of it
+happens before torch is imported. A run is composed and judged once: what comes after takes `Judged`, and trusts it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from aistudio.config.hydra import HYDRA_ERRORS, hydra_composed, hydras_own, with
 from aistudio.config.interpolations import left_over_problems, resolver_problems, texts
 from aistudio.config.origins import track_problems
 from aistudio.config.overrides import is_hydras, user_folders, without_plus
-from aistudio.errors import Problem, Refusal
+from aistudio.errors import Problem, Refusal, refuse
 
 
 def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig:
@@ -36,9 +38,7 @@ def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig
         Refusal: with every problem that was found.
     """
     found = composition(without_plus(overrides), config_dir)
-    problems = [*found.problems, *(found.obstacles or verdict(found.settled, found.chosen))]
-    if problems:
-        raise Refusal(problems)
+    judge(found)
     return found.config
 
 
@@ -55,13 +55,28 @@ class Settled:
 
 
 @dataclass(frozen=True)
+class Judged(Settled):
+    """What the rules have let pass: `judge` and `settle` make it, and what builds takes nothing else."""
+
+    @cached_property
+    def cfg(self) -> DictConfig:
+        """The values, read by attributes: nothing in them is left to interpret, and unknown keys are errors."""
+        config = OmegaConf.create(dict(self.values))
+        OmegaConf.set_struct(config, True)
+        OmegaConf.set_readonly(config, True)
+        return config
+
+
+@dataclass(frozen=True)
 class Composition:
     """What Hydra made of some overrides, before the rules have judged the values in it.
 
-    ``chosen`` maps groups to the options that were taken; ``problems`` is what is wrong with the keys, whatever their
-    values; ``settled`` is the configuration as plain containers, empty where ``obstacles`` keep it from that.
+    ``whole`` is ``config`` with Hydra's own section; ``chosen`` maps groups to the options taken; ``problems``
+    is what is wrong with the keys, whatever their values; ``settled`` is the configuration as plain containers, empty
+    where ``obstacles`` keep it from that.
     """
 
+    whole: DictConfig
     config: DictConfig
     chosen: Mapping[str, str]
     problems: Sequence[Problem]
@@ -91,7 +106,7 @@ def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Comp
     unresolved = OmegaConf.to_container(config)
     problems += key_problems.unknown_keys(unresolved, chosen, folders, overrides)
     problems += key_problems.misnamed(unresolved, chosen)
-    return Composition(config, chosen, problems, *resolve(config))
+    return Composition(composed, config, chosen, problems, *resolve(config))
 
 
 def problems_of(overrides: Sequence[str] | None, config_dir: str | Path | None) -> list[Problem]:
@@ -105,12 +120,17 @@ def problems_of(overrides: Sequence[str] | None, config_dir: str | Path | None) 
     return []
 
 
-def settle(config: DictConfig) -> Settled:
-    """Resolve a composed configuration, once, and judge what came out; a `Refusal` with all that is wrong."""
+def judge(found: Composition) -> Judged:
+    """Judge what Hydra made of some overrides; a `Refusal` with all that is wrong."""
+    refuse([*found.problems, *(found.obstacles or verdict(found.settled, found.chosen))])
+    return Judged(found.settled.values, found.settled.written)
+
+
+def settle(config: DictConfig) -> Judged:
+    """Resolve a configuration, whoever composed it, and judge what came out; a `Refusal` with all that is wrong."""
     settled, obstacles = resolve(config)
-    if problems := obstacles or verdict(settled):
-        raise Refusal(problems)
-    return settled
+    refuse(obstacles or verdict(settled))
+    return Judged(settled.values, settled.written)
 
 
 def verdict(settled: Settled, chosen: Mapping[str, str] | None = None) -> list[Problem]:

@@ -11,7 +11,7 @@ from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import OmegaConfBaseException
 
 from aistudio.config import override_problems, plain, rules
-from aistudio.config.compose import Settled, verdict
+from aistudio.config.compose import Judged, Settled, verdict
 from aistudio.config.groups import Tree, merged, tree
 from aistudio.config.interpolations import RESOLVERS, left_over_problems, resolver_problems
 from aistudio.errors import Problem, Refusal, refuse
@@ -21,7 +21,7 @@ SETTINGS = {"offline": bool, "weights_dir": str, "weights_coverage": float | int
 NOT_BUILT = "learning"  # of an architecture: what the sanity run trains with
 
 
-def model_settings(config: DictConfig | Mapping[str, Any]) -> Mapping[str, Any]:
+def model_settings(config: DictConfig | Mapping[str, Any]) -> Judged:
     """Backbone, architecture and task, resolved and judged; what else an application configures is its own affair.
 
     ``config`` may be a part of a larger configuration (``cfg.net``): what its interpolations ask for is looked up in
@@ -44,7 +44,7 @@ def model_settings(config: DictConfig | Mapping[str, Any]) -> Mapping[str, Any]:
         whole.update({name: f"${{{config._get_full_key(name)}}}" for name in SECTIONS})
     settled = _settled(OmegaConf.create(whole, flags={"allow_objects": True}), _keys_above(config))
     refuse([*left_over_problems(settled.values)] or verdict(settled))
-    return settled.values
+    return Judged(settled.values, settled.written)
 
 
 def _keys_above(node: Any) -> list[Any]:

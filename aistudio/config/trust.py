@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path, PurePath
+from traceback import walk_tb
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from aistudio.config.plain import leaves
-from aistudio.errors import Problem
+from aistudio.errors import BUG, FAILED, Problem
 
 VARIABLE = "AISTUDIO_TRUST"
 ROOMS = ("checks", "costs", "data", "models", "oriented", "tasks")  # whose public names a ``_target_`` may take
@@ -61,6 +62,16 @@ WORD = re.compile(
 def trusted() -> frozenset[str]:
     """The packages that the person who runs this trusts beyond ours."""
     return frozenset(name.strip() for name in os.environ.get(VARIABLE, "").split(",")) - {""}
+
+
+def fault_code(error: BaseException) -> int:
+    """The exit code for what nobody expected: a bug of ours, unless trusted code was run or the process was ended."""
+    names, packages = [], trusted() - {"hydra", "aistudio"}
+    fault: BaseException | None = error
+    while fault is not None:
+        names += [str(frame.f_globals.get("__name__")).split(".")[0] for frame, _ in walk_tb(fault.__traceback__)]
+        fault = fault.__cause__
+    return FAILED if isinstance(error, SystemExit) or not packages.isdisjoint(names) else BUG
 
 
 def target_problems(config: Mapping[str, Any]) -> list[Problem]:

@@ -18,11 +18,11 @@ from aistudio.audit import (
     outputs_key,
     verdict,
 )
-from aistudio.config.compose import settle
+from aistudio.config.compose import Judged
 from aistudio.config.stated import names_labelled, stated_outputs
 from aistudio.errors import FAILED, PASSED
 from aistudio.files import shown, write_whole
-from aistudio.report.files import as_json
+from aistudio.report.files import REPORT, write
 from aistudio.report.receipt import receipt
 from aistudio.report.records import SanityReport, data_check
 from aistudio.report.terminal import Terminal, words
@@ -32,18 +32,17 @@ FINDINGS = "findings.csv"
 STYLES = {"✗": "bold red", "!": "yellow", " ": "dim", "F": "bold red", "P": "bold green"}
 
 
-def audit_data(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
+def audit_data(config: DictConfig, judged: Judged, folder: Path, overrides: Sequence[str]) -> int:
     """Audit, print, and leave ``findings.csv`` and a report in the run's folder; the exit code."""
     started = time.perf_counter()
     terminal = Terminal()
-    settled = settle(config)
     with terminal.busy():
-        terminal.start("reading labels and images")
-        audit = audit_configured(settled.values, stated_outputs(config, outputs_key(settled.values)))
+        terminal.started("reading labels and images")
+        audit = audit_configured(judged.values, stated_outputs(config, outputs_key(judged.values)))
     print_audit(terminal, audit)
     write_whole(folder / FINDINGS, as_csv(audit.findings))
     seconds = time.perf_counter() - started
-    written = data(dict(settled.written))
+    written = data(dict(judged.written))
     report = SanityReport(
         config=written,
         assembled={"task": str(config.task.name), "data": describe(audit)},
@@ -54,19 +53,18 @@ def audit_data(config: DictConfig, folder: Path, overrides: Sequence[str]) -> in
         findings=audit.findings,
     )
     write_whole(folder / "config.yaml", as_yaml(written))
-    write_whole(folder / "report.json", as_json(report, receipt(written, overrides)))
-    for name in (FINDINGS, "report.json"):
+    write(folder / REPORT, report, receipt(written, overrides))
+    for name in (FINDINGS, REPORT):
         terminal.print(words(f"  {shown(folder / name)}", "dim"), wrap=False)
     return FAILED if fails(audit.findings) else PASSED
 
 
-def audit_first(config: DictConfig, folder: Path, terminal: Terminal) -> Audit | None:
+def audit_first(config: DictConfig, judged: Judged, folder: Path, terminal: Terminal) -> Audit | None:
     """The audit before a run that trains, with its findings in a file; None where nothing is labelled."""
     if not names_labelled(config):
         return None
-    settled = settle(config)
-    terminal.start("reading labels and images")
-    audit = audit_configured(settled.values, stated_outputs(config, outputs_key(settled.values)))
+    terminal.started("reading labels and images")
+    audit = audit_configured(judged.values, stated_outputs(config, outputs_key(judged.values)))
     print_audit(terminal, audit)
     write_whole(folder / FINDINGS, as_csv(audit.findings))
     return audit

@@ -13,15 +13,17 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from aistudio.config.compose import Judged, settle
 from aistudio.config.origins import origins
 from aistudio.config.plain import plain
-from aistudio.config.trust import trusted
+from aistudio.config.trust import fault_code, trusted
 from aistudio.errors import FAILED, PASSED, REFUSED, Refusal, refusal_text
 from aistudio.files import no_link, shown, write_whole
 from aistudio.jobs.process import LOG, in_a_process_of_its_own
-from aistudio.report.files import as_json, without_verdict
+from aistudio.report.files import REPORT, write, write_without_verdict
 from aistudio.report.html.run_folder import PAGE, leave_page
 from aistudio.report.receipt import receipt
+from aistudio.report.records import Ending
 from aistudio.report.terminal import Terminal
 from aistudio.report.unfinished import Unfinished, so_far
 from aistudio.safety.environment import scrub
@@ -30,52 +32,34 @@ from aistudio.safety.search_path import reach
 from aistudio.safety.signals import reason_of
 
 IN_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
-FILES = (
-    ".hydra",
-    "pictures",
-    PAGE,
-    "report.json",
-    "config.yaml",
-    "findings.csv",
-    LOG,
-)  # in a job's folder; the first is Hydra's
+FILES = (".hydra", "pictures", PAGE, REPORT, "config.yaml", "findings.csv", LOG)  # in a job's folder
 STOP = "stopped"  # a file in a sweep's folder that keeps its other jobs from starting; it holds the reason
 
 
-def run(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
-    """Check the configuration, show it as it goes, write the report; the exit code.
+def run(config: DictConfig, judged: Judged, folder: Path, overrides: Sequence[str]) -> int:
+    """Examine what was judged, show it as it goes, write the report; the exit code.
 
     ``overrides`` are what it was composed from, for the receipt.
     """
     from aistudio.jobs.data_audit import audit_data, audit_first  # a refusal needs none of it
 
-    if config.sanity.level == "data":
-        return audit_data(config, folder, overrides)
+    if judged.values["sanity"]["level"] == "data":
+        return audit_data(config, judged, folder, overrides)
     terminal = Terminal()
-    terminal.head(config.task.name, config.backbone.name, config.architecture.name)
+    terminal.head(*(judged.values[group]["name"] for group in ("task", "backbone", "architecture")))
     known = so_far(folder)
-    listeners = (terminal, Unfinished(folder, plain(config, missing=True), known))
     with terminal.busy():
-        audit = audit_first(config, folder, terminal)
-        terminal.start("importing torch")
-        sanity_run = import_sanity_run()
-        report = sanity_run(config, *told(listeners), pictures=folder / "pictures", audit=audit)
+        audit = audit_first(config, judged, folder, terminal)
+        terminal.started("importing torch")
+        unfinished = Unfinished(folder, judged.written, known)
+        examine, drawings = import_examine(), folder / "pictures"
+        report = examine(config, judged, terminal, unfinished, drawings=drawings, audit=audit)
     report = replace(report, config=data(report.config))
     write_whole(folder / "config.yaml", as_yaml(report.config))
-    write_whole(folder / "report.json", as_json(report, receipt(report.config, overrides), known.get("origins")))
+    write(folder / REPORT, report, receipt(report.config, overrides), known.get("origins"))
     leave_page(folder)
-    terminal.measurements(report.measurements)
-    terminal.verdict(report, [shown(folder / name) for name in (PAGE, "report.json", "config.yaml", "pictures")])
+    terminal.files(shown(folder / name) for name in (PAGE, REPORT, "config.yaml", "pictures"))
     return PASSED if report.ok else FAILED
-
-
-def told(listeners: Sequence[Terminal | Unfinished]) -> list[Callable]:
-    """What a sanity run calls so that all of these hear of facts, of checks that ended and of what begins."""
-
-    def each(name: str) -> Callable:
-        return lambda heard: [getattr(one, name)(heard) for one in listeners]
-
-    return [each(name) for name in ("facts", "check", "start")]
 
 
 def begin(config: DictConfig, folder: Path, overrides: Sequence[str], folders: Sequence[Path]) -> None:
@@ -83,11 +67,11 @@ def begin(config: DictConfig, folder: Path, overrides: Sequence[str], folders: S
     written = plain(config, missing=True)
     known = {"receipt": receipt(written, overrides), "origins": origins(written, overrides, folders)}
     with suppress(OSError):  # the end of the run says it
-        write_whole(folder / "report.json", without_verdict("unfinished", "it has not begun", written, known))
+        write_without_verdict(folder / REPORT, "unfinished", "it has not begun", written, known)
 
 
 @cache
-def import_sanity_run() -> Callable:
+def import_examine() -> Callable:
     """Import torch and what stands on it; once, for what is frozen later would never be freed.
 
     Nothing that the imports make is garbage, so collecting among it is put off: a tenth to a half of the time. What is
@@ -99,38 +83,38 @@ def import_sanity_run() -> Callable:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        from aistudio.sanity import sanity_run
+        from aistudio.sanity import examine
 
         gc.freeze()
     finally:
         if collecting:
             gc.enable()
     atexit.register(gc.unfreeze)
-    return sanity_run
+    return examine
 
 
-def reported(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
-    """Run, and leave a report behind also where there is no verdict; whatever was raised goes on."""
+def reported(config: DictConfig, folder: Path, overrides: Sequence[str], judged: Judged | None = None) -> int:
+    """Judge, unless that was done, and run; leave a report also where there is no verdict. What was raised goes on."""
     try:
-        return run(config, folder, overrides)
-    except Refusal as refusal:  # what only torch could know
+        return run(config, judged or settle(config), folder, overrides)
+    except Refusal as refusal:  # what only torch, or only this machine, could know
         leave(folder, config, "refused", refusal_text(refusal.problems))
         raise
     except KeyboardInterrupt as end:
         leave(folder, config, "interrupted", reason_of(end))
         raise
     except (Exception, SystemExit) as error:  # a library that ends the process must not end a sweep
-        leave(folder, config, "broke", f"{type(error).__name__}: {error}")
+        leave(folder, config, "broke", f"{type(error).__name__}: {error}", traceback.format_exc())
         raise
 
 
-def leave(folder: Path, config: DictConfig, outcome: str, reason: str) -> None:
-    """Write the report of a run that came to no verdict."""
+def leave(folder: Path, config: DictConfig, ending: Ending, reason: str, fault: str = "") -> None:
+    """Write the report of a run that came to no verdict; ``fault`` is the traceback of what broke it."""
     try:
-        report = without_verdict(outcome, reason, plain(config, missing=True), so_far(folder))
-        write_whole(folder / "report.json", report)
+        known = {**so_far(folder), "traceback": fault}
+        write_without_verdict(folder / REPORT, ending, reason, plain(config, missing=True), known)
     except OSError as error:
-        raise NoReport(error.errno, error.strerror, str(folder / "report.json")) from error
+        raise NoReport(error.errno, error.strerror, str(folder / REPORT)) from error
     leave_page(folder)
 
 
@@ -148,9 +132,9 @@ def logged(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
             return REFUSED
         except NoReport:
             raise
-        except (Exception, SystemExit):
+        except (Exception, SystemExit) as error:
             traceback.print_exc()
-            return FAILED
+            return fault_code(error)
 
 
 def side_by_side(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:

@@ -22,14 +22,16 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from aistudio.errors import BUG, FAILED, PASSED, REFUSED
 from aistudio.files import no_link
 from aistudio.report.files import LOG
+from aistudio.report.records import Ending
 from aistudio.safety.environment import ASKED, remember
 from aistudio.safety.outlet import guard
 from aistudio.safety.signals import code_of, ending_with_a_report, reason_of
 
 Job = Callable[[DictConfig, Path, Sequence[str]], int]
-Leave = Callable[[Path, DictConfig, str, str], None]
+Leave = Callable[[Path, DictConfig, Ending, str], None]
 PATIENCE = 5.0  # seconds that a process has to end by itself once it was asked to
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way
 LOST = 255  # multiprocessing's exit code of a process whose parent has gone
@@ -42,7 +44,7 @@ def in_a_process_of_its_own(job: Job, config: DictConfig, folder: Path, override
 
     Args:
         job: a module-level function; what it returns is the exit code.
-        leave: called as ``leave(folder, config, outcome, reason)`` where the process did not end by itself.
+        leave: called as ``leave(folder, config, ending, reason)`` where the process did not end by itself.
     """
     told, tell = context().Pipe(duplex=False)
     process = context().Process(
@@ -56,17 +58,17 @@ def in_a_process_of_its_own(job: Job, config: DictConfig, folder: Path, override
         if process.is_alive():
             stop(process)
             leave(folder, config, "broke", f"hung: stopped after sweep.timeout={timeout:g} seconds")
-            return 1
+            return FAILED
     except KeyboardInterrupt as end:
         stop(process)
-        if process.exitcode not in (0, 1, 2):  # else its report is there
+        if process.exitcode not in (PASSED, FAILED, REFUSED, BUG):  # else its report is there
             leave(folder, config, "interrupted", reason_of(end))
         raise
     finally:
         stop(process)
     if reason := last_words(told) or killed(process.exitcode):
         leave(folder, config, "broke", reason)
-        return 1
+        return FAILED
     return process.exitcode
 
 
@@ -96,7 +98,7 @@ def child(
             code = code_of(end)
         except OSError as error:
             tell.send(f"its report cannot be written: {error.strerror or error}")
-            code = 1
+            code = FAILED
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # a full disk
             stream.flush()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aistudio.errors import first_line
+from aistudio.report.files import REPORT
 from aistudio.report.summary import Row, row
 from aistudio.report.terminal import MARKS, Terminal, grid, words
 
@@ -20,7 +21,7 @@ class Progress:
 
     def __init__(self, folders: Sequence[Path], terminal: Terminal):
         self.total, self.terminal = len(folders), terminal
-        self.reports = {folder / "report.json": changed(folder / "report.json") for folder in folders}
+        self.reports = {folder / REPORT: changed(folder / REPORT) for folder in folders}
         self.pause = 0.2 + len(folders) * 1e-4  # seconds; a look at 10,000 files takes a tenth of one
         self.started = time.monotonic()
         self.over = threading.Event()
@@ -29,7 +30,7 @@ class Progress:
     def __enter__(self) -> Progress:
         self.busy = self.terminal.busy()
         self.busy.__enter__()
-        self.terminal.start(f"0 of {self.total} jobs done")
+        self.terminal.started(f"0 of {self.total} jobs done")
         self.thread.start()
         return self
 
@@ -76,7 +77,7 @@ class Progress:
         if ended.outcome != "passed" and ended.reason:
             first = first_line(ended.reason)
             self.terminal.print(words(f"{' ' * (2 * len(str(self.total)) + 6)}{ended.outcome}: {first}"), wrap=False)
-        self.terminal.start(f"{done} of {self.total} jobs done {ahead}")
+        self.terminal.started(f"{done} of {self.total} jobs done {ahead}")
 
 
 def changed(path: Path) -> int:

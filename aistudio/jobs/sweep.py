@@ -25,18 +25,18 @@ from omegaconf import DictConfig, open_dict, read_write
 from aistudio.config.hydra import VERSION_BASE
 from aistudio.config.overrides import is_hydras, key_of, quoted, search_path, uninterpreted, user_folders
 from aistudio.errors import FAILED, PASSED, Problem, Refusal, refusal_text
-from aistudio.files import claimed, refuse_links, refuse_links_in, shown, write_whole
+from aistudio.files import claimed, refuse_links, refuse_links_in, shown
 from aistudio.jobs.combinations import Job, in_short, judged
 from aistudio.jobs.job import FILES, STOP, in_sweep
 from aistudio.jobs.progress import Progress
 from aistudio.jobs.track import track
-from aistudio.report import reading
-from aistudio.report.files import without_verdict
+from aistudio.report.files import REPORT, read, write_without_verdict
 from aistudio.report.receipt import NO_SETTINGS
-from aistudio.report.records import verdict
+from aistudio.report.records import Ending, verdict
 from aistudio.report.summary import Row, row
 from aistudio.report.tables import conclude
 from aistudio.report.terminal import Terminal
+from aistudio.report.validation import Unreadable
 from aistudio.safety.conf_folder import conf_folder
 from aistudio.safety.signals import code_of, reason_of
 
@@ -66,7 +66,7 @@ def sweep(overrides: Sequence[str], config_dir: str | None) -> int:
         terminal.sweep(len(jobs), len(fitting) - len(waiting), len(jobs) - len(fitting), shown(folder))
         with Progress([folder / job.name for job in waiting], terminal):
             end = launched(waiting, launcher_config)
-    rows = [row(folder / job.name / "report.json") for job in jobs]
+    rows = [row(folder / job.name / REPORT) for job in jobs]
     track([folder / job.name for job in jobs], fitting[0].config.get("track"), terminal, folder.name)
     passed = conclude([end.of(one) if one.outcome == "unfinished" else one for one in rows], folder, terminal)
     return end.code or (PASSED if passed else FAILED)
@@ -80,7 +80,7 @@ class End:
     names what kept them from leaving one.
     """
 
-    outcome: str
+    outcome: Ending
     reason: str
     code: int = 0
     unwritten: Mapping[str, str] = field(default_factory=dict)
@@ -140,12 +140,12 @@ def plan(jobs: Sequence[Job], folder: Path) -> list[Job]:
     waiting = []
     refuse_links_in(folder, [job.name for job in jobs], "hydra.sweep.dir")
     for job in jobs:
-        path = folder / job.name / "report.json"
+        path = folder / job.name / REPORT
         refuse_links_in(folder / job.name, FILES, "hydra.sweep.dir")
         if job.problems:
-            write_whole(path, without_verdict("refused", refusal_text(job.problems), job.config or named(job)))
+            write_without_verdict(path, "refused", refusal_text(job.problems), job.config or named(job))
         elif not passed_before(path, job.config):
-            write_whole(path, without_verdict("unfinished", UNFINISHED, job.config))
+            write_without_verdict(path, "unfinished", UNFINISHED, job.config)
             waiting.append(job)
     return waiting
 
@@ -159,9 +159,9 @@ def named(job: Job) -> dict[str, dict[str, str]]:
 def passed_before(path: Path, config: Mapping[str, Any]) -> bool:
     """Whether a report says, and shows, that this very configuration has passed."""
     try:
-        report = reading.read(path)
+        report = read(path)
         return report.verdict == "passed" == verdict(report.checks) and same(report.config, config)
-    except (reading.Unreadable, RecursionError):
+    except (Unreadable, RecursionError):
         return False
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from aistudio.report import reading
+from aistudio.report.files import REPORT, whole
 from aistudio.report.terminal import Terminal, words
 from aistudio.report.track.entry import Entry, entry
 from aistudio.report.track.record import record
+from aistudio.report.validation import Unreadable
 
 
 def track(folders: Sequence[Path], settings: Mapping[str, Any] | None, terminal: Terminal, group: str = "") -> None:
@@ -29,5 +30,5 @@ def track(folders: Sequence[Path], settings: Mapping[str, Any] | None, terminal:
 def entries(folders: Sequence[Path], group: str) -> Iterator[Entry]:
     """What a tracker is told of runs that have left a report."""
     for folder in folders:
-        with suppress(reading.Unreadable):
-            yield entry(reading.whole(folder / "report.json"), folder, group)
+        with suppress(Unreadable):
+            yield entry(whole(folder / REPORT), folder, group)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from aistudio.report.reading import Report
-from aistudio.report.records import CheckResult, Measurement, SanityReport
+from aistudio.report.records import CheckResult, Measurement, Report, SanityReport
 from aistudio.report.terminal import Terminal, quantity, words
 
 MEMORY = 0.10  # share by which peak memory may differ: allocators round, and processes hold different libraries

@@ -1,28 +1,88 @@
-"""The files of a run: ``report.json`` as text, and how a file is written whole.
+"""``report.json``, which nothing else reads or writes: docs/report.md says what it holds.
 
-``report.json`` (schema 1) holds: ``schema``, ``verdict`` (``passed`` or ``failed``; where there was none, ``refused``,
-``broke`` or ``interrupted`` with a ``reason`` and the checks that had ended), ``seconds`` to the verdict,
-``config`` (resolved), ``assembled`` (what was built, in words), ``arrival`` (the histogram of what the backbone
-receives: low, high, counts), ``checks`` (name, why, status, seen, expected, cause, seconds, losses), ``measurements``
-(name, value, unit, definition, low, high), ``weights`` (a ledger for each file: what was copied, adapted, made anew,
-left over), ``versions``, ``warnings``, ``findings`` (of labelled data: kind,
-severity, why, count, its first places), ``receipt`` (``config_sha256``, ``overrides``,
-``git``: commit and dirty, ``weights``: SHA-256 of each file), and ``origins`` (of keys of the configuration: the
-command line, or the file that set them and what is below them).
+The file that is read may come from anybody; it is read in bounded time and memory (``validation.py`` judges it).
 """
 
 from __future__ import annotations
 
+import json
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from aistudio.report.records import Finding, SanityReport
+from aistudio.files import write_whole
+from aistudio.report.records import Ending, Finding, Report, SanityReport
+from aistudio.report.validation import Unreadable, typed
 from aistudio.safety.outlet import as_json as json_text
 
+REPORT = "report.json"
+LARGEST = 64 * 2**20  # bytes of a file: thousands of times what a run writes
 SCHEMA = 1
 PLACES = 20  # of each finding
 LOG = "log.txt"  # what a job of a sweep printed, in its folder
+
+
+def write(
+    path: Path, report: SanityReport, receipt: Mapping[str, Any], origins: Mapping[str, str] | None = None
+) -> None:
+    """Write the report of a run that came to a verdict."""
+    write_whole(path, as_json(report, receipt, origins))
+
+
+def write_without_verdict(
+    path: Path, ending: Ending, reason: str, config: Mapping[str, Any], known: Mapping[str, Any] | None = None
+) -> None:
+    """Write the report of a run that did not: refused, broke, interrupted or unfinished."""
+    write_whole(path, without_verdict(ending, reason, config, known))
+
+
+def read(path: Path) -> Report:
+    """The report in a file.
+
+    Raises:
+        Unreadable: where there is none, for whatever reason.
+    """
+    return typed(whole(path))
+
+
+def whole(path: Path) -> Any:
+    """What JSON makes of a file, whatever it is; `Unreadable` where it makes nothing."""
+    try:
+        return parsed(text_of(path))
+    except RecursionError:
+        raise Unreadable("it is nested too deeply") from None
+    except OSError as error:
+        raise Unreadable(error.strerror or str(error)) from None
+    except UnicodeError:
+        raise Unreadable("it is not UTF-8") from None
+    except Unreadable:
+        raise
+    except ValueError as error:
+        raise Unreadable(f"it is not JSON: {error}") from None
+
+
+def text_of(path: Path) -> str:
+    """The text of a regular file of a size that a report may have; nothing else is waited for or read."""
+    # A FIFO blocks whoever opens it, a device whoever reads it.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Unreadable("it is no regular file")
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise Unreadable(f"it is larger than {LARGEST // 2**20} MiB")
+    return content.decode()
+
+
+def parsed(content: str) -> Any:
+    """What JSON makes of a text; it can hold halves of characters, which nothing can print or write."""
+    whole = json.loads(content)
+    if "\\ud" in content.lower():
+        json.dumps(whole, ensure_ascii=False).encode()
+    return whole
 
 
 def as_json(
@@ -64,16 +124,17 @@ def shortened(finding: Finding) -> dict[str, Any]:
 
 
 def without_verdict(
-    outcome: str, reason: str, config: Mapping[str, Any], known: Mapping[str, Any] | None = None
+    ending: Ending, reason: str, config: Mapping[str, Any], known: Mapping[str, Any] | None = None
 ) -> str:
     """The text of ``report.json`` for a run without a verdict: refused, broke, interrupted or unfinished.
 
-    ``known`` are those parts of a report that are known all the same: checks that had ended, for example.
+    ``known`` are those parts of a report that are known all the same: checks that had ended, the traceback of a fault.
     """
     parts = {
         "schema": SCHEMA,
-        "verdict": outcome,
+        "verdict": ending,
         "reason": reason,
+        "traceback": "",
         "seconds": None,
         "assembled": {},
         "arrival": {},

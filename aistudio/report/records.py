@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 Status = Literal["passed", "failed", "skipped"]
+Verdict = Literal["passed", "failed"]
+# How a run ended; the last is of a file that says it of none.
+Ending = Literal["passed", "failed", "refused", "broke", "interrupted", "unfinished", "unreadable"]
 DATA_WHY = "Mistakes in labels and files ruin a training run quietly."
 
 
@@ -29,7 +32,7 @@ class CheckResult:
     losses: tuple[float, ...] = ()
 
 
-def verdict(checks: Iterable[CheckResult]) -> Literal["passed", "failed"]:
+def verdict(checks: Iterable[CheckResult]) -> Verdict:
     """``passed`` when at least one check passed and none failed: a run that proved nothing is no pass."""
     ends = {check.status for check in checks}
     return "passed" if "passed" in ends and "failed" not in ends else "failed"
@@ -105,7 +108,7 @@ class SanityReport:
         return tuple(check for check in self.checks if check.status == "failed")
 
     @property
-    def verdict(self) -> Literal["passed", "failed"]:
+    def verdict(self) -> Verdict:
         """``passed`` or ``failed``, as its checks say."""
         return verdict(self.checks)
 
@@ -113,3 +116,84 @@ class SanityReport:
     def ok(self) -> bool:
         """Whether the verdict is ``passed``."""
         return self.verdict == "passed"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was, from its configuration; empty or None where a run without a verdict does not say."""
+
+    task: str
+    architecture: str
+    backbone: str
+    level: str
+    seed: int | None
+    image_size: int | None
+    batch_size: int | None
+    top1: float | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report that was read: the types are as they say, and numbers are finite."""
+
+    verdict: Ending
+    reason: str
+    seconds: float | None
+    checks: Sequence[CheckResult]
+    measurements: Sequence[Measurement]
+    versions: Mapping[str, str]
+    config_sha256: str
+    weights: Mapping[str, str]
+    config: Mapping[str, Any]
+    settings: Settings
+
+
+class Listener(Protocol):
+    """Who is told of a run as it goes; a class that names this one as its base hears only what it has members for."""
+
+    def started(self, name: str) -> None:
+        """A check, or ``measure``, begins."""
+
+    def assembled(self, facts: Mapping[str, str]) -> None:
+        """What was assembled, in words; before the first check."""
+
+    def checked(self, result: CheckResult) -> None:
+        """A check has ended."""
+
+    def measured(self, measurements: Sequence[Measurement]) -> None:
+        """All that was measured."""
+
+    def ended(self, report: SanityReport) -> None:
+        """The run has come to its verdict."""
+
+
+@dataclass(frozen=True)
+class Listeners(Listener):
+    """Several that are told the same, in their order."""
+
+    those: Sequence[Listener] = ()
+
+    def started(self, name: str) -> None:
+        """Tell them all."""
+        for one in self.those:
+            one.started(name)
+
+    def assembled(self, facts: Mapping[str, str]) -> None:
+        """Tell them all."""
+        for one in self.those:
+            one.assembled(facts)
+
+    def checked(self, result: CheckResult) -> None:
+        """Tell them all."""
+        for one in self.those:
+            one.checked(result)
+
+    def measured(self, measurements: Sequence[Measurement]) -> None:
+        """Tell them all."""
+        for one in self.those:
+            one.measured(measurements)
+
+    def ended(self, report: SanityReport) -> None:
+        """Tell them all."""
+        for one in self.those:
+            one.ended(report)

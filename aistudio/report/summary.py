@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from aistudio.report import reading
-from aistudio.report.records import Measurement
+from aistudio.report.files import REPORT, read
+from aistudio.report.records import Ending, Measurement
+from aistudio.report.validation import Unreadable
 
 SCHEMA = 1
-OUTCOMES = ("passed", "failed", "refused", "broke", "interrupted", "unfinished", "unreadable")
+OUTCOMES = get_args(Ending)
 NAMES = ("outcome", "job", "task", "architecture", "backbone")
 TIMES = ("forward", "training_step")
 LARGEST = "largest_batch_"  # and the name of a card: a measurement
@@ -53,7 +54,7 @@ class Row:
     batch_size: int | None
     device: str
     top1: float | None
-    outcome: str
+    outcome: Ending
     reason: str
     parameters: float | None
     multiply_adds: float | None
@@ -77,8 +78,8 @@ class Row:
 
 def rows(folders: Iterable[Path]) -> list[Row]:
     """A row for every ``report.json`` below the folders, each file once; jobs in the order of their numbers."""
-    found = (Path(at) for folder in folders for at, *names in os.walk(folder) if "report.json" in chain(*names))
-    files = {os.path.realpath(at): at / "report.json" for at in found}
+    found = (Path(at) for folder in folders for at, *names in os.walk(folder) if REPORT in chain(*names))
+    files = {os.path.realpath(at): at / REPORT for at in found}
     return [row(path) for path in sorted(files.values(), key=_natural)]
 
 
@@ -87,8 +88,8 @@ def row(path: Path) -> Row:
     names = os.path.basename(os.path.realpath(path.parent)), path.parent.as_posix()
     job, folder = (os.fsencode(name).decode(errors="backslashreplace") for name in names)  # a name may be any bytes
     try:
-        report = reading.read(path)
-    except reading.Unreadable as error:
+        report = read(path)
+    except Unreadable as error:
         nothing = dict.fromkeys(("task", "architecture", "backbone", "level", "device"), "")
         unknown = dict.fromkeys(Row.__dataclass_fields__)
         reason = f"{path.name} is no report of aistudio: {error}"

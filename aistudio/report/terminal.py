@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from aistudio.report.records import CheckResult, Measurement, SanityReport
+from aistudio.report.records import CheckResult, Listener, Measurement, SanityReport
 from aistudio.safety.encoding import let_go
 from aistudio.safety.outlet import drawn_on, said
 
@@ -22,7 +22,7 @@ PLAIN_WIDTH = 110  # columns where output is no terminal: files and logs are not
 SI = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
-class Terminal:
+class Terminal(Listener):
     """Prints a run as it goes: what was assembled, a line a check, the measurements, the verdict."""
 
     def __init__(self, console: Console | None = None):
@@ -51,7 +51,7 @@ class Terminal:
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Within it ``start`` shows what goes on, on a terminal only; lines may be printed meanwhile."""
+        """Within it ``started`` shows what goes on, on a terminal only; lines may be printed meanwhile."""
         if not self.console.is_terminal:
             yield
             return
@@ -59,7 +59,7 @@ class Terminal:
             yield
         self.status = None
 
-    def start(self, name: str) -> None:
+    def started(self, name: str) -> None:
         """Show the name of what begins now, until the next or the end of ``busy``."""
         if self.status:
             self.status.update(words(name.replace("_", " "), "dim"))
@@ -78,14 +78,14 @@ class Terminal:
             wrap=False,
         )
 
-    def facts(self, facts: Mapping[str, str]) -> None:
+    def assembled(self, facts: Mapping[str, str]) -> None:
         """Names and what they are, in two columns."""
         table = grid()
         for name, text in facts.items():
             table.add_row(words(name, "dim"), words(text))
         self.print(Padding(table, (0, 0, 1, 2), expand=False))
 
-    def check(self, result: CheckResult) -> None:
+    def checked(self, result: CheckResult) -> None:
         """One line for a check; where it failed, also what was seen and expected and the likely cause."""
         mark, style = MARKS[result.status]
         seen = result.cause if result.status == "skipped" else result.seen
@@ -109,7 +109,7 @@ class Terminal:
                     table.add_row(words(name, "dim"), words(text))
             self.print(Padding(table, (0, 0, 0, 6), expand=False))
 
-    def measurements(self, measurements: Iterable[Measurement]) -> None:
+    def measured(self, measurements: Sequence[Measurement]) -> None:
         """A table of numbers; their definitions are in ``report.json``."""
         self.print()
         table = grid()
@@ -128,8 +128,8 @@ class Terminal:
             )
         self.print(Padding(table, (0, 0, 0, 2), expand=False))
 
-    def verdict(self, report: SanityReport, files: Iterable[Path] = ()) -> None:
-        """Warnings, the verdict, and where the files are."""
+    def ended(self, report: SanityReport) -> None:
+        """Warnings and the verdict."""
         self.print()
         for warning in report.warnings:
             self.print(Text.assemble(("warning  ", "yellow"), words(warning)))
@@ -142,7 +142,10 @@ class Terminal:
                 f"  {ended or 'nothing was checked'}; {report.seconds:.1f} s to the verdict",
             )
         )
-        for path in files:
+
+    def files(self, paths: Iterable[Path]) -> None:
+        """Where the files of a run are."""
+        for path in paths:
             self.print(words(f"  {path}", "dim"), wrap=False)
 
 

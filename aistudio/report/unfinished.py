@@ -9,11 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from aistudio.files import write_whole
-from aistudio.report import reading
-from aistudio.report.files import without_verdict
+from aistudio.report.files import REPORT, whole, write_without_verdict
 from aistudio.report.html.run_folder import write_page
-from aistudio.report.records import CheckResult
+from aistudio.report.records import CheckResult, Listener
 
 KEPT = ("assembled", "checks", "receipt", "origins")  # what a report without a verdict keeps of a run that had begun
 SHARE = 0.02  # of a run's time that writing its page may take, about
@@ -22,13 +20,13 @@ SHARE = 0.02  # of a run's time that writing its page may take, about
 def so_far(folder: Path) -> dict[str, Any]:
     """What the unfinished report in a folder knows of its run; nothing where there is none."""
     with suppress(OSError, ValueError, RecursionError):
-        report = reading.parsed(reading.text_of(folder / "report.json"))
+        report = whole(folder / REPORT)
         if isinstance(report, dict) and report.get("verdict") == "unfinished":
             return {key: report[key] for key in KEPT if report.get(key)}
     return {}
 
 
-class Unfinished:
+class Unfinished(Listener):
     """The report and the page of a run that goes on; it listens beside the terminal.
 
     The report is written at every step, the page where that takes a small share of the time since it was last written.
@@ -42,16 +40,16 @@ class Unfinished:
         self.due = 0.0
         self.write()
 
-    def facts(self, facts: Mapping[str, str]) -> None:
+    def assembled(self, facts: Mapping[str, str]) -> None:
         """What was assembled."""
         self.known["assembled"] = dict(facts)
         self.write()
 
-    def start(self, name: str) -> None:
+    def started(self, name: str) -> None:
         """What begins now."""
         self.doing = name
 
-    def check(self, result: CheckResult) -> None:
+    def checked(self, result: CheckResult) -> None:
         """A check that has ended."""
         self.known["checks"] = [*self.known["checks"], asdict(result)]
         self.write()
@@ -60,7 +58,7 @@ class Unfinished:
         """Write what is known."""
         reason = f"{self.doing} was the last that began: the run goes on, or it was killed"
         with suppress(OSError):
-            write_whole(self.folder / "report.json", without_verdict("unfinished", reason, self.config, self.known))
+            write_without_verdict(self.folder / REPORT, "unfinished", reason, self.config, self.known)
             started = time.monotonic()
             if started >= self.due:
                 write_page(self.folder)

@@ -195,11 +195,12 @@ REPORT = SanityReport(
 def test_golden_terminal(golden, capsys):
     terminal = Terminal()
     terminal.head("t", "b", "a")
-    terminal.facts(REPORT.assembled)
+    terminal.assembled(REPORT.assembled)
     for check in REPORT.checks:
-        terminal.check(check)
-    terminal.measurements(REPORT.measurements)
-    terminal.verdict(REPORT, [Path("out/report.json")])
+        terminal.checked(check)
+    terminal.measured(REPORT.measurements)
+    terminal.ended(REPORT)
+    terminal.files([Path("out/report.json")])
     golden("terminal.txt", capsys.readouterr().out)
 
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from tiny_models import Classifier, detection, detector, subject
 
+from aistudio.assembly.parts import build_task
 from aistudio.assembly.prepare import make_subject
-from aistudio.config.compose import compose
+from aistudio.config.compose import compose, settle
 from aistudio.costs.counters import peak_memory
 from aistudio.costs.measure import Measure, count_parameters, time_repeatedly
 
@@ -19,7 +20,8 @@ def named(measurements):
 
 
 def test_resnet18_has_the_published_parameters_and_multiply_adds():
-    one = make_subject(compose("backbone=resnet18", "task.num_classes=1000", "runtime.device=cpu"))
+    judged = settle(compose("backbone=resnet18", "task.num_classes=1000", "runtime.device=cpu"))
+    one = make_subject(judged, build_task(judged))
     found = named(Measure(repeats=1, batch_size=1, training=False)(one, 224, 4))
     assert found["parameters"].value == found["trainable_parameters"].value == 11689512
     assert found["head_parameters"].value == 513 * 1000

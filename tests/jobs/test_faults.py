@@ -239,8 +239,10 @@ def test_a_file_in_the_place_of_a_folder_is_refused(line, file, tmp_path, cli):
 
 
 def test_two_runs_in_one_second_have_a_folder_each(tmp_path, monkeypatch, cli):
-    monkeypatch.setattr("aistudio.cli.run.reported", lambda config, folder, said: (folder / "report.json").touch() or 0)
-    monkeypatch.setattr("aistudio.cli.run.hydra_composed", at_noon(hydra.hydra_composed))
+    monkeypatch.setattr(
+        "aistudio.cli.run.reported", lambda config, folder, said, judged: (folder / "report.json").touch() or 0
+    )
+    monkeypatch.setattr("aistudio.config.compose.hydra_composed", at_noon(hydra.hydra_composed))
     for _ in range(3):
         assert cli("backbone=resnet18")[0] == 0
     folders = sorted(path.parent.name for path in (tmp_path / "empty" / "outputs").rglob("report.json"))
@@ -262,11 +264,11 @@ def at_noon(compose):
 def test_what_only_torch_brings_is_frozen_once(monkeypatch):
     frozen = []
     monkeypatch.setattr("gc.freeze", lambda: frozen.append(1))
-    job.import_sanity_run.cache_clear()
+    job.import_examine.cache_clear()
     try:
-        assert {job.import_sanity_run() for _ in range(3)} and len(frozen) == 1
+        assert {job.import_examine() for _ in range(3)} and len(frozen) == 1
     finally:
-        job.import_sanity_run.cache_clear()
+        job.import_examine.cache_clear()
 
 
 def test_handlers_are_ours_within_the_command_alone():

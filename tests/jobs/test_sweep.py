@@ -301,7 +301,7 @@ def test_a_launcher_that_gives_up_is_said_and_its_jobs_are_rows(tmp_path, monkey
 
 def test_a_disk_that_is_full_is_said_before_the_first_job(tmp_path, monkeypatch, cli):
     monkeypatch.setattr(
-        "aistudio.jobs.sweep.write_whole", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
+        "aistudio.report.files.write_whole", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
     )
     code, answer = cli("-m", TINY, "runtime.seed=0,1", "hydra.sweep.dir=out", *FAST)
     assert code == 2 and "cannot be written" in answer and "No space left" in answer and "  instead " in answer

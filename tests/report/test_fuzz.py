@@ -10,7 +10,7 @@ import pytest
 
 from aistudio.cli import replay
 from aistudio.cli.main import main
-from aistudio.report import reading
+from aistudio.report import files
 from aistudio.report.records import SanityReport
 
 RELEASED = Path(__file__).parent.parent / "released" / "0.1.0" / "report.json"
@@ -94,12 +94,12 @@ def test_any_report_is_summarised_and_replayed_or_refused(seed, tmp_path_factory
     path = folder / "report.json"
     path.write_text(mutated(seed))
 
-    def run(config, **_):
-        before = reading.read(RELEASED)
+    def run(judged, *_):
+        before = files.read(RELEASED)
         return SanityReport({}, {}, tuple(before.checks), tuple(before.measurements), before.versions, 1.0)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(replay, "import_sanity_run", lambda: run)
+        patch.setattr(replay, "import_examine", lambda: run)
         patch.setattr("aistudio.report.plots.draw", lambda *_: [])
         assert main(["summarize", str(folder)]) in (0, 1)
         assert main(["replay", str(path)]) in (0, 1, 2)

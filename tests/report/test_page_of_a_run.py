@@ -18,9 +18,9 @@ from aistudio.errors import Refusal
 from aistudio.report.files import without_verdict
 from aistudio.report.html.run_folder import leave_page, write_page
 from aistudio.report.html.sweep_folder import tail
-from aistudio.report.reading import Unreadable
 from aistudio.report.records import CheckResult
 from aistudio.report.unfinished import Unfinished, so_far
+from aistudio.report.validation import Unreadable
 
 CHECK = CheckResult("overfits_one_batch", "Why.", "passed", "seen")
 RUN = ["backbone=mobilenet_v3_small", "sanity=quick", "runtime=cpu", "task.image_size=64", "hydra.run.dir=out"]
@@ -29,10 +29,10 @@ RUN = ["backbone=mobilenet_v3_small", "sanity=quick", "runtime=cpu", "task.image
 def test_a_run_that_goes_on_has_its_report_and_its_page(tmp_path):
     (tmp_path / "report.json").write_text(without_verdict("unfinished", "", {}, {"origins": {"task": "a file"}}))
     run = Unfinished(tmp_path, {"task": {"name": "t"}}, so_far(tmp_path))
-    run.facts({"backbone": "a net"})
-    run.start("overfits_one_batch")
+    run.assembled({"backbone": "a net"})
+    run.started("overfits_one_batch")
     run.due = 0  # a second may pass between two pages
-    run.check(CHECK)
+    run.checked(CHECK)
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["verdict"] == "unfinished" and report["reason"].startswith(
         "overfits_one_batch was the last that began"
@@ -48,10 +48,10 @@ def test_writing_pages_takes_a_small_share_of_a_run(tmp_path, monkeypatch):
     monkeypatch.setattr("aistudio.report.unfinished.write_page", lambda folder: written.append(time.sleep(0.01)))
     run = Unfinished(tmp_path, {}, {})
     for _ in range(20):
-        run.check(CHECK)
+        run.checked(CHECK)
     assert len(written) == 1
     run.due = 0
-    run.check(CHECK)
+    run.checked(CHECK)
     assert len(written) == 2
 
 
@@ -63,8 +63,8 @@ def test_what_ended_belongs_to_no_new_run(tmp_path):
 
 
 def test_a_disk_that_is_full_ends_no_run(tmp_path, monkeypatch):
-    monkeypatch.setattr("aistudio.report.unfinished.write_whole", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
-    Unfinished(tmp_path, {}, {}).check(CHECK)
+    monkeypatch.setattr("aistudio.report.files.write_whole", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    Unfinished(tmp_path, {}, {}).checked(CHECK)
     leave_page(tmp_path)
     assert not [*tmp_path.iterdir()]
 

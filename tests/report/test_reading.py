@@ -9,9 +9,10 @@ import pytest
 from aistudio.cli import replay
 from aistudio.cli.main import main
 from aistudio.jobs.sweep import passed_before
-from aistudio.report import reading, summary
+from aistudio.report import files, summary
 from aistudio.report.files import without_verdict
 from aistudio.report.records import SanityReport
+from aistudio.report.validation import Unreadable
 
 RELEASED = Path(__file__).parent.parent / "released" / "0.1.0" / "report.json"
 
@@ -120,16 +121,16 @@ def left(folder, name, content):
 def test_what_is_no_report_is_said(fault, tmp_path):
     content, reason = UNREADABLE[fault]
     path = left(tmp_path, "0", content)
-    with pytest.raises(reading.Unreadable) as raised:
-        reading.read(path)
+    with pytest.raises(Unreadable) as raised:
+        files.read(path)
     assert reason in str(raised.value) and len(str(raised.value)) < 300 and "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("make", NO_FILES, ids=lambda make: make.__name__)
 def test_what_is_no_file_is_not_waited_for(make, tmp_path):
     make(tmp_path / "report.json")
-    with pytest.raises(reading.Unreadable, match=f"(?i){NO_FILES[make]}"):
-        reading.read(tmp_path / "report.json")
+    with pytest.raises(Unreadable, match=f"(?i){NO_FILES[make]}"):
+        files.read(tmp_path / "report.json")
 
 
 def test_one_row_takes_no_other_with_it(tmp_path, capsys):
@@ -160,7 +161,7 @@ def test_a_run_that_was_refused_for_its_configuration_is_read_all_the_same(confi
 
 
 def test_what_a_run_writes_is_read():
-    report = reading.read(RELEASED)
+    report = files.read(RELEASED)
     whole = json.loads(RELEASED.read_text())
     assert report.config == whole["config"] and report.settings.backbone == "mobilenet_v3_small"
     assert [check.name for check in report.checks] == [check["name"] for check in whole["checks"]]
@@ -181,11 +182,11 @@ def test_only_a_report_that_can_be_read_and_shows_it_has_passed(tmp_path):
 def stub(monkeypatch):
     """Replays run nothing: what they would find is what the report says."""
 
-    def run(config, **_):
-        before = reading.read(RELEASED)
+    def run(judged, *_):
+        before = files.read(RELEASED)
         return SanityReport({}, {}, tuple(before.checks), tuple(before.measurements), before.versions, 1.0)
 
-    monkeypatch.setattr(replay, "import_sanity_run", lambda: run)
+    monkeypatch.setattr(replay, "import_examine", lambda: run)
 
 
 @pytest.mark.parametrize("fault", UNREADABLE)

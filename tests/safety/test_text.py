@@ -160,12 +160,13 @@ def test_a_run_is_shown_as_text(text, draws, monkeypatch):
     terminal = Terminal(Console(file=file, force_terminal=True, width=400, markup=False)) if draws else Terminal()
     terminal.head(text, text, text)
     terminal.sweep(2, 1, 0, Path(text))
-    terminal.facts({text: text})
+    terminal.assembled({text: text})
     for check in report(text).checks:
-        terminal.check(check)
-    terminal.start(text)
-    terminal.measurements(report(text).measurements)
-    terminal.verdict(report(text), [Path(text)])
+        terminal.checked(check)
+    terminal.started(text)
+    terminal.measured(report(text).measurements)
+    terminal.ended(report(text))
+    terminal.files([Path(text)])
     shown = re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue())
     assert harmless(shown) and shown.count("FAILED  ") >= 1
     if draws:

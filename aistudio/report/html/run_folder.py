@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from aistudio.files import write_whole
-from aistudio.report import reading
+from aistudio.report import files, validation
 from aistudio.report.html.images import embedded
 from aistudio.report.html.run_page import run_page
 
@@ -20,12 +20,12 @@ def write_page(folder: Path) -> Path:
         Unreadable: where there is no report.
         OSError: where the page cannot be written.
     """
-    report = reading.whole(folder / "report.json")
+    report = files.whole(folder / files.REPORT)
     write_whole(folder / PAGE, run_page(report, *embedded(folder / "pictures")))
     return folder / PAGE
 
 
 def leave_page(folder: Path) -> None:
     """Write the page where that is possible; the report says all that it would."""
-    with suppress(OSError, reading.Unreadable):
+    with suppress(OSError, validation.Unreadable):
         write_page(folder)

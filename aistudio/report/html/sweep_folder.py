@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from aistudio.files import no_link, write_whole
-from aistudio.report import reading
+from aistudio.report import files, validation
 from aistudio.report.files import LOG
 from aistudio.report.html.difference import Difference, Job, settings_of
 from aistudio.report.html.sweep_page import GROUPS, sweep_page
@@ -41,11 +41,11 @@ def tail(path: Path) -> str:
 
 def jobs(rows: Sequence[Row]) -> list[Job]:
     """The rows with everything that their runs were told, as their reports say it."""
-    return [Job(row, told(Path(row.folder) / "report.json")) for row in rows]
+    return [Job(row, told(Path(row.folder) / files.REPORT)) for row in rows]
 
 
 def told(path: Path) -> dict[str, str]:
     """What a run was told; nothing where there is no report."""
-    with suppress(reading.Unreadable, ValueError):
-        return settings_of(reading.whole(path))
+    with suppress(validation.Unreadable, ValueError):
+        return settings_of(files.whole(path))
     return {}

@@ -1,25 +1,19 @@
-"""``report.json`` as it is read: a typed record, or `Unreadable` with the reason, in bounded time and memory.
+"""``report.json`` judged: the typed record of what JSON made of a file that may come from anybody and hold anything.
 
-The file may come from anybody and hold anything. What ``report.py`` writes is read whole; a run without a verdict may
-have been refused for its configuration, which then need not be one.
+What is written by a run is read whole; one without a verdict may have been refused for its configuration, which then
+need not be one.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from aistudio.report.records import CheckResult, Measurement
+from aistudio.report.records import CheckResult, Ending, Measurement, Report, Settings, Status, Verdict
 
-VERDICTS = ("passed", "failed")
-OUTCOMES = (*VERDICTS, "refused", "broke", "interrupted", "unfinished")
-STATUSES = ("passed", "failed", "skipped")
-LARGEST = 64 * 2**20  # bytes of a file: thousands of times what a run writes
+VERDICTS = get_args(Verdict)
+ENDINGS = tuple(one for one in get_args(Ending) if one != "unreadable")
+STATUSES = get_args(Status)
 GREATEST = 2**63  # numbers beyond it count nothing that a computer has
 SHOWN = 60  # characters of a wrong value in a reason
 
@@ -28,86 +22,10 @@ class Unreadable(ValueError):
     """A file is no report; the message says why, in one line."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a run was, from its configuration; empty or None where a run without a verdict does not say."""
-
-    task: str
-    architecture: str
-    backbone: str
-    level: str
-    seed: int | None
-    image_size: int | None
-    batch_size: int | None
-    top1: float | None
-
-
-@dataclass(frozen=True)
-class Report:
-    """A report that was read: the types are as they say, and numbers are finite."""
-
-    verdict: str
-    reason: str
-    seconds: float | None
-    checks: Sequence[CheckResult]
-    measurements: Sequence[Measurement]
-    versions: Mapping[str, str]
-    config_sha256: str
-    weights: Mapping[str, str]
-    config: Mapping[str, Any]
-    settings: Settings
-
-
-def read(path: Path) -> Report:
-    """The report in a file.
-
-    Raises:
-        Unreadable: where there is none, for whatever reason.
-    """
-    return typed(whole(path))
-
-
-def whole(path: Path) -> Any:
-    """What JSON makes of a file, whatever it is; `Unreadable` where it makes nothing."""
-    try:
-        return parsed(text_of(path))
-    except RecursionError:
-        raise Unreadable("it is nested too deeply") from None
-    except OSError as error:
-        raise Unreadable(error.strerror or str(error)) from None
-    except UnicodeError:
-        raise Unreadable("it is not UTF-8") from None
-    except Unreadable:
-        raise
-    except ValueError as error:
-        raise Unreadable(f"it is not JSON: {error}") from None
-
-
-def text_of(path: Path) -> str:
-    """The text of a regular file of a size that a report may have; nothing else is waited for or read."""
-    # A FIFO blocks whoever opens it, a device whoever reads it.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Unreadable("it is no regular file")
-        content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise Unreadable(f"it is larger than {LARGEST // 2**20} MiB")
-    return content.decode()
-
-
-def parsed(content: str) -> Any:
-    """What JSON makes of a text; it can hold halves of characters, which nothing can print or write."""
-    whole = json.loads(content)
-    if "\\ud" in content.lower():
-        json.dumps(whole, ensure_ascii=False).encode()
-    return whole
-
-
 def typed(whole: Any) -> Report:
     """A report from what JSON made of a file."""
     whole = mapping({"report": whole}, "report")
-    verdict = choice(whole, "verdict", OUTCOMES)
+    verdict = choice(whole, "verdict", ENDINGS)
     receipt = mapping(whole, "receipt", {})
     config = mapping(whole, "config")
     return Report(
