@@ -33,6 +33,7 @@ def chrome():
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    driver.set_script_timeout(180)  # axe on a busy machine
     yield driver
     driver.quit()
 
