@@ -44,6 +44,7 @@ def page(task: str) -> str:
         f"```sh\n{command.strip()}\n```",
         f"![What a model says of painted pictures, and what was expected]({task}.jpg)\n\n{CAPTION}",
         f"## What fits\n\n{backbones(task)}\n\n{architectures(task)}",
+        f"## What can be loaded\n\n{weights(task)}",
         f"## The contract\n\n{contract(task)}",
         f"## The settings\n\n{settings}",
     ]
@@ -70,6 +71,28 @@ def architectures(task: str) -> str:
             words = next(line for line in first.splitlines() if "@package" not in line).removeprefix("# ")
             lines.append(f"| `{name}`{' (by default)' if name == default else ''} | {words} |")
     return "\n".join(lines)
+
+
+def weights(task: str) -> str:
+    """The pretrained weights that the models of a task can start from."""
+    lines = ["| setting | what it takes, besides `null` and the path of a file |", "| --- | --- |"]
+    rule = shipped.section("task", task)["rules"]["backbones"]["allow"]
+    taken = groups.options("backbone") if rule == "any" else rule
+    named = dict.fromkeys(one for name in taken for one in shipped.section("backbone", name)["pretrained"])
+    lines.append(
+        f"| `backbone.weights` | {', '.join(f'`{name}`' for name in named)}: ImageNet's, as each backbone has them |"
+    )
+    whole = {
+        one: full
+        for name in groups.options("architecture")
+        if task in shipped.section("architecture", name)["tasks"]
+        for full, names in shipped.section("architecture", name)["pretrained"].items()
+        for one in names
+    }
+    said = ", ".join(f"`{one}`" for one in whole) or "no names: nobody publishes such models"
+    lines.append(f"| `architecture.weights` | {said} |")
+    kept = "Layers that depend on the number of classes are made anew where the file has another; all others are kept."
+    return "\n".join(lines) + f"\n\n{kept}"
 
 
 def contract(task: str) -> str:
