@@ -128,7 +128,8 @@ class UsesTargets:
     def __call__(self, subject: Subject) -> Outcome:
         """The first loss of the training, and the same with labels moved on by one; the same random numbers."""
         batch, classes = subject.batch(), max(subject.task.sample_labels, 1)
-        labels = [[(int(label) + 1) % classes for label in scene.labels] for scene in batch.scenes]
+        most = subject.task.max_objects
+        labels = [[(int(label) + 1) % classes for label in scene.labels[:most]] or [0] for scene in batch.scenes]
         others = subject.batch(labels=labels, seed=subject.seed + 1).targets
         expected = "another loss for other targets"
         if same(batch.targets, others):

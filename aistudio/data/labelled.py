@@ -7,19 +7,17 @@ the tasks that say what an image is are scaled and cut to their centre, as `aist
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from aistudio.audit import ImageRecord, Labels, Options, read_labels
+from aistudio.data.shapes import LabelledScene, centre, decode, letterbox, make_sample
 from aistudio.errors import Problem, Refusal
-
-if TYPE_CHECKING:
-    from aistudio.data.sample import Sample
 
 CROPPED = ("classification", "regression", "anomaly_detection")
 
@@ -52,7 +50,7 @@ class Labelled(Options):
         return f"{self.format}, {len(self.dataset(self.split)):,} labelled images{named}"
 
     def dataset(self, split: str, size: int | None = None) -> LabelledImages:
-        """The images of one split, as a dataset of samples; ``size`` null leaves them as they are."""
+        """The images of one split, as a dataset of scenes; ``size`` null leaves them as they are."""
         splits = {image.split for image in self.labels.images}
         if splits == {""}:
             split = ""
@@ -67,12 +65,16 @@ class Labelled(Options):
             )
         return LabelledImages(self.labels, records, self.task, size)
 
-    def samples(self, count: int, size: int, generator: Generator) -> list[Sample]:
+    def scenes(self, labels: Sequence[Sequence[int]], size: int, generator: Generator) -> list[LabelledScene]:
+        """As many labelled images as there are lists; what they show is the data's own affair."""
+        return self.samples(len(labels), size, generator)
+
+    def samples(self, count: int, size: int, generator: Generator) -> list[LabelledScene]:
         """So many labelled images of ``size`` x ``size`` pixels, of as many classes as there are; again from the first
         where the set has fewer."""
         dataset = self.dataset(self.split, size)
         order = varied_order(dataset.records, generator)
-        found: list[Sample] = []
+        found: list[LabelledScene] = []
         for start in range(0, len(order), max(count, 1)):
             part = Subset(dataset, order[start : start + count])
             for one in DataLoader(part, batch_size=None, num_workers=self.workers, generator=generator):
@@ -89,28 +91,36 @@ class Labelled(Options):
 
 
 class LabelledImages(Dataset):
-    """Samples of images with labels, in the order of the label files. An image that cannot be read is a sentence."""
+    """Scenes of labelled images, in the order of the label files, values standardised; a sentence for a broken image."""
 
     def __init__(self, labels: Labels, records: list[ImageRecord], task: str, size: int | None):
         self.labels, self.records, self.task, self.size = labels, records, task, size
+        self.mean, self.deviation = spread(records) if task == "regression" else (None, None)
 
     def __len__(self):
         return len(self.records)
 
-    def __getitem__(self, index: int) -> Sample | str:
-        from aistudio.data.shapes import centre, decode, letterbox, make_sample
-
+    def __getitem__(self, index: int) -> LabelledScene | str:
         record = self.records[index]
         try:
             image = decode(self.labels.path(record.name))
         except Exception as error:  # a broken file makes decoders raise anything
             return f"{record.name}: {type(error).__name__}, {(str(error).splitlines() or [''])[0]}"
         sample = make_sample(record, self.labels, self.task, image)
+        if sample.values is not None:  # a loss of squares is for numbers about 1
+            sample = replace(sample, values=(sample.values - self.mean) / self.deviation)
         if self.size is None:
             return sample
         if self.task in CROPPED:
             return centre(sample, self.size)
         return letterbox(sample, self.size, self.labels.ignore_index or 0)
+
+
+def spread(records: Sequence[ImageRecord]) -> tuple[Tensor, Tensor]:
+    """The mean and the standard deviation of each value; 1 for one that never changes."""
+    values = torch.tensor([record.values for record in records], dtype=torch.float64)
+    deviation = values.std(0, correction=0)
+    return values.mean(0).float(), torch.where(deviation > 0, deviation, torch.ones_like(deviation)).float()
 
 
 def is_usable(image: ImageRecord, options: Options) -> bool:

@@ -26,6 +26,8 @@ class Scene:
     image: Tensor
     boxes: Tensor
     labels: Tensor
+    mask: Tensor | None = None  # (H, W) int64 class ids, where people drew them
+    values: Tensor | None = None  # (V,) float32, where people measured them
 
     def masks(self) -> Tensor:
         """(K, H, W) bool: the pixels of each object. Objects do not overlap, and none is empty."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,28 @@ from torchvision import tv_tensors
 from aistudio.audit import ImageRecord, Labels, ObjectRecord
 from aistudio.audit.rle import read_counts, to_mask
 from aistudio.data.images import FORMATS, to_rgb
-from aistudio.data.sample import Sample
+from aistudio.data.sample import Scene
 from aistudio.errors import Problem, Refusal
 from aistudio.oriented.boxes import boxes_to_corners, canonical_boxes
 
 LEAST = 1e-3  # pixels a side of a box that detectors take
+
+
+@dataclass(frozen=True)
+class LabelledScene(Scene):
+    """A scene that people labelled. ``upright`` (K, 4) float32 boxes x1, y1, x2, y2, ``drawn`` (K, H, W) bool, or None."""
+
+    upright: Tensor | None = None
+    drawn: Tensor | None = None
+    name: str = ""
+
+    def extents(self) -> Tensor:
+        """(K, 4) float32: the upright boxes as they were written."""
+        return super().extents() if self.upright is None else self.upright
+
+    def masks(self) -> Tensor:
+        """(K, H, W) bool: the pixels of each object as they were drawn."""
+        return super().masks() if self.drawn is None else self.drawn
 
 
 def decode(path: str | Path) -> Tensor:
@@ -34,7 +51,7 @@ def decode(path: str | Path) -> Tensor:
     return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1).contiguous().float() / 255
 
 
-def make_sample(record: ImageRecord, labels: Labels, task: str, image: Tensor) -> Sample:
+def make_sample(record: ImageRecord, labels: Labels, task: str, image: Tensor) -> LabelledScene:
     """What a record says of its image. Objects that no detector could learn from are left out; the audit names them."""
     height, width = image.shape[-2:]
     if task == "regression":
@@ -53,7 +70,7 @@ def make_sample(record: ImageRecord, labels: Labels, task: str, image: Tensor) -
     if all(one is not None for one in rotated) and task == "oriented_object_detection":
         boxes = torch.tensor(rotated, dtype=torch.float32).view(-1, 5)
         keep = (boxes[:, 2:4] > LEAST).all(1)
-        return known(image, record, labels=numbers[keep], rotated_boxes=canonical_boxes(boxes[keep]))
+        return known(image, record, labels=numbers[keep], boxes=canonical_boxes(boxes[keep]))
     boxes = torch.tensor([upright_box(one, scale) for one in objects], dtype=torch.float32).view(-1, 4)
     boxes = boxes.clamp(min=0).minimum(torch.tensor([width, height, width, height]))
     keep = (boxes[:, 2:] - boxes[:, :2] > LEAST).all(1)
@@ -63,14 +80,20 @@ def make_sample(record: ImageRecord, labels: Labels, task: str, image: Tensor) -
         masks = torch.stack(drawn) if drawn else torch.zeros((0, height, width), dtype=torch.bool)
         keep &= masks.flatten(1).any(1)
         masks = masks[keep]
-    return known(image, record, labels=numbers[keep], boxes=boxes[keep], masks=masks)
+    return known(image, record, labels=numbers[keep], boxes=lying(boxes[keep]), upright=boxes[keep], drawn=masks)
 
 
-def known(image: Tensor, record: ImageRecord, **what: Tensor | None) -> Sample:
-    """A sample of which only this is known."""
-    nothing = {"boxes": None, "rotated_boxes": None, "masks": None, "mask": None, "values": None}
-    nothing["labels"] = torch.zeros(0, dtype=torch.int64)
-    return Sample(image=image, name=record.name, **{**nothing, **what})
+def known(image: Tensor, record: ImageRecord, **what: Tensor | None) -> LabelledScene:
+    """A scene of which only this is known."""
+    nothing = {"labels": torch.zeros(0, dtype=torch.int64), "boxes": torch.zeros((0, 5))}
+    return LabelledScene(image=image, name=record.name, **{**nothing, **what})
+
+
+def lying(boxes: Tensor) -> Tensor:
+    """Upright boxes (K, 4) as rotated ones (K, 5), canonical."""
+    size = boxes[:, 2:] - boxes[:, :2]
+    centre = (boxes[:, 2:] + boxes[:, :2]) / 2
+    return canonical_boxes(torch.cat((centre, size, torch.zeros((len(boxes), 1))), 1))
 
 
 def is_finite(one: ObjectRecord) -> bool:
@@ -161,7 +184,7 @@ def read_mask(path: str, height: int, width: int) -> Tensor:
     )
 
 
-def letterbox(sample: Sample, size: int, ignore: int) -> Sample:
+def letterbox(sample: LabelledScene, size: int, ignore: int) -> LabelledScene:
     """The whole image in a square: scaled until its longer side fits, the rest black and without objects."""
     height, width = sample.image.shape[-2:]
     scale = size / max(height, width)
@@ -169,22 +192,21 @@ def letterbox(sample: Sample, size: int, ignore: int) -> Sample:
     pad = [0, 0, size - new[1], size - new[0]]
     sx, sy = new[1] / width, new[0] / height
     found = replace(sample, image=v2.pad(v2.resize(sample.image, new, antialias=True), pad))
-    if sample.boxes is not None:
-        boxes = tv_tensors.BoundingBoxes(sample.boxes, format="XYXY", canvas_size=(height, width))
-        found = replace(found, boxes=v2.resize(boxes, new).as_subclass(Tensor))
-    if sample.rotated_boxes is not None:
-        by = torch.tensor([sx, sy, math.sqrt(sx * sy), math.sqrt(sx * sy), 1.0])
-        found = replace(found, rotated_boxes=sample.rotated_boxes * by)
-    if sample.masks is not None:
-        masks = v2.resize(tv_tensors.Mask(sample.masks), new)
-        found = replace(found, masks=v2.pad(masks, pad).as_subclass(Tensor))
+    by = torch.tensor([sx, sy, math.sqrt(sx * sy), math.sqrt(sx * sy), 1.0])
+    found = replace(found, boxes=sample.boxes * by)
+    if sample.upright is not None:
+        boxes = tv_tensors.BoundingBoxes(sample.upright, format="XYXY", canvas_size=(height, width))
+        found = replace(found, upright=v2.resize(boxes, new).as_subclass(Tensor))
+    if sample.drawn is not None:
+        masks = v2.resize(tv_tensors.Mask(sample.drawn), new)
+        found = replace(found, drawn=v2.pad(masks, pad).as_subclass(Tensor))
     if sample.mask is not None:
         mask = v2.resize(tv_tensors.Mask(sample.mask[None]), new)
         found = replace(found, mask=v2.pad(mask, pad, fill=ignore)[0].as_subclass(Tensor))
     return found
 
 
-def centre(sample: Sample, size: int) -> Sample:
+def centre(sample: LabelledScene, size: int) -> LabelledScene:
     """The centre of the image: the shorter side scaled to ``size``, the longer one cut."""
     height, width = sample.image.shape[-2:]
     scale = size / min(height, width)

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from aistudio.data.sample import Scene, Source
+from aistudio.data.synthetic import Synthetic
 from aistudio.errors import Problem, Refusal
 from aistudio.tasks.base import Task
 
@@ -41,6 +42,8 @@ def make_batch(
     wrong.
     """
     generator = Generator().manual_seed(seed)
+    if labels is not None and getattr(source, "labelled", False):
+        source = Synthetic()  # what is asked for may not be in the data
     if labels is None:
         labels = draw_labels(count, task.sample_labels, task.max_objects, generator)
     elif len(labels) != count:

@@ -55,7 +55,12 @@ class Segmentation:
         return normalize(torch.stack(list(images)))
 
     def target(self, scene: Scene) -> Tensor:
-        """(H, W) int64: 0, label + 1 inside objects, the ignore index in a ring around each, as in VOC."""
+        """(H, W) int64: 0, label + 1 inside objects, the ignore index in a ring around each, as in VOC.
+
+        A mask that people drew is taken as it is.
+        """
+        if scene.mask is not None:
+            return scene.mask
         mask = torch.zeros(scene.image.shape[-2:], dtype=torch.int64)
         masks = scene.masks()
         for label, inside in zip(scene.labels, masks, strict=True):
