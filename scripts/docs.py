@@ -15,6 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from aistudio.audit.configured import TASKS
 from aistudio.config import groups, shipped
 from aistudio.safety import conf_folder
 
@@ -45,10 +46,26 @@ def page(task: str) -> str:
         f"![What a model says of painted pictures, and what was expected]({task}.jpg)\n\n{CAPTION}",
         f"## What fits\n\n{backbones(task)}\n\n{architectures(task)}",
         f"## What can be loaded\n\n{weights(task)}",
+        f"## Your data\n\n{formats(task)}",
         f"## The contract\n\n{contract(task)}",
         f"## The settings\n\n{settings}",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def formats(task: str) -> str:
+    """The formats of labelled data that the task takes, as the files of conf/data say."""
+    rows = []
+    for name in (name for name, tasks in TASKS.items() if task in tasks):
+        text = (conf_folder.conf_folder() / "data" / f"{name}.yaml").read_text(encoding="utf-8")
+        rows.append(f"- `data={name}`: {text.splitlines()[0][2:]}")
+    command = (
+        f"python -m aistudio task={task} data={rows[0].split('`')[1].partition('=')[2]} data.root=photos sanity=data"
+    )
+    told = (
+        "names every mistake in labels and files, without torch; any other level does so first, and trains on the data."
+    )
+    return "\n".join([*rows, "", f"`{command}`", told])
 
 
 def backbones(task: str) -> str:

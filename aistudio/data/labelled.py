@@ -91,7 +91,7 @@ class Labelled(Options):
 
 
 class LabelledImages(Dataset):
-    """Scenes of labelled images, in the order of the label files, values standardised; a sentence for a broken image."""
+    """Scenes of labelled images, in the order of the label files, values standardised; words for a broken image."""
 
     def __init__(self, labels: Labels, records: list[ImageRecord], task: str, size: int | None):
         self.labels, self.records, self.task, self.size = labels, records, task, size
