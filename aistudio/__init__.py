@@ -1,6 +1,6 @@
 """aistudio: name a backbone and a task; see whether they fit, whether they train, and what they cost.
 
-Importing it imports no torch; ``assemble`` and ``sanity_run`` do when they are first touched::
+Importing it imports no torch; ``assemble``, ``dataset`` and ``sanity_run`` do when they are first touched::
 
     cfg = aistudio.compose("backbone=efficientnet_b3", "task=regression")   # DictConfig, judged by the rules
     model = aistudio.assemble(cfg)                                          # torch.nn.Module
@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING  # noqa: E402
 from aistudio.errors import Problem, Refusal  # noqa: E402
 
 if TYPE_CHECKING:
+    from aistudio.assembly.dataset import dataset
     from aistudio.assembly.model import assemble
     from aistudio.config.compose import compose
     from aistudio.models.parameter_groups import parameter_groups
     from aistudio.sanity import sanity_run
 
 __version__ = "0.1.0"
-__all__ = ["Problem", "Refusal", "assemble", "compose", "parameter_groups", "sanity_run"]
+__all__ = ["Problem", "Refusal", "assemble", "compose", "dataset", "parameter_groups", "sanity_run"]
 
 
 def __getattr__(name: str):
@@ -30,6 +31,7 @@ def __getattr__(name: str):
     homes = {
         "assemble": "aistudio.assembly.model",
         "compose": "aistudio.config.compose",
+        "dataset": "aistudio.assembly.dataset",
         "parameter_groups": "aistudio.models.parameter_groups",
         "sanity_run": "aistudio.sanity",
     }

@@ -35,6 +35,23 @@ def test_the_number_of_outputs_is_found_and_the_targets_are_sound(name, tmp_path
     assert len(painted.scenes) == 2
 
 
+@pytest.mark.parametrize("name", ["image_folder", "csv_values", "coco", "coco_polygons", "dota", "masks", "mvtec"])
+def test_a_loop_of_ones_own_gets_inputs_and_targets(name, tmp_path):
+    config = composed(tmp_path, name, "task.image_size=64")
+    data = aistudio.dataset(config, "train")
+    loader = torch.utils.data.DataLoader(data, batch_size=3, collate_fn=data.collate)
+    inputs, targets = next(iter(loader))
+    assert len(inputs) == len(targets) == 3
+    assert not build_task(as_config(settle(with_found_classes(config)).values)).target_problems(
+        [data[index][0] for index in range(3)], targets
+    )
+
+
+def test_data_without_labels_is_no_dataset():
+    with pytest.raises(Refusal, match="no labels"):
+        aistudio.dataset(aistudio.compose("task=classification"))
+
+
 def test_a_stated_number_that_contradicts_the_data_is_refused(tmp_path):
     config = composed(tmp_path, "image_folder", "task.num_classes=5")
     with pytest.raises(Refusal, match="task.num_classes=5 is not what the data has"):

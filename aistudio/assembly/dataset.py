@@ -1,0 +1,53 @@
+"""The configured labelled data as a dataset of images and targets, for a training loop of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omegaconf import DictConfig
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from aistudio.assembly.found_classes import with_found_classes
+from aistudio.assembly.instantiate import as_config
+from aistudio.assembly.parts import build_source, build_task
+from aistudio.config.compose import settle
+from aistudio.config.stated import names_labelled
+from aistudio.errors import Problem, Refusal
+
+
+class TaskDataset(Dataset):
+    """Images (3, S, S) in [0, 1] and the task's targets of them; ``collate`` makes what the model and the loss take.
+
+    ``class_names`` are in the order of their numbers. RuntimeError: an image that cannot be read.
+    """
+
+    def __init__(self, images: Any, task: Any):
+        self.images, self.task = images, task
+        self.class_names = images.labels.classes
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+        scene = self.images[index]
+        if isinstance(scene, str):
+            raise RuntimeError(scene)
+        return scene.image, self.task.target(scene)
+
+    def collate(self, pairs: list[tuple[Tensor, Any]]) -> tuple[Any, Any]:
+        """The ``collate_fn`` of a DataLoader: inputs, normalised where the model does not do so itself, and targets."""
+        images, targets = zip(*pairs, strict=True)
+        return self.task.inputs(list(images)), self.task.collate(list(targets))
+
+
+def dataset(cfg: DictConfig, split: str = "train") -> TaskDataset:
+    """The configured labelled data of one split, as the sanity run learns from it, at ``task.image_size``.
+
+    Raises `Refusal` for data without labels, and for a split that is not there.
+    """
+    if not names_labelled(cfg):
+        what, why = "this data has no labels", "a dataset gives images with their targets"
+        raise Refusal([Problem(what, why, "data", "data=coco, data=image_folder or another labelled format")])
+    cfg = as_config(settle(with_found_classes(cfg)).values)
+    return TaskDataset(build_source(cfg).dataset(split, int(cfg.task.image_size)), build_task(cfg))
