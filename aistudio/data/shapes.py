@@ -26,7 +26,7 @@ LEAST = 1e-3  # pixels a side of a box that detectors take
 
 @dataclass(frozen=True)
 class LabelledScene(Scene):
-    """A scene that people labelled: ``upright`` boxes (K, 4) x1, y1, x2, y2, ``drawn`` masks (K, H, W) bool, or None."""
+    """A scene that people labelled: ``upright`` boxes (K, 4) x1, y1, x2, y2, ``drawn`` masks (K, H, W) bool."""
 
     upright: Tensor | None = None
     drawn: Tensor | None = None
