@@ -137,7 +137,7 @@ def strangers(
     """Paths of unknown keys, each with the known section that it would be in.
 
     Free are the insides of what aistudio does not read itself: the arguments of an object of the user's or of another
-    library (``_target_``), which are checked once that library is in, and mappings where the default is no mapping.
+    library (``_target_``), which are checked once that library is in, and mappings where the default has no keys.
     """
     target = str(node.get("_target_", ""))
     free = target != known.get("_target_", "") or (target and not target.startswith("aistudio."))
@@ -146,7 +146,7 @@ def strangers(
             made_here = isinstance(value, Mapping) and "_target_" in value
             if not free and not made_here and key != "_target_":
                 yield (*path, str(key)), known
-        elif isinstance(value, Mapping) and isinstance(known[key], Mapping):
+        elif isinstance(value, Mapping) and isinstance(known[key], Mapping) and known[key]:
             yield from strangers(value, known[key], (*path, str(key)))
 
 
