@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from aistudio.assembly.device import PRECISIONS
-from aistudio.assembly.model import build_model
+from aistudio.assembly.model import built
 from aistudio.assembly.parts import build_optimizer, build_source, build_task
 from aistudio.assembly.prepare import why_not_one
 from aistudio.checks.outcome import Outcome, failed, passed
@@ -60,7 +60,7 @@ def workload(judged: Judged, task: Any = None, backend: Backend = "cuda") -> Wor
         return made.inputs, made.targets
 
     shapes = Workload(
-        build=partial(model_of, judged, task),
+        build=partial(model_of, judged, task, pretrained=False),
         loss=task.loss,
         optimizer=build_optimizer(judged),
         one=batch(1),
@@ -72,9 +72,9 @@ def workload(judged: Judged, task: Any = None, backend: Backend = "cuda") -> Wor
     return Work(shapes, partial(model_of, judged, task), batch, 2 if why_not_one(cfg, size) else 1)
 
 
-def model_of(judged: Judged, task: Any) -> nn.Module:
-    """The configured model in its memory format."""
-    model = build_model(judged, task, None)
+def model_of(judged: Judged, task: Any, pretrained: bool = True) -> nn.Module:
+    """The configured model in its memory format; its shapes alone where no weights are loaded."""
+    model = built(judged, task, None, pretrained).model
     return model.to(memory_format=torch.channels_last) if judged.cfg.runtime.channels_last else model
 
 
@@ -157,15 +157,20 @@ def variants(cfg: DictConfig) -> Iterator[tuple[str, DictConfig]]:
     optimizer = cfg.architecture.learning.optimizer
     plain = set(optimizer) <= {"_target_", "lr", "weight_decay"}  # what SGD takes, too
     tries = (
-        ("runtime.precision", "bfloat16", cfg.runtime.precision == "float32"),
+        ("runtime.precision", half_of(cards_of(cfg)), cfg.runtime.precision == "float32"),
         ("backbone.frozen", True, not cfg.backbone.frozen),
-        ("backbone.activation_checkpointing", True, not cfg.backbone.get("activation_checkpointing", True)),
+        ("backbone.activation_checkpointing", True, not cfg.backbone.activation_checkpointing),
         ("task.image_size", smaller, smaller >= max(int(least), STEP)),
         ("architecture.learning.optimizer._target_", "torch.optim.SGD", plain and "SGD" not in optimizer._target_),
     )
     for key, value, worth in tries:
         if worth:
             yield f"{key}={show(value)}", varied(cfg, key, value)
+
+
+def half_of(cards: Sequence[Card]) -> str:
+    """The half precision that all of these cards compute in."""
+    return "float16" if any(card.peaks and "bfloat16" not in card.peaks for card in cards) else "bfloat16"
 
 
 def varied(cfg: DictConfig, key: str, value: Any) -> DictConfig:

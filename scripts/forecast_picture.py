@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import aistudio
+from aistudio.config.compose import settle
 from aistudio.costs.memory import Forecaster
-from aistudio.forecast import cards, workload
-from aistudio.report.plots import COLOURS, GREY, as_png, empty
+from aistudio.forecast import cards_of, workload
+from aistudio.report.figures import COLOURS, GREY, as_png, empty
 
 BACKBONES = ("mobilenet_v3_small", "resnet18", "efficientnet_b0", "resnet50", "efficientnet_b4")
 CARDS = ("t4", "rtx_4090", "a100_80")
@@ -25,10 +26,10 @@ def main() -> None:
     for name, colour in zip(BACKBONES, COLOURS, strict=False):
         for precision, style in (("float32", "-"), ("bfloat16", "--")):
             config = aistudio.compose(f"backbone={name}", f"runtime.precision={precision}")
-            forecaster = Forecaster(workload(config, backend="cuda").shapes)
+            forecaster = Forecaster(workload(settle(config), backend="cuda").shapes)
             needed = [forecaster.training(count).bytes / GIB for count in SIZES]
             axes.plot(SIZES, needed, style, color=colour, linewidth=1.4, label=name if style == "-" else None)
-    for card in cards(aistudio.compose(f"gpu=[{','.join(CARDS)}]")):
+    for card in cards_of(aistudio.compose(f"gpu=[{','.join(CARDS)}]")):
         axes.axhline(card.room / GIB, color=GREY, linewidth=0.9, linestyle=":")
         axes.text(1, card.room / GIB * 1.05, card.name.replace("_", " "), fontsize=8, color=GREY)
     axes.set_xscale("log", base=2)

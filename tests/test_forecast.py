@@ -93,10 +93,11 @@ def test_what_would_make_it_fit_is_tried(no_real_step):
     fits = report.checks[-1]
     assert fits.status == "failed"
     largest = found["largest_batch_6GB"].value
-    assert f"data.batch_size={largest} with {-(-256 // largest)} steps accumulated" in fits.cause
+    steps = -(-256 // largest)
+    assert f"data.batch_size={-(-256 // steps)} with {steps} steps accumulated" in fits.cause
     assert "runtime.precision=bfloat16 (" in fits.cause
     needed = found["training_step_forecast_memory"].value
-    for saving in ("bfloat16", "frozen_backbone", "smaller_images", "sgd"):
+    for saving in ("half_precision", "activation_checkpointing", "frozen_backbone", "smaller_images", "sgd"):
         assert found[f"memory_with_{saving}"].value < needed
 
 
@@ -107,6 +108,19 @@ def test_lines_of_configuration_make_what_was_forecast():
     for line, other in lines:
         composed = OmegaConf.to_container(aistudio.compose(*chosen, line), resolve=True)
         assert composed == OmegaConf.to_container(other, resolve=True)
+
+
+def test_a_card_without_bfloat16_is_told_of_float16():
+    for card, half in (("t4", "float16"), ("a100_80", "bfloat16")):
+        assert f"runtime.precision={half}" in [line for line, _ in variants(aistudio.compose(f"gpu={card}"))]
+
+
+def test_activation_checkpointing_is_a_line_of_configuration():
+    plain, checkpointed = (
+        Forecaster(workload(settle(aistudio.compose("task.image_size=64", *more))).shapes).training(64)
+        for more in ((), ("backbone.activation_checkpointing=true",))
+    )
+    assert checkpointed.by_kind["activations"] < 0.6 * plain.by_kind["activations"]
 
 
 def test_other_values_leave_the_configuration_alone():

@@ -20,6 +20,7 @@ from aistudio.config.compose import Judged
 from aistudio.config.part import model_settings
 from aistudio.config.weights import choices
 from aistudio.errors import refuse
+from aistudio.models.activation_checkpointing import checkpoint_stages
 from aistudio.models.backbone import BackboneWrapper
 from aistudio.models.dry_run import materialise
 from aistudio.models.freeze import still_norms
@@ -67,7 +68,10 @@ def built(judged: Judged, task: Any, seed: int | None, pretrained: bool = True) 
         materialise(model, lambda: task.inputs([torch.zeros(3, side, side)] * 2))
     refuse(width_problems(cfg, model))
     loaded = load_chosen(plain, model, make, outputs) if pretrained else []
-    return Assembled(model, tuple(loaded), tuple(frozen_in(model, plain["backbone"])))
+    frozen = tuple(frozen_in(model, plain["backbone"]))
+    if plain["backbone"].get("activation_checkpointing"):
+        checkpoint_stages(filled_backbone(model)[1])
+    return Assembled(model, tuple(loaded), frozen)
 
 
 def _made(node: Any, outputs: int) -> nn.Module:

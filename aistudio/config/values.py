@@ -44,6 +44,7 @@ LIMITS = (
     Limit("weights_dir", str, nullable=True, why="it is the folder that weights are looked for in"),
     Limit("weights_coverage", float, low=0, why="it is the share of a model's tensors that a file must fill"),
     Limit("offline", bool, why="the network may be used or may not"),
+    Limit("backbone.activation_checkpointing", bool, why="stages are computed twice or are not"),
     Limit("backbone.out_channels", int, low=1, nullable=True, why="it counts channels"),
     Limit("data.batch_size", int, low=1, why="a batch holds at least one image"),
     Limit("sanity.image_size", int, low=64, why="below 64 px gradients of deep backbones explode and checks see noise"),

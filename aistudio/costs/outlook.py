@@ -62,9 +62,8 @@ def savings(variants: Mapping[str, Workload], count: int) -> list[Saving]:
 
 def advice(savings: Sequence[Saving], card: Card, largest: LargestBatch, count: int) -> str:
     """What would make it fit on a card, in one line: each with what it needs, those that suffice first."""
-    parts = (
-        [f"data.batch_size={largest.size} with {-(-count // largest.size)} steps accumulated"] if largest.size else []
-    )
+    steps = -(-count // largest.size) if largest.size else 0
+    parts = [f"data.batch_size={-(-count // steps)} with {steps} steps accumulated"] if steps else []
     enough = [saving for saving in savings if card.fits(saving.peak.bytes)]
     parts += [f"{saving.line} ({saving.peak.bytes / GIB:.2f} GiB)" for saving in enough]
     short = [f"{saving.line} ({saving.peak.bytes / GIB:.2f} GiB)" for saving in savings if saving not in enough]

@@ -16,7 +16,7 @@ FLOOR = (
     "its published bandwidth, whichever takes longer"
 )
 SAVED = {
-    "runtime.precision": "bfloat16",
+    "runtime.precision": "half_precision",
     "backbone.frozen": "frozen_backbone",
     "backbone.activation_checkpointing": "activation_checkpointing",
     "task.image_size": "smaller_images",
