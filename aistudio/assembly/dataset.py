@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from aistudio.assembly.found_classes import with_found_classes
-from aistudio.assembly.instantiate import as_config
 from aistudio.assembly.parts import build_source, build_task
 from aistudio.config.compose import settle
 from aistudio.config.stated import names_labelled
@@ -49,5 +48,5 @@ def dataset(cfg: DictConfig, split: str = "train") -> TaskDataset:
     if not names_labelled(cfg):
         what, why = "this data has no labels", "a dataset gives images with their targets"
         raise Refusal([Problem(what, why, "data", "data=coco, data=image_folder or another labelled format")])
-    cfg = as_config(settle(with_found_classes(cfg)).values)
-    return TaskDataset(build_source(cfg).dataset(split, int(cfg.task.image_size)), build_task(cfg))
+    judged = settle(with_found_classes(cfg))
+    return TaskDataset(build_source(judged).dataset(split, int(judged.cfg.task.image_size)), build_task(judged))

@@ -7,7 +7,6 @@ from omegaconf import OmegaConf
 
 import aistudio
 from aistudio.assembly.found_classes import with_found_classes
-from aistudio.assembly.instantiate import as_config
 from aistudio.assembly.parts import build_source, build_task
 from aistudio.config.compose import settle
 from aistudio.errors import Refusal
@@ -27,8 +26,8 @@ def test_the_number_of_outputs_is_found_and_the_targets_are_sound(name, tmp_path
     config = with_found_classes(composed(tmp_path, name))
     key = "num_outputs" if "num_outputs" in config.task else "num_classes"
     assert config.task.get(key) == OUTPUTS.get(name, 3)
-    config = as_config(settle(config).values)
-    task, source = build_task(config), build_source(config)
+    judged = settle(config)
+    task, source = build_task(judged), build_source(judged)
     batch = make_batch(task, source, 4, 96, seed=0)
     assert len(batch.scenes) == 4
     painted = make_batch(task, source, 2, 96, seed=0, labels=[[0], [task.sample_labels - 1]])
@@ -42,7 +41,7 @@ def test_a_loop_of_ones_own_gets_inputs_and_targets(name, tmp_path):
     loader = torch.utils.data.DataLoader(data, batch_size=3, collate_fn=data.collate)
     inputs, targets = next(iter(loader))
     assert len(inputs) == len(targets) == 3
-    assert not build_task(as_config(settle(with_found_classes(config)).values)).target_problems(
+    assert not build_task(settle(with_found_classes(config))).target_problems(
         [data[index][0] for index in range(3)], targets
     )
 
