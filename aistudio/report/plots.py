@@ -104,7 +104,7 @@ def accuracy(rows: Sequence[Row]) -> Figure | None:
         scatter(axes, [row for row in known if row.task == task], colour)
         axes.set_title(f"{said(task.replace('_', ' '))}: throughput and published accuracy", loc="left", fontsize=11)
     left_out = len(rows) - len(known)
-    note = f"{left_out} without published accuracy left out" if left_out else ""
+    note = f"{left_out} left out: no accuracy published for their task at their size" if left_out else ""
     caption(figure, known, note)
     figure.canvas.draw()  # the layout is settled now; labels are placed in what it leaves
     figure.set_layout_engine("none")

@@ -71,8 +71,18 @@ def settings(config: Mapping[str, Any]) -> Settings:
         seed=whole_number(runtime, "seed"),
         image_size=whole_number(task, "image_size"),
         batch_size=whole_number(measured, "batch_size") or whole_number(data, "batch_size"),
-        top1=number(mapping(backbone, "published", {}), "top1"),
+        top1=published_accuracy(task, mapping(backbone, "published", {})),
     )
+
+
+def published_accuracy(task: Mapping[str, Any], published: Mapping[str, Any]) -> float | int | None:
+    """ImageNet top-1 in percent, where a run is a classification at the size that it was published for; else None.
+
+    Beside the speed of another size, or of another task, it would promise what nobody has measured.
+    """
+    classifies = text(task, "name") == "classification" or task.get("_target_") == "aistudio.tasks.Classification"
+    size, at = whole_number(task, "image_size"), whole_number(published, "gmacs_at")
+    return number(published, "top1") if classifies and at in (None, size) else None
 
 
 def likely_settings(config: Mapping[str, Any]) -> Settings:

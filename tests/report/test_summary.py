@@ -55,6 +55,25 @@ def test_every_report_is_a_row_in_the_order_of_the_jobs(sweep):
     assert tables.tally(rows) == "3 passed, 1 failed, 1 broke, 1 unreadable"
 
 
+@pytest.mark.parametrize(
+    ("task", "image_size", "at", "seen"),
+    [
+        ("classification", 380, 380, 83.4),
+        ("classification", 224, None, 83.4),  # of a user's own, who does not say at which size
+        ("classification", 224, 380, None),
+        ("regression", 380, 380, None),
+        ("segmentation", 320, 320, None),
+    ],
+)
+def test_a_published_accuracy_stands_only_beside_what_it_was_published_for(task, image_size, at, seen, tmp_path):
+    said = config("efficientnet_b4", task, image_size)
+    said["backbone"]["published"] = {"top1": 83.4, **({"gmacs_at": at} if at else {})}
+    report(tmp_path / "0", "efficientnet_b4")
+    path = tmp_path / "0" / "report.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "config": said}))
+    assert summary.row(path).top1 == seen
+
+
 def test_a_folder_that_is_named_twice_counts_once(sweep):
     assert len(summary.rows([sweep, sweep / "0"])) == 6
 
