@@ -7,7 +7,7 @@ happens before torch is imported. A run is composed and judged once: what comes 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -141,10 +141,15 @@ def verdict(settled: Settled, chosen: Mapping[str, str] | None = None) -> list[P
 
 def as_written(problem: Problem, settled: Settled) -> Problem:
     """A problem with what came from the environment named as it was written."""
-    parts = {field.name: getattr(problem, field.name) for field in fields(problem)}
-    for value, name in sorted(from_environment(settled), key=lambda pair: -len(pair[0])):
-        parts = {field: text.replace(value, name) for field, text in parts.items()}
-    return Problem(**parts)
+    names = sorted(from_environment(settled), key=lambda pair: -len(pair[0]))
+
+    def written(text: str) -> str:
+        for value, name in names:
+            text = text.replace(value, name)
+        return text
+
+    parts = (problem.what, problem.why, problem.where, problem.instead)
+    return Problem(*map(written, parts), tuple(map(written, problem.rows)))
 
 
 def from_environment(settled: Settled) -> Iterator[tuple[str, str]]:

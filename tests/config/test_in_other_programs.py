@@ -14,7 +14,7 @@ from aistudio.config.part import model_settings
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(cfg):
-    part = model_settings(cfg.net if "net" in cfg else cfg)
+    part = model_settings(cfg.net if "net" in cfg else cfg).values
     names = [part[name]["name"] for name in ("backbone", "architecture", "task")]
     print("SAW", *names, part["task"].get("num_classes"), *cfg)
 
