@@ -21,9 +21,10 @@ REFUSALS = {
 JUDGE_ALL = """
 import sys
 from itertools import product
-from aistudio import catalog
-names = [catalog.options(group) for group in ("backbone", "task", "architecture")]
-fitting = [triple for triple in product(*names) if not catalog.pair_problems(*triple)]
+from aistudio.config.groups import options
+from aistudio.config.shipped import pair_problems
+names = [options(group) for group in ("backbone", "task", "architecture")]
+fitting = [triple for triple in product(*names) if not pair_problems(*triple)]
 assert "torch" not in sys.modules
 assert len(fitting) == 60, len(fitting)
 """
