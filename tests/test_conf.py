@@ -1,5 +1,6 @@
 """Every file of conf/ composes, is a page for its reader, and holds only keys that are promised."""
 
+import io
 import re
 import shlex
 from contextlib import nullcontext
@@ -66,11 +67,22 @@ def test_every_file_says_what_it_is_what_it_costs_and_how_to_run_it(path):
     assert f"{path.parent.name}={path.stem}" in lines[2]
 
 
+@pytest.fixture(scope="module")
+def weights():
+    """A file of weights, which is made before torch is taken away."""
+    import torch
+
+    file = io.BytesIO()
+    torch.save({"fc.bias": torch.zeros(1)}, file)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(("arguments", "refused"), COMMANDS)
-def test_every_documented_command_does_what_is_shown(arguments, refused, tmp_path, monkeypatch, no_torch):
+def test_every_documented_command_does_what_is_shown(arguments, refused, weights, tmp_path, monkeypatch, no_torch):
     monkeypatch.chdir(tmp_path)
-    for folder in ("photos", "conf"):
+    for folder in ("photos", "conf", "runs"):
         (tmp_path / folder).mkdir()
+    (tmp_path / "runs" / "last.ckpt").write_bytes(weights)
     for job in judged([argument for argument in arguments if argument != "-m"]):
         with pytest.raises(Refusal) if refused else nullcontext():
             compose(*job.overrides)
