@@ -85,7 +85,7 @@ EXPERIMENTS = {  # name: what happens, and how its row ends
     "h_hangs": ("hangs", "broke", "hung: stopped after sweep.timeout=15 seconds"),
     "i_crashes": ("crashes", "broke", "killed by SIGSEGV"),
     "j_refused": ("nothing", "refused", "backbone=mobilenet_v3_small does not fit task=segmentation"),
-    "k_weights": ("nothing", "refused", "backbone.weights=IMAGENET1K_V9"),
+    "k_device": ("nothing", "refused", "runtime.device=cuda:99"),
     "l_fine": ("nothing", "passed", ""),
 }
 
@@ -96,7 +96,7 @@ def repository(folder):
     (folder / "conf" / "experiment").mkdir(parents=True)
     for name, (what, _, _) in EXPERIMENTS.items():
         task = "segmentation" if name == "j_refused" else "classification"
-        more = "backbone:\n  weights: IMAGENET1K_V9" if name == "k_weights" else ""
+        more = "runtime:\n  device: cuda:99" if name == "k_device" else ""
         text = EXPERIMENT.format(backbone="mobilenet_v3_small", task=task, what=what, more=more)
         (folder / "conf" / "experiment" / f"{name}.yaml").write_text(text)
 
@@ -147,7 +147,7 @@ def test_twelve_jobs_to_which_everything_happens(tmp_path):
     written = {name: (tmp_path / "out" / name / "report.json").stat().st_mtime_ns for name in found}
     fine = {name for name, (_, end, _) in EXPERIMENTS.items() if end == "passed"}
     assert {name for name in found if written[name] == kept[name]} == fine
-    assert {row.outcome for name, row in rows(tmp_path / "out").items() if name not in ("j_refused", "k_weights")} == {
+    assert {row.outcome for name, row in rows(tmp_path / "out").items() if name not in ("j_refused", "k_device")} == {
         "passed"
     }
 
@@ -159,14 +159,12 @@ def test_twelve_jobs_to_which_everything_happens(tmp_path):
 
 def test_in_one_process_what_breaks_is_a_row_and_the_others_run(tmp_path):
     repository(tmp_path)
-    done = sweep(
-        tmp_path, "--config-dir", "conf", "experiment=b_raises,c_fine,d_exits,k_weights", "hydra.sweep.dir=out"
-    )
+    done = sweep(tmp_path, "--config-dir", "conf", "experiment=b_raises,c_fine,d_exits,k_device", "hydra.sweep.dir=out")
     assert done.returncode == 1, done.stdout + done.stderr
     ends = {name: row.outcome for name, row in rows(tmp_path / "out").items()}
-    assert ends == {"b_raises": "failed", "c_fine": "passed", "d_exits": "broke", "k_weights": "refused"}
+    assert ends == {"b_raises": "failed", "c_fine": "passed", "d_exits": "broke", "k_device": "refused"}
     assert "SystemExit" in (tmp_path / "out" / "d_exits" / "log.txt").read_text()
-    assert "instead" in (tmp_path / "out" / "k_weights" / "log.txt").read_text()
+    assert "instead" in (tmp_path / "out" / "k_device" / "log.txt").read_text()
 
 
 def test_refused_combinations_stop_a_sweep_before_its_first_job(tmp_path):

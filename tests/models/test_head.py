@@ -10,7 +10,7 @@ from torchvision.transforms.functional import normalize as torchvision_normalize
 from aistudio.data.imagenet import MEAN, STD, normalize
 from aistudio.models.backbone import BackboneWrapper
 from aistudio.models.head import BackboneWithHead, PooledHead
-from aistudio.tasks.contracts import output_problems
+from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.losses import CrossEntropyDiceLoss, DiceLoss, FocalLoss, apply
 
 TAPS = {"layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}
@@ -91,5 +91,5 @@ def test_class_weights_follow_the_output():
     ],
 )
 def test_broken_outputs_are_named(output, problem):
-    assert problem in output_problems(output, (2, 3))[0]
-    assert output_problems(torch.zeros(2, 3), (2, 3)) == []
+    assert problem in tensor_problems(output, (2, 3))[0]
+    assert tensor_problems(torch.zeros(2, 3), (2, 3)) == []
