@@ -29,10 +29,10 @@ class TaskDataset(Dataset):
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Any]:
-        scene = self.images[index]
-        if isinstance(scene, str):
-            raise RuntimeError(scene)
-        return scene.image, self.task.target(scene)
+        sample = self.images[index]
+        if isinstance(sample, str):
+            raise RuntimeError(sample)
+        return sample.image, self.task.target(sample)
 
     def collate(self, pairs: list[tuple[Tensor, Any]]) -> tuple[Any, Any]:
         """The ``collate_fn`` of a DataLoader: inputs, normalised where the model does not do so itself, and targets."""

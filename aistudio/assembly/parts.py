@@ -29,7 +29,7 @@ def task_settings(judged: Judged) -> dict[str, Any]:
 
 def build_source(judged: Judged) -> Any:
     """The source of pictures. Raises `Refusal` where there are none."""
-    return one_with(build(judged.cfg.data, "data"), "data", "scenes", "description")
+    return one_with(build(judged.cfg.data, "data"), "data", "samples", "description")
 
 
 def build_optimizer(judged: Judged) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:

@@ -72,8 +72,8 @@ class OddSizes:
 
     def __call__(self, subject: Subject) -> Outcome:
         """The eval contract on two pictures of height × width; detectors get the second one turned."""
-        scenes = subject.batch(count=2, size=max(self.height, self.width)).scenes
-        images = [scene.image[:, : self.height, : self.width] for scene in scenes]
+        samples = subject.batch(count=2, size=max(self.height, self.width)).samples
+        images = [sample.image[:, : self.height, : self.width] for sample in samples]
         turned = subject.task.inputs([images[0], images[1].transpose(1, 2)]) if takes_lists(subject) else None
         inputs = on_device(turned or subject.task.inputs(images), subject.device)
         with torch.no_grad(), subject.autocast():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
-from aistudio.checks.subject import Subject
+from aistudio.checks.subject import NOT_PAINTED, Subject
 from aistudio.tasks.batch import Batch
 
 
@@ -42,6 +42,8 @@ class NoObjects:
         """Losses with one and with every picture empty, and the eval contract on empty pictures."""
         if not subject.task.allows_empty:
             return skipped("every picture has a target in this task")
+        if not subject.paints:
+            return skipped(NOT_PAINTED)
         some_empty = loss_and_backward(subject, subject.batch(labels=[[], [subject.task.sample_labels - 1]]))
         empty = subject.batch(labels=[[], []])
         all_empty = loss_and_backward(subject, empty)
@@ -64,6 +66,8 @@ class EdgeLabels:
 
     def __call__(self, subject: Subject) -> Outcome:
         """Losses of batches that hold only the first and only the last class."""
+        if not subject.paints:
+            return skipped(NOT_PAINTED)
         classes = max(subject.task.sample_labels, 1)
         losses = {}
         for label in sorted({0, classes - 1}):

@@ -127,13 +127,12 @@ class UsesTargets:
 
     def __call__(self, subject: Subject) -> Outcome:
         """The first loss of the training, and the same with labels moved on by one; the same random numbers."""
-        batch, classes = subject.batch(), max(subject.task.sample_labels, 1)
-        most = subject.task.max_objects
-        labels = [[(int(label) + 1) % classes for label in scene.labels[:most]] or [0] for scene in batch.scenes]
-        others = subject.batch(labels=labels, seed=subject.seed + 1).targets
+        batch, others = subject.batch(), other_targets(subject)
         expected = "another loss for other targets"
         if same(batch.targets, others):
-            if classes == 1:
+            if not subject.paints:
+                return skipped("all images of the batch have the same target")
+            if subject.task.sample_labels <= 1:
                 return skipped("with one class every target is the same")
             return failed("other labels, the same targets", expected, "the task's targets ignore the labels")
         total, changed = sum(subject.training.first.parts.values()), first_loss(subject, others)
@@ -224,6 +223,18 @@ def slow_because(share: float, losses: Sequence[float], floor: float) -> str:
     if share > 0.97:
         return "it does not move: the optimiser holds other tensors, or the loss does not depend on the model"
     return "it falls too slowly: an activation before a loss that takes logits, unscaled targets, a low learning rate"
+
+
+def other_targets(subject: Subject) -> Any:
+    """Targets for the shared images that are not theirs: labels moved on by one, or those of the next image."""
+    task, samples = subject.task, subject.batch().samples
+    if not subject.paints:
+        targets = [task.target(sample) for sample in (*samples[1:], samples[0])]
+        return replace(subject.batch(), targets=task.collate(targets)).to(subject.device).targets
+    classes, most = max(task.sample_labels, 1), task.max_objects
+    known = [[] if sample.labels is None else sample.labels[:most].tolist() for sample in samples]
+    labels = [[(label + 1) % classes for label in one] or [0] for one in known]
+    return subject.batch(labels=labels, seed=subject.seed + 1).targets
 
 
 def first_loss(subject: Subject, targets: Any) -> float:

@@ -20,8 +20,8 @@ def save_pictures(subject: Subject, folder: Path) -> None:
     cpu = subject.batch().to("cpu")
     with torch.no_grad():
         output = model.eval().to("cpu")(cpu.inputs)
-    for index, scene in enumerate(cpu.scenes):
-        picture = subject.task.draw(scene.image, cpu.targets[index], pick(output, index))
+    for index, sample in enumerate(cpu.samples):
+        picture = subject.task.draw(sample.image, cpu.targets[index], pick(output, index))
         file = io.BytesIO()
         picture.save(file, "PNG", compress_level=1)
         write_whole(folder / f"{index}.png", file.getvalue())

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from aistudio.checks.check_mode import apply_check_mode, calibrate, resize_inside, silence_random_layers
 from aistudio.checks.training import FirstStep, WatchedTraining
 from aistudio.models.ledger import Ledger
-from aistudio.tasks.batch import Batch, make_batch
+from aistudio.tasks.batch import Batch, make_batch, painter_of
 
 FLOAT16_SCALE = 1024.0  # float16 loses gradients below 6e-8; a fixed factor lifts them
+NOT_PAINTED = "the source has no images with the labels that this needs: it has no `paint`, as Synthetic has"
 EARLY_STEPS = 3  # what is silent because a branch starts at zero is silent no longer
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
@@ -92,8 +93,8 @@ class Subject:
     ) -> Batch:
         """A batch of square pictures with targets on the device; by default the one that every check shares.
 
-        ``labels`` gives one list an image, each label in 0 … ``task.sample_labels`` - 1; an empty list is a picture
-        without object.
+        ``labels`` gives one list an image, each label in 0 … ``task.sample_labels`` - 1; an empty list is an image
+        without object. Ask ``paints`` first.
         """
         if count is None and size is None and labels is None and seed is None:
             return self._batch
@@ -101,6 +102,11 @@ class Subject:
         count = count or (len(labels) if labels is not None else self.batch_size)
         made = make_batch(self.task, self.source, count, size or self.size, **chosen)
         return made.to(self.device, channels_last=self.channels_last)
+
+    @property
+    def paints(self) -> bool:
+        """Whether images with certain labels can be had. A source of one's own need not make any."""
+        return painter_of(self.source) is not None
 
     @cached_property
     def _batch(self) -> Batch:

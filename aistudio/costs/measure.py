@@ -56,7 +56,7 @@ class Measure:
             with counter:
                 forward(1)
 
-        one = len(batch.scenes) == 1 and not subject.compiled  # the pass that is counted can then be the first one
+        one = len(batch.samples) == 1 and not subject.compiled  # the pass that is counted can then be the first one
         if not one:
             with counter, torch.no_grad(), subject.autocast():
                 subject.built.eval()(batch.inputs[:1])
@@ -88,7 +88,7 @@ class Measure:
     ) -> list[Measurement]:
         peak, counter = peak_memory(first, subject.device)  # which also warms up
         seconds = time_repeatedly(run, subject.device, self.repeats, self.budget)
-        count, middle = len(batch.scenes), statistics.median(seconds)
+        count, middle = len(batch.samples), statistics.median(seconds)
         setting = f"{what} of {count} images on {subject.device}, {str(subject.precision).removeprefix('torch.')}"
         median = f"median of {len(seconds)} passes after 1; low and high are the fastest and slowest"
         return [

@@ -28,11 +28,11 @@ def proof(subject: Subject, model: nn.Module, optimizer: torch.optim.Optimizer, 
     if subject.compiled or subject.device.type not in ("cpu", "cuda"):
         return []
     seen = measured(subject, model, optimizer, batch)
-    what = f"one training step of {len(batch.scenes)} images"
+    what = f"one training step of {len(batch.samples)} images"
     counter = CUDA if subject.device.type == "cuda" else CPU
     found = [Measurement("training_step_tensor_memory", seen, "bytes", f"tensors at the peak of {what}; {counter}")]
     try:
-        forecast = Forecaster(workload_of(subject, batch)).training(len(batch.scenes))
+        forecast = Forecaster(workload_of(subject, batch)).training(len(batch.samples))
     except Exception as error:  # a model that runs and cannot be told from its shapes; the run itself was fine
         why = f"{what} cannot be forecast: {type(error).__name__}: {first_line(error)}"
         return [*found, Measurement("training_step_forecast_memory", None, "bytes", why)]
@@ -64,7 +64,7 @@ def measured(subject: Subject, model: nn.Module, optimizer: torch.optim.Optimize
 
 def workload_of(subject: Subject, batch: Batch) -> Workload:
     """The same step as shapes."""
-    size = batch.scenes[0].image.shape[-1]
+    size = batch.samples[0].image.shape[-1]
     one, two = (subject.batch(count=count, size=size) for count in (1, 2))
     return Workload(
         build=partial(_rebuilt, subject),

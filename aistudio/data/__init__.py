@@ -2,13 +2,16 @@
 
 from aistudio.data.images import ImageFolder
 from aistudio.data.labelled import Labelled
-from aistudio.data.sample import Scene, Source
+from aistudio.data.objects import place_objects
+from aistudio.data.sample import Painter, Sample, Source
 from aistudio.data.synthetic import Synthetic
 
 __all__ = [
     "ImageFolder",
     "Labelled",
-    "Scene",
+    "Painter",
+    "Sample",
     "Source",
     "Synthetic",
+    "place_objects",
 ]

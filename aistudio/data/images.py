@@ -20,7 +20,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Generator, Tensor
 
-from aistudio.data.sample import Scene, place_scene
+from aistudio.data.objects import place_objects
+from aistudio.data.sample import Sample
 from aistudio.errors import Problem, Refusal, first_line
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
@@ -49,19 +50,25 @@ class ImageFolder:
             raise Refusal([Problem(f"data.root={self.root} has no images in it", why, "data.root", "another folder")])
         self.description = f"{len(self.files)} image files below {printable(self.root)}"
 
-    def scenes(self, labels: Sequence[Sequence[int]], size: int, generator: Generator) -> list[Scene]:
-        """One photograph of ``size`` x ``size`` pixels for each list of labels, with such objects assumed in it."""
+    def samples(self, count: int, size: int, generator: Generator) -> list[Sample]:
+        """``count`` photographs of ``size`` x ``size`` pixels, of which nothing else is known; again from the first
+        where there are fewer."""
         order = torch.randperm(len(self.files), generator=generator).tolist()
         images: list[Tensor] = []
         for tried, index in enumerate(order):
-            if len(images) == len(labels) or (not images and tried == TRIES):
+            if len(images) == count or (not images and tried == TRIES):
                 break
             image = self._read(self.files[index], size)
             images += [] if image is None else [image]
         if not images:
             what = f"none of {min(len(order), TRIES)} image files below data.root={printable(self.root)} can be read"
             raise Refusal([Problem(what, self.warnings[-1], "data.root", "a folder of photographs")])
-        return [place_scene(images[i % len(images)], one, generator) for i, one in enumerate(labels)]
+        return [Sample(images[index % len(images)]) for index in range(count)]
+
+    def paint(self, labels: Sequence[Sequence[int]], size: int, generator: Generator) -> list[Sample]:
+        """One photograph for each list of labels, unpainted: such objects are only assumed in it."""
+        photographs = self.samples(len(labels), size, generator)
+        return [place_objects(one.image, kinds, generator) for one, kinds in zip(photographs, labels, strict=True)]
 
     def _list(self) -> Iterator[str]:
         """Paths of everything below the root that is named like an image. A folder reached twice is listed once."""

@@ -16,7 +16,8 @@ from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from aistudio.audit import ImageRecord, Labels, Options, read_labels
-from aistudio.data.shapes import LabelledScene, centre, decode, letterbox, make_sample
+from aistudio.data.sample import Sample
+from aistudio.data.shapes import centre, decode, letterbox, make_sample
 from aistudio.errors import Problem, Refusal
 
 CROPPED = ("classification", "regression", "anomaly_detection")
@@ -50,7 +51,7 @@ class Labelled(Options):
         return f"{self.format}, {len(self.dataset(self.split)):,} labelled images{named}"
 
     def dataset(self, split: str, size: int | None = None) -> LabelledImages:
-        """The images of one split, as a dataset of scenes; ``size`` null leaves them as they are."""
+        """The images of one split, as a dataset of samples; ``size`` null leaves them as they are."""
         splits = {image.split for image in self.labels.images}
         if splits == {""}:
             split = ""
@@ -65,16 +66,12 @@ class Labelled(Options):
             )
         return LabelledImages(self.labels, records, self.task, size)
 
-    def scenes(self, labels: Sequence[Sequence[int]], size: int, generator: Generator) -> list[LabelledScene]:
-        """As many labelled images as there are lists; what they show is the data's own affair."""
-        return self.samples(len(labels), size, generator)
-
-    def samples(self, count: int, size: int, generator: Generator) -> list[LabelledScene]:
+    def samples(self, count: int, size: int, generator: Generator) -> list[Sample]:
         """So many labelled images of ``size`` x ``size`` pixels, of as many classes as there are; again from the first
         where the set has fewer."""
         dataset = self.dataset(self.split, size)
         order = varied_order(dataset.records, generator)
-        found: list[LabelledScene] = []
+        found: list[Sample] = []
         for start in range(0, len(order), max(count, 1)):
             part = Subset(dataset, order[start : start + count])
             for one in DataLoader(part, batch_size=None, num_workers=self.workers, generator=generator):
@@ -91,7 +88,7 @@ class Labelled(Options):
 
 
 class LabelledImages(Dataset):
-    """Scenes of labelled images, in the order of the label files, values standardised; words for a broken image."""
+    """Samples of labelled images, in the order of the label files, values standardised; words for a broken image."""
 
     def __init__(self, labels: Labels, records: list[ImageRecord], task: str, size: int | None):
         self.labels, self.records, self.task, self.size = labels, records, task, size
@@ -100,7 +97,7 @@ class LabelledImages(Dataset):
     def __len__(self):
         return len(self.records)
 
-    def __getitem__(self, index: int) -> LabelledScene | str:
+    def __getitem__(self, index: int) -> Sample | str:
         record = self.records[index]
         try:
             image = decode(self.labels.path(record.name))

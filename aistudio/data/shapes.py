@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,28 +17,11 @@ from torchvision import tv_tensors
 from aistudio.audit import ImageRecord, Labels, ObjectRecord
 from aistudio.audit.rle import read_counts, to_mask
 from aistudio.data.images import FORMATS, to_rgb
-from aistudio.data.sample import Scene
+from aistudio.data.sample import Sample
 from aistudio.errors import Problem, Refusal
 from aistudio.oriented.boxes import boxes_to_corners, canonical_boxes
 
 LEAST = 1e-3  # pixels a side of a box that detectors take
-
-
-@dataclass(frozen=True)
-class LabelledScene(Scene):
-    """A scene that people labelled: ``upright`` boxes (K, 4) x1, y1, x2, y2, ``drawn`` masks (K, H, W) bool."""
-
-    upright: Tensor | None = None
-    drawn: Tensor | None = None
-    name: str = ""
-
-    def extents(self) -> Tensor:
-        """(K, 4) float32: the upright boxes as they were written."""
-        return super().extents() if self.upright is None else self.upright
-
-    def masks(self) -> Tensor:
-        """(K, H, W) bool: the pixels of each object as they were drawn."""
-        return super().masks() if self.drawn is None else self.drawn
 
 
 def decode(path: str | Path) -> Tensor:
@@ -51,13 +34,13 @@ def decode(path: str | Path) -> Tensor:
     return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1).contiguous().float() / 255
 
 
-def make_sample(record: ImageRecord, labels: Labels, task: str, image: Tensor) -> LabelledScene:
+def make_sample(record: ImageRecord, labels: Labels, task: str, image: Tensor) -> Sample:
     """What a record says of its image. Objects that no detector could learn from are left out; the audit names them."""
     height, width = image.shape[-2:]
     if task == "regression":
         return known(image, record, values=torch.tensor(record.values, dtype=torch.float32))
     if labels.format == "masks":
-        return known(image, record, mask=read_mask(labels.path(record.mask or ""), height, width))
+        return known(image, record, class_mask=read_mask(labels.path(record.mask or ""), height, width))
     if record.label is not None and not record.objects:
         return known(image, record, labels=torch.tensor([record.label]))
     scale = (width, height) if labels.relative else (1.0, 1.0)
@@ -65,7 +48,7 @@ def make_sample(record: ImageRecord, labels: Labels, task: str, image: Tensor) -
     numbers = torch.tensor([one.label for one in objects], dtype=torch.int64)
     if task == "segmentation":
         crowd = [one for one in record.objects if one.crowd]
-        return known(image, record, mask=paint(objects, crowd, scale, height, width, labels.ignore_index or 255))
+        return known(image, record, class_mask=paint(objects, crowd, scale, height, width, labels.ignore_index or 255))
     rotated = [rotated_box(one, scale) for one in objects]
     if all(one is not None for one in rotated) and task == "oriented_object_detection":
         boxes = torch.tensor(rotated, dtype=torch.float32).view(-1, 5)
@@ -80,13 +63,12 @@ def make_sample(record: ImageRecord, labels: Labels, task: str, image: Tensor) -
         masks = torch.stack(drawn) if drawn else torch.zeros((0, height, width), dtype=torch.bool)
         keep &= masks.flatten(1).any(1)
         masks = masks[keep]
-    return known(image, record, labels=numbers[keep], boxes=lying(boxes[keep]), upright=boxes[keep], drawn=masks)
+    return known(image, record, labels=numbers[keep], boxes=lying(boxes[keep]), extents=boxes[keep], masks=masks)
 
 
-def known(image: Tensor, record: ImageRecord, **what: Tensor | None) -> LabelledScene:
-    """A scene of which only this is known."""
-    nothing = {"labels": torch.zeros(0, dtype=torch.int64), "boxes": torch.zeros((0, 5))}
-    return LabelledScene(image=image, name=record.name, **{**nothing, **what})
+def known(image: Tensor, record: ImageRecord, **what: Tensor | None) -> Sample:
+    """A sample of which only this is known."""
+    return Sample(image=image, name=record.name, **what)
 
 
 def lying(boxes: Tensor) -> Tensor:
@@ -184,7 +166,7 @@ def read_mask(path: str, height: int, width: int) -> Tensor:
     )
 
 
-def letterbox(sample: LabelledScene, size: int, ignore: int) -> LabelledScene:
+def letterbox(sample: Sample, size: int, ignore: int) -> Sample:
     """The whole image in a square: scaled until its longer side fits, the rest black and without objects."""
     height, width = sample.image.shape[-2:]
     scale = size / max(height, width)
@@ -193,20 +175,21 @@ def letterbox(sample: LabelledScene, size: int, ignore: int) -> LabelledScene:
     sx, sy = new[1] / width, new[0] / height
     found = replace(sample, image=v2.pad(v2.resize(sample.image, new, antialias=True), pad))
     by = torch.tensor([sx, sy, math.sqrt(sx * sy), math.sqrt(sx * sy), 1.0])
-    found = replace(found, boxes=sample.boxes * by)
-    if sample.upright is not None:
-        boxes = tv_tensors.BoundingBoxes(sample.upright, format="XYXY", canvas_size=(height, width))
-        found = replace(found, upright=v2.resize(boxes, new).as_subclass(Tensor))
-    if sample.drawn is not None:
-        masks = v2.resize(tv_tensors.Mask(sample.drawn), new)
-        found = replace(found, drawn=v2.pad(masks, pad).as_subclass(Tensor))
-    if sample.mask is not None:
-        mask = v2.resize(tv_tensors.Mask(sample.mask[None]), new)
-        found = replace(found, mask=v2.pad(mask, pad, fill=ignore)[0].as_subclass(Tensor))
+    if sample.boxes is not None:
+        found = replace(found, boxes=sample.boxes * by)
+    if sample.extents is not None:
+        boxes = tv_tensors.BoundingBoxes(sample.extents, format="XYXY", canvas_size=(height, width))
+        found = replace(found, extents=v2.resize(boxes, new).as_subclass(Tensor))
+    if sample.masks is not None:
+        masks = v2.resize(tv_tensors.Mask(sample.masks), new)
+        found = replace(found, masks=v2.pad(masks, pad).as_subclass(Tensor))
+    if sample.class_mask is not None:
+        mask = v2.resize(tv_tensors.Mask(sample.class_mask[None]), new)
+        found = replace(found, class_mask=v2.pad(mask, pad, fill=ignore)[0].as_subclass(Tensor))
     return found
 
 
-def centre(sample: LabelledScene, size: int) -> LabelledScene:
+def centre(sample: Sample, size: int) -> Sample:
     """The centre of the image: the shorter side scaled to ``size``, the longer one cut."""
     height, width = sample.image.shape[-2:]
     scale = size / min(height, width)

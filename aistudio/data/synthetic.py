@@ -1,15 +1,20 @@
-"""Painted pictures: no file needed, exact targets, the same for the same seed."""
+"""Painted images: no file needed, exact targets, the same for the same seed."""
 
 from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from aistudio.data.sample import Scene, place_scene
+from aistudio.data.objects import place_objects
+from aistudio.data.sample import Sample
+
+KINDS = 3  # of objects, where nobody says which
+GOLDEN = 0.618034  # of a turn of the hue circle: neighbouring labels get colours far apart
 
 
 class Synthetic:
@@ -21,30 +26,32 @@ class Synthetic:
         self.batch_size = batch_size
         self.warnings: list[str] = []
 
-    def scenes(self, labels: Sequence[Sequence[int]], size: int, generator: Generator) -> list[Scene]:
-        """One scene of ``size`` x ``size`` pixels for each list of labels."""
-        return [paint_scene(size, size, one, generator) for one in labels]
+    def samples(self, count: int, size: int, generator: Generator) -> list[Sample]:
+        """``count`` samples of ``size`` x ``size`` pixels, each with one object of a random class of three."""
+        labels = torch.randint(KINDS, (count, 1), generator=generator).tolist()
+        return self.paint(labels, size, generator)
+
+    def paint(self, labels: Sequence[Sequence[int]], size: int, generator: Generator) -> list[Sample]:
+        """One sample of ``size`` x ``size`` pixels for each list of labels."""
+        return [paint_sample(size, size, one, generator) for one in labels]
 
 
-GOLDEN = 0.618034  # of a turn of the hue circle: neighbouring labels get colours far apart
-
-
-def paint_scene(height: int, width: int, labels: Sequence[int], generator: Generator) -> Scene:
+def paint_sample(height: int, width: int, labels: Sequence[int], generator: Generator) -> Sample:
     """A smooth background with one rotated object for every label, its colour tied to the label.
 
-    ``labels=()`` is a picture without an object. The same generator state gives the same scene.
+    ``labels=()`` is an image without an object. The same generator state gives the same sample.
     """
-    scene = place_scene(smooth_background(height, width, generator), labels, generator)
-    image = scene.image
-    for label, mask in zip(labels, scene.masks(), strict=True):
+    sample = place_objects(smooth_background(height, width, generator), labels, generator)
+    image = sample.image
+    for label, mask in zip(labels, sample.known("masks"), strict=True):
         shade = 1 - 0.25 * torch.rand((), generator=generator)
         image = torch.where(mask, class_colour(label).view(3, 1, 1) * shade, image)
     grain = 0.02 * torch.randn(image.shape, generator=generator)
-    return Scene((image + grain).clamp(0, 1), scene.boxes, scene.labels)
+    return replace(sample, image=(image + grain).clamp(0, 1))
 
 
 def smooth_background(height: int, width: int, generator: Generator) -> Tensor:
-    """(3, H, W) float32 in [0.25, 0.75]: slow, muted changes of colour, different in every picture."""
+    """(3, H, W) float32 in [0.25, 0.75]: slow, muted changes of colour, different in every image."""
     coarse = 0.25 + 0.5 * torch.rand((1, 3, 3, 3), generator=generator)
     muted = 0.7 * coarse.mean(1, keepdim=True) + 0.3 * coarse
     return F.interpolate(muted, (height, width), mode="bilinear", align_corners=True)[0]

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from aistudio.data.imagenet import normalize
-from aistudio.data.sample import Scene
+from aistudio.data.sample import Sample
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import GOOD, WARNING, Sheet
 from aistudio.tasks.losses import apply
@@ -30,9 +30,9 @@ class AnomalyDetection:
         """Images of one size → (N, 3, H, W), normalised."""
         return normalize(torch.stack(list(images)))
 
-    def target(self, scene: Scene) -> Tensor:
-        """1. if the scene's object is of class 1, else 0.: float32 scalar."""
-        return (scene.labels[0] == 1).float()
+    def target(self, sample: Sample) -> Tensor:
+        """1. if the sample's object is of class 1, else 0.: float32 scalar."""
+        return (sample.known("labels")[0] == 1).float()
 
     def collate(self, targets: Sequence[Tensor]) -> Tensor:
         """(N, 1) float32, as the logits are."""

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 from PIL.Image import Image
 from torch import Tensor, nn
 
-from aistudio.data.sample import Scene
+from aistudio.data.sample import Sample
 
 
 class Task(Protocol):
     """What every task has.
 
-    ``num_outputs`` is what the model's last layer gives. Labels of scenes are 0 … ``sample_labels`` - 1, at most
+    ``num_outputs`` is what the model's last layer gives. Labels of samples are 0 … ``sample_labels`` - 1, at most
     ``max_objects`` an image. ``allows_empty``: an image without any object is a legal case.
     """
 
@@ -30,7 +30,7 @@ class Task(Protocol):
     def inputs(self, images: Sequence[Tensor]) -> Tensor | list[Tensor]:
         """Images (3, H, W) in [0, 1] → what the model takes. The only place that normalises, and only once."""
 
-    def target(self, scene: Scene) -> Any:
+    def target(self, sample: Sample) -> Any:
         """The target of one image."""
 
     def collate(self, targets: Sequence[Any]) -> Any:

@@ -1,15 +1,15 @@
-"""A batch: scenes from a source, what the model takes, and what the loss takes."""
+"""A batch: samples from a source, what the model takes, and what the loss takes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Generator, Tensor
 
-from aistudio.data.sample import Scene, Source
+from aistudio.data.sample import Painter, Sample, Source
 from aistudio.data.synthetic import Synthetic
 from aistudio.errors import Problem, Refusal
 from aistudio.tasks.base import Task
@@ -17,9 +17,9 @@ from aistudio.tasks.base import Task
 
 @dataclass(frozen=True)
 class Batch:
-    """``scenes`` stay on the CPU, with images in [0, 1]; ``inputs`` and ``targets`` are what task and model take."""
+    """``samples`` stay on the CPU, with images in [0, 1]; ``inputs`` and ``targets`` are what task and model take."""
 
-    scenes: list[Scene]
+    samples: list[Sample]
     inputs: Tensor | list[Tensor]
     targets: Any
 
@@ -34,30 +34,40 @@ class Batch:
 def make_batch(
     task: Task, source: Source, count: int, size: int, seed: int, labels: Sequence[Sequence[int]] | None = None
 ) -> Batch:
-    """``count`` pictures of ``size`` x ``size`` pixels with their targets; the same arguments give the same batch.
+    """``count`` images of ``size`` x ``size`` pixels with their targets; the same arguments give the same batch.
 
-    ``labels`` (one list an image, each label in 0 … ``task.sample_labels`` - 1) asks for a certain batch; by default
-    classes differ as far as they can and every image has one to ``task.max_objects`` objects. The global random
-    state is neither read nor changed. Raises `Refusal` if the source cannot give images, or gives targets that are
-    wrong.
+    ``labels`` (one list an image, each label in 0 … ``task.sample_labels`` - 1) asks for a certain batch, of a source
+    that `painter_of` finds a painter for. Of one that paints itself classes differ as far as they can by default, and
+    every image has one to ``task.max_objects`` objects. The global random state is neither read nor changed. Raises
+    `Refusal` if the source cannot give images, or gives targets that are wrong.
     """
     generator = Generator().manual_seed(seed)
-    if labels is not None and getattr(source, "labelled", False):
-        source = Synthetic()  # what is asked for may not be in the data
-    if labels is None:
+    painter = painter_of(source)
+    if labels is None and painter is source:
         labels = draw_labels(count, task.sample_labels, task.max_objects, generator)
-    elif len(labels) != count:
-        raise ValueError(f"{count} images, but labels for {len(labels)}")
-    scenes = source.scenes(labels, size, generator)
-    images = [scene.image for scene in scenes]
-    targets = task.collate([task.target(scene) for scene in scenes])
+    if labels is None:
+        samples = source.samples(count, size, generator)
+    elif painter is None or len(labels) != count:
+        raise ValueError(f"{count} images, but labels for {len(labels)}" if painter else "the source does not paint")
+    else:
+        samples = painter.paint(labels, size, generator)
+    images = [sample.image for sample in samples]
+    targets = task.collate([task.target(sample) for sample in samples])
     problems = task.target_problems(images, targets)
     if problems:
         where = f"the targets that {type(task).__name__} makes of {source.description}"
         raise Refusal(
             Problem(problem, "the model would learn something else, without a word", where) for problem in problems
         )
-    return Batch(scenes, task.inputs(images), targets)
+    return Batch(samples, task.inputs(images), targets)
+
+
+def painter_of(source: Source) -> Painter | None:
+    """What makes images with the labels that are asked for: the source itself, or, for labelled data, which may not
+    have them, painted images beside it. None: nothing does."""
+    if getattr(source, "labelled", False):
+        return Synthetic()
+    return cast(Painter, source) if hasattr(source, "paint") else None
 
 
 def draw_labels(count: int, classes: int, most: int, generator: Generator) -> list[list[int]]:

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from aistudio.data.imagenet import normalize
-from aistudio.data.sample import Scene
+from aistudio.data.sample import Sample
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import Sheet, colour
 from aistudio.tasks.losses import apply
@@ -29,9 +29,9 @@ class Classification:
         """Images of one size → (N, 3, H, W), normalised."""
         return normalize(torch.stack(list(images)))
 
-    def target(self, scene: Scene) -> Tensor:
-        """The label of the scene's object: int64 scalar."""
-        return scene.labels[0]
+    def target(self, sample: Sample) -> Tensor:
+        """The label of the sample's object: int64 scalar."""
+        return sample.known("labels")[0]
 
     def collate(self, targets: Sequence[Tensor]) -> Tensor:
         """(N,) int64."""

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio.data.sample import Scene
+from aistudio.data.sample import Sample
 from aistudio.tasks import detection_contracts, detection_drawing
 from aistudio.tasks.drawing import Sheet, colour
 
@@ -31,9 +31,10 @@ class InstanceSegmentation:
         """The images as they are: detectors take a list in [0, 1], of any sizes, and normalise inside."""
         return list(images)
 
-    def target(self, scene: Scene) -> dict[str, Tensor]:
+    def target(self, sample: Sample) -> dict[str, Tensor]:
         """``boxes`` (K, 4) float32, ``labels`` (K,) int64 in 1 … C, ``masks`` (K, H, W) uint8."""
-        return {"boxes": scene.extents(), "labels": scene.labels + 1, "masks": scene.masks().to(torch.uint8)}
+        masks = sample.known("masks").to(torch.uint8)
+        return {"boxes": sample.known("extents"), "labels": sample.known("labels") + 1, "masks": masks}
 
     def collate(self, targets: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
         """The list itself."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio.data.sample import Scene
+from aistudio.data.sample import Sample
 from aistudio.tasks import detection_contracts, detection_drawing
 from aistudio.tasks.drawing import Sheet
 
@@ -29,9 +29,9 @@ class ObjectDetection:
         """The images as they are: detectors take a list in [0, 1], of any sizes, and normalise inside."""
         return list(images)
 
-    def target(self, scene: Scene) -> dict[str, Tensor]:
+    def target(self, sample: Sample) -> dict[str, Tensor]:
         """``boxes`` (K, 4) float32, ``labels`` (K,) int64 in 1 … C."""
-        return {"boxes": scene.extents(), "labels": scene.labels + 1}
+        return {"boxes": sample.known("extents"), "labels": sample.known("labels") + 1}
 
     def collate(self, targets: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
         """The list itself."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio.data.sample import Scene
+from aistudio.data.sample import Sample
 from aistudio.oriented import boxes_to_corners
 from aistudio.tasks import detection_contracts, detection_drawing
 from aistudio.tasks.drawing import Sheet
@@ -30,9 +30,9 @@ class OrientedObjectDetection:
         """The images as they are: detectors take a list in [0, 1], of any sizes, and normalise inside."""
         return list(images)
 
-    def target(self, scene: Scene) -> dict[str, Tensor]:
+    def target(self, sample: Sample) -> dict[str, Tensor]:
         """``boxes`` (K, 5) float32, ``labels`` (K,) int64 in 1 … C."""
-        return {"boxes": scene.boxes, "labels": scene.labels + 1}
+        return {"boxes": sample.known("boxes"), "labels": sample.known("labels") + 1}
 
     def collate(self, targets: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
         """The list itself."""

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from aistudio.data.imagenet import normalize
-from aistudio.data.sample import Scene
+from aistudio.data.sample import Sample
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import Sheet, colour
 from aistudio.tasks.losses import apply
@@ -40,11 +40,11 @@ class Regression:
         """Images of one size → (N, 3, H, W), normalised."""
         return normalize(torch.stack(list(images)))
 
-    def target(self, scene: Scene) -> Tensor:
-        """(num_outputs,) float32: what people measured, else the scene's quantities, in turn."""
-        if scene.values is not None:
-            return scene.values
-        values = quantities(scene)
+    def target(self, sample: Sample) -> Tensor:
+        """(num_outputs,) float32: what people measured, else the sample's quantities, in turn."""
+        if sample.values is not None:
+            return sample.values
+        values = quantities(sample)
         return values[torch.arange(self.num_outputs) % len(values)]
 
     def collate(self, targets: Sequence[Tensor]) -> Tensor:
@@ -91,15 +91,16 @@ class Regression:
         return ", ".join(f"{value:.2f}" for value in shown[:LISTED]) + (" …" if len(shown) > LISTED else "")
 
 
-def quantities(scene: Scene) -> Tensor:
+def quantities(sample: Sample) -> Tensor:
     """(5,) float32 about -2 … 2: the first object's cx, cy, w, h and the cosine of its doubled angle, standardised.
 
-    The constants are mean and standard deviation over painted scenes of one object, as shares of the picture.
+    The constants are mean and standard deviation over painted samples of one object, as shares of the picture.
     """
-    height, width = scene.image.shape[-2:]
-    if not len(scene.boxes):
+    height, width = sample.image.shape[-2:]
+    boxes = sample.known("boxes")
+    if not len(boxes):
         return torch.zeros(5)
-    cx, cy, w, h, degrees = scene.boxes[0]
+    cx, cy, w, h, degrees = boxes[0]
     side = min(height, width)
     shares = torch.stack((cx / width, cy / height, w / side, h / side, (2 * degrees).deg2rad().cos()))
     return (shares - torch.tensor([0.5, 0.5, 0.72, 0.43, 0.0])) / torch.tensor([0.105, 0.105, 0.12, 0.107, 0.7])

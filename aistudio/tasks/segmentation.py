@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from aistudio.data.imagenet import normalize
-from aistudio.data.sample import Scene
+from aistudio.data.sample import Sample
 from aistudio.errors import Problem, Refusal
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import Sheet, colour
@@ -54,16 +54,16 @@ class Segmentation:
         """Images of one size → (N, 3, H, W), normalised."""
         return normalize(torch.stack(list(images)))
 
-    def target(self, scene: Scene) -> Tensor:
+    def target(self, sample: Sample) -> Tensor:
         """(H, W) int64: 0, label + 1 inside objects, the ignore index in a ring around each, as in VOC.
 
         A mask that people drew is taken as it is.
         """
-        if scene.mask is not None:
-            return scene.mask
-        mask = torch.zeros(scene.image.shape[-2:], dtype=torch.int64)
-        masks = scene.masks()
-        for label, inside in zip(scene.labels, masks, strict=True):
+        if sample.class_mask is not None:
+            return sample.class_mask
+        mask = torch.zeros(sample.image.shape[-2:], dtype=torch.int64)
+        masks = sample.known("masks")
+        for label, inside in zip(sample.known("labels"), masks, strict=True):
             mask[inside] = min(int(label) + 1, self.num_outputs - 1)
         if len(masks):
             objects = masks.any(0)

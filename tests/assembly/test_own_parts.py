@@ -1,4 +1,4 @@
-"""A repository with parts of its own: backbone, head, loss, task, pictures and check, each by its dotted path."""
+"""A repository with parts of its own: backbone, head, loss, task, source and check, each by its dotted path."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from aistudio.checks.outcome import passed
-from aistudio.data.synthetic import Synthetic
+from aistudio.data import Sample
 from aistudio.models import PooledHead
 from aistudio.tasks.regression import Regression
 
@@ -52,16 +52,19 @@ class Age(Regression):
     """The task of a repository."""
 
 
-class Dim(Synthetic):
-    """Pictures at dusk."""
+class Dusk:
+    """A source that knows how bright its images are, and takes no orders."""
 
-    description = "pictures at dusk"
+    description = "images at dusk"
 
-    def scenes(self, labels, size, generator):
-        scenes = super().scenes(labels, size, generator)
-        for scene in scenes:
-            scene.image.mul_(0.6)
-        return scenes
+    def __init__(self, batch_size):
+        self.batch_size = batch_size
+        self.warnings = []
+
+    def samples(self, count, size, generator):
+        bright = torch.rand(count, generator=generator)
+        images = bright.view(-1, 1, 1, 1) * torch.rand(count, 3, size, size, generator=generator)
+        return [Sample(image, values=4 * one[None] - 2) for image, one in zip(images, bright)]
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,12 @@ task:
   loss: {_target_: parts.Tilted}
   rules: {backbones: {allow: [thin], because: nothing else was measured}}
 """,
-    "conf/data/dim.yaml": "_target_: parts.Dim\nbatch_size: 4\n",
+    "conf/data/dusk.yaml": "_target_: parts.Dusk\nbatch_size: 4\n",
     "conf/experiment/age.yaml": """# @package _global_
 defaults:
   - override /backbone: thin
   - override /task: age
-  - override /data: dim
+  - override /data: dusk
   - _self_
 sanity: {checks: {small: {_target_: parts.Small, why: It must be asked.}}}
 """,
@@ -127,8 +130,9 @@ def test_every_part_of_ones_own_is_used(repository, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     checks = {check["name"]: check for check in report["checks"]}
-    assert checks["small"]["seen"] == "it was asked" and checks["overfits_one_batch"]["status"] == "passed"
-    assert report["assembled"]["data"] == "pictures at dusk" and report["assembled"]["architecture"] == "two_pools"
+    assert checks["small"]["seen"] == "it was asked"
+    assert checks["uses_targets"]["status"] == "passed" and checks["overfits_one_batch"]["status"] == "passed"
+    assert report["assembled"]["data"] == "images at dusk" and report["assembled"]["architecture"] == "two_pools"
     assert (tmp_path / "out" / "pictures" / "0.png").exists()
 
 

@@ -4,7 +4,17 @@ import copy
 
 import pytest
 import torch
-from tiny_models import Classifier, Segmenter, battery, detection, detector, outcomes, segmentation, subject
+from tiny_models import (
+    Classifier,
+    Segmenter,
+    battery,
+    classification,
+    detection,
+    detector,
+    outcomes,
+    segmentation,
+    subject,
+)
 from torch import nn
 
 from aistudio.assembly.model import assemble
@@ -16,6 +26,7 @@ from aistudio.checks.learning import Gradients, OptimizerStep, OverfitsOneBatch,
 from aistudio.checks.outcome import some
 from aistudio.checks.rounding import rounding_noise
 from aistudio.config.compose import compose
+from aistudio.data import Sample
 
 
 def never(first, loss):
@@ -210,6 +221,36 @@ def test_what_a_task_does_not_have_is_skipped(model, task):
     found = outcomes(subject(model, task, lr=1e-3), "no_objects", "ignored_pixels")
     expected = {Classifier: ("skipped", "skipped"), Segmenter: ("passed", "passed"), detector: ("passed", "skipped")}
     assert tuple(one.status for one in found.values()) == expected[model]
+
+
+class Given:
+    """A source that has what it has: colours that tell the class, or, ``alike``, one class."""
+
+    description, batch_size = "given", 4
+
+    def __init__(self, alike=False):
+        self.warnings, self.alike = [], alike
+
+    def samples(self, count, size, generator):
+        labels = torch.zeros(count, 1, dtype=torch.int64) if self.alike else torch.arange(count).view(-1, 1) % 3
+        images = [torch.rand(3, size, size, generator=generator) for _ in labels]
+        return [Sample(image, labels=label) for image, label in zip(images, labels, strict=True)]
+
+
+def test_a_source_that_takes_no_orders_is_asked_for_none():
+    asked = "edge_labels", "uses_targets", "batch_of_one", "odd_sizes"
+    found = outcomes(subject(source=Given()), *asked)
+    assert [found[name].status for name in asked] == ["skipped", "passed", "passed", "passed"]
+    assert "no `paint`" in found["edge_labels"].cause
+    assert outcomes(subject(Segmenter, segmentation(), source=Given()), "no_objects")["no_objects"].status == "skipped"
+    alike = outcomes(subject(source=Given(alike=True)), "uses_targets")["uses_targets"]
+    assert alike.status == "skipped" and "the same target" in alike.cause
+
+
+def test_a_loss_without_its_targets_is_found_in_a_source_that_takes_no_orders():
+    task = copy.copy(classification())
+    task.loss = lambda model, inputs, targets: {"loss": model(inputs).square().mean()}
+    assert outcomes(subject(task=task, source=Given()), "uses_targets")["uses_targets"].status == "failed"
 
 
 def test_parameters_may_be_excused_from_gradients():

@@ -233,7 +233,7 @@ def one_too_many(task, model, inputs, targets):
     return {"loss": nn.functional.cross_entropy(model(inputs), targets + 1)}
 
 
-def constant_target(task, scene):
+def constant_target(task, sample):
     return torch.tensor(1)
 
 

@@ -105,9 +105,9 @@ def test_every_kind_of_file_becomes_the_right_colours(name, tmp_path):
     write, left, right = LEFT_RIGHT[name]
     write(tmp_path / name)
     source = ImageFolder(tmp_path)
-    (scene,) = source.scenes([[0]], 32, torch.Generator().manual_seed(0))
+    (sample,) = source.samples(1, 32, torch.Generator().manual_seed(0))
     assert source.warnings == []
-    image = scene.image
+    image = sample.image
     assert image.shape == (3, 32, 32) and image.dtype == torch.float32 and 0 <= image.min() <= image.max() <= 1
     for colour, column in ((left, 4), (right, 27)):
         if colour is not None:
@@ -126,8 +126,8 @@ def test_broken_files_are_named_and_passed_over(name, tmp_path):
     BROKEN[name](tmp_path / name)
     halves().save(tmp_path / "good.png")
     source = ImageFolder(tmp_path)
-    scenes = source.scenes([[0]] * 4, 32, torch.Generator().manual_seed(0))
-    assert len(scenes) == 4
+    samples = source.samples(4, 32, torch.Generator().manual_seed(0))
+    assert len(samples) == 4
     assert len(source.warnings) == 1 and source.warnings[0].startswith(f"{name}: ")
 
 
@@ -147,8 +147,8 @@ def test_all_nasty_files_together(tmp_path):
         os.mkfifo(tmp_path / "pipe.jpg")
     source = ImageFolder(tmp_path)
     assert len(source.files) == len(LEFT_RIGHT) + len(BROKEN)
-    scenes = source.scenes([[0, 1]] * 60, 64, torch.Generator().manual_seed(0))
-    assert len(scenes) == 60 and all(scene.image.isfinite().all() for scene in scenes)
+    samples = source.paint([[0, 1]] * 60, 64, torch.Generator().manual_seed(0))
+    assert len(samples) == 60 and all(sample.image.isfinite().all() for sample in samples)
     assert {warning.split(":")[0].split("/")[-1] for warning in source.warnings} == set(BROKEN)
 
 
@@ -159,7 +159,7 @@ def test_files_and_folders_that_may_not_be_read_are_named(tmp_path):
     (tmp_path / "closed").mkdir(mode=0)
     (tmp_path / "locked.png").chmod(0)
     source = ImageFolder(tmp_path)
-    source.scenes([[0]] * 3, 32, torch.Generator().manual_seed(0))
+    source.samples(3, 32, torch.Generator().manual_seed(0))
     assert {warning.split(":")[0] for warning in source.warnings} == {"closed", "locked.png"}
 
 
@@ -170,7 +170,7 @@ def test_a_name_that_is_no_utf8_can_be_printed(tmp_path):
         pytest.skip("this file system takes UTF-8 only")
     halves().save(tmp_path / "good.png")
     source = ImageFolder(tmp_path)
-    source.scenes([[0]] * 2, 32, torch.Generator().manual_seed(0))
+    source.samples(2, 32, torch.Generator().manual_seed(0))
     assert source.warnings[0].encode("utf-8").startswith(b"caf?.jpg: ")
 
 
@@ -184,7 +184,7 @@ def test_refusals(tmp_path):
         ImageFolder(tmp_path)
     (tmp_path / "text.jpg").write_text("no")
     with pytest.raises(Refusal, match="none of 1 image files .* can be read"):
-        ImageFolder(tmp_path).scenes([[0]], 32, torch.Generator().manual_seed(0))
+        ImageFolder(tmp_path).samples(1, 32, torch.Generator().manual_seed(0))
 
 
 def test_the_choice_is_seeded_and_only_needed_files_are_opened(tmp_path, monkeypatch):
@@ -195,7 +195,7 @@ def test_the_choice_is_seeded_and_only_needed_files_are_opened(tmp_path, monkeyp
     monkeypatch.setattr(Image, "open", lambda path, formats: opened.append(path) or real(path, formats=formats))
     source = ImageFolder(tmp_path)
     first, second, other = (
-        [scene.image[0, 0, 0].item() for scene in source.scenes([[0]] * 4, 16, torch.Generator().manual_seed(seed))]
+        [sample.image[0, 0, 0].item() for sample in source.samples(4, 16, torch.Generator().manual_seed(seed))]
         for seed in (0, 0, 1)
     )
     assert first == second != other and len(set(first)) == 4 and len(opened) == 12

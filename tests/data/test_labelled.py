@@ -31,9 +31,9 @@ def test_every_set_gives_samples_of_the_size_that_is_asked_for(name, tmp_path):
     for sample in found:
         assert sample.image.shape == (3, 96, 96)
         assert 0 <= sample.image.min() < sample.image.max() <= 1
-        assert len(sample.boxes) in (0, 3)
-        assert sample.mask is None or sample.mask.shape == (96, 96)
-        assert sample.drawn is None or sample.drawn.shape == (3, 96, 96)
+        assert sample.boxes is None or len(sample.boxes) == 3
+        assert sample.class_mask is None or sample.class_mask.shape == (96, 96)
+        assert sample.masks is None or sample.masks.shape == (3, 96, 96)
 
 
 @pytest.mark.parametrize("name", ["coco", "yolo", "voc", "coco_polygons"])
@@ -41,7 +41,7 @@ def test_boxes_are_those_that_were_written(name, tmp_path):
     for sample in source(tmp_path, name).dataset("train"):
         wanted = objects(seed_of(stem(sample)))
         assert sample.labels.tolist() == [label for label, _, _ in wanted]
-        assert torch.allclose(sample.extents(), torch.tensor([box for _, box, _ in wanted]), atol=0.6)
+        assert torch.allclose(sample.extents, torch.tensor([box for _, box, _ in wanted]), atol=0.6)
 
 
 @pytest.mark.parametrize("name", ["dota", "yolo_obb", "coco_rotated"])
@@ -59,20 +59,20 @@ def test_masks_of_objects_are_those_of_pycocotools(tmp_path):
     for number, sample in enumerate(samples, 1):
         entries = [entry for entry in theirs.imgToAnns[number] if not entry["iscrowd"]]
         wanted = np.stack([theirs.annToMask(entry) for entry in entries]).astype(bool)
-        assert (sample.masks().numpy() == wanted).all()
+        assert (sample.masks.numpy() == wanted).all()
 
 
 def test_masks_of_ids_are_those_in_the_files(tmp_path):
     for sample in source(tmp_path, "masks").dataset("train"):
-        assert (sample.mask.numpy() == np.asarray(mask_of(stem(sample)))).all()
+        assert (sample.class_mask.numpy() == np.asarray(mask_of(stem(sample)))).all()
 
 
 def test_polygons_become_a_mask_of_classes_with_crowds_ignored(tmp_path):
     SETS["coco_polygons"][0](tmp_path)
     first = Labelled(str(tmp_path), "coco", "segmentation").dataset("train")[0]
-    assert (first.mask[100:110, 4:24] == 255).all()
+    assert (first.class_mask[100:110, 4:24] == 255).all()
     for label, (x1, y1, x2, y2), _ in objects(0):
-        assert first.mask[int(y1 + y2) // 2, int(x1 + x2) // 2] == label + 1
+        assert first.class_mask[int(y1 + y2) // 2, int(x1 + x2) // 2] == label + 1
 
 
 def test_classes_and_values_are_those_that_were_written(tmp_path):
@@ -100,20 +100,20 @@ def test_a_letterbox_moves_image_boxes_and_masks_together(tmp_path):
         dataset[0],
         image=pixels,
         labels=torch.zeros(1, dtype=torch.int64),
-        upright=torch.tensor([[40.0, 20, 100, 60]]),
+        extents=torch.tensor([[40.0, 20, 100, 60]]),
         boxes=torch.tensor([[70.0, 40, 60, 40, 0]]),
-        drawn=(pixels[:1] > 0.5),
-        mask=(pixels[0] > 0.5).long(),
+        masks=(pixels[:1] > 0.5),
+        class_mask=(pixels[0] > 0.5).long(),
     )
     for size in (64, 96, 320):
         moved = letterbox(sample, size, 255)
-        x1, y1, x2, y2 = moved.upright[0].round().int().tolist()
+        x1, y1, x2, y2 = moved.extents[0].round().int().tolist()
         inside = moved.image[0] > 0.5
         ys, xs = inside.nonzero().T
         seen = (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
         assert max(abs(a - b) for a, b in zip(seen, (x1, y1, x2, y2), strict=True)) <= 1
-        assert (moved.drawn[0] != inside).sum() <= 2 * (x2 - x1 + y2 - y1)
-        assert ((moved.mask == 1) != inside).sum() <= 2 * (x2 - x1 + y2 - y1)
+        assert (moved.masks[0] != inside).sum() <= 2 * (x2 - x1 + y2 - y1)
+        assert ((moved.class_mask == 1) != inside).sum() <= 2 * (x2 - x1 + y2 - y1)
         cx, cy, w, h, _ = moved.boxes[0].tolist()
         assert (
             abs(cx - (x1 + x2) / 2) < 1
@@ -121,7 +121,7 @@ def test_a_letterbox_moves_image_boxes_and_masks_together(tmp_path):
             and abs(cy - (y1 + y2) / 2) < 1
             and abs(h - (y2 - y1)) < 1
         )
-        assert (moved.mask[round(size * H / W) + 1 :] == 255).all()
+        assert (moved.class_mask[round(size * H / W) + 1 :] == 255).all()
 
 
 def test_the_same_generator_gives_the_same_samples_with_and_without_workers(tmp_path):

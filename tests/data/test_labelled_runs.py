@@ -29,9 +29,9 @@ def test_the_number_of_outputs_is_found_and_the_targets_are_sound(name, tmp_path
     judged = settle(config)
     task, source = build_task(judged), build_source(judged)
     batch = make_batch(task, source, 4, 96, seed=0)
-    assert len(batch.scenes) == 4
+    assert len(batch.samples) == 4
     painted = make_batch(task, source, 2, 96, seed=0, labels=[[0], [task.sample_labels - 1]])
-    assert len(painted.scenes) == 2
+    assert len(painted.samples) == 2
 
 
 @pytest.mark.parametrize("name", ["image_folder", "csv_values", "coco", "coco_polygons", "dota", "masks", "mvtec"])

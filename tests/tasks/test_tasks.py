@@ -11,7 +11,7 @@ from torch import nn
 from torchvision import models
 from torchvision.models import detection, segmentation
 
-from aistudio.data.synthetic import Synthetic
+from aistudio.data import Sample, Synthetic
 from aistudio.errors import Refusal
 from aistudio.models.backbone import BackboneWrapper
 from aistudio.models.head import BackboneWithHead
@@ -104,7 +104,7 @@ def test_raw_outputs_are_batch_first_and_repeat(case):
 
 
 def test_pictures_are_readable_from_96_to_1024_pixels(case):
-    picture = case.task.draw(case.batch.scenes[0].image, case.batch.targets[0], pick(case.output, 0))
+    picture = case.task.draw(case.batch.samples[0].image, case.batch.targets[0], pick(case.output, 0))
     assert isinstance(picture, Image.Image) and picture.mode == "RGB" and min(picture.size) >= 384
 
 
@@ -143,10 +143,10 @@ def test_batches_depend_on_the_seed_and_on_nothing_else(name):
     before = torch.get_rng_state()
     one, two, other = (make_batch(task, Synthetic(), 3, SIZE, seed) for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
-    for a, b in zip(one.scenes, two.scenes, strict=True):
+    for a, b in zip(one.samples, two.samples, strict=True):
         assert torch.equal(a.image, b.image)
     assert str(one.targets) == str(two.targets)
-    assert not torch.equal(one.scenes[0].image, other.scenes[0].image)
+    assert not torch.equal(one.samples[0].image, other.samples[0].image)
     moved = one.to("meta")
     assert moved.inputs[0].device.type == "meta" and one.inputs[0].device.type == "cpu"
 
@@ -158,7 +158,7 @@ def test_targets_are_right_for_every_label_and_size(name):
     for labels in (edge, [[]] * 3 if task.allows_empty else edge):
         for size in (64, 97):
             batch = make_batch(task, Synthetic(), 3, size, 0, labels)
-            assert task.target_problems([scene.image for scene in batch.scenes], batch.targets) == []
+            assert task.target_problems([sample.image for sample in batch.samples], batch.targets) == []
 
 
 @pytest.mark.parametrize("name", ["segmentation", "detection", "oriented", "instances"])
@@ -173,7 +173,7 @@ def test_pictures_without_objects_train(name):
     output = empty | {"scores": torch.zeros(0), "masks": torch.zeros(0, 1, SIZE, SIZE)}
     if name != "segmentation":
         assert task.output_problems([output, output], batch.inputs) == []
-        task.draw(batch.scenes[0].image, batch.targets[0], output)
+        task.draw(batch.samples[0].image, batch.targets[0], output)
 
 
 def test_labels_run_through_the_classes():
@@ -203,8 +203,8 @@ def test_segmentation_targets_have_a_ring_and_every_class():
     task = TASKS["segmentation"][0]
     batch = make_batch(task, Synthetic(), 4, SIZE, 0, [[0, 1, 2]] * 4)
     assert all(mask.unique().tolist() == [0, 1, 2, 3, 255] for mask in batch.targets)
-    for scene, mask in zip(batch.scenes, batch.targets, strict=True):
-        assert torch.equal(scene.masks().any(0), (mask > 0) & (mask < 255))
+    for sample, mask in zip(batch.samples, batch.targets, strict=True):
+        assert torch.equal(sample.masks.any(0), (mask > 0) & (mask < 255))
 
 
 def test_segmentation_weighs_the_auxiliary_loss():
@@ -328,8 +328,14 @@ def test_broken_detections_are_named(name, change, problem):
 
 def test_wrong_targets_are_refused_when_a_batch_is_made():
     task = copy.copy(TASKS["classification"][0])
-    task.target = lambda scene: scene.labels[0] + 99
+    task.target = lambda sample: sample.labels[0] + 99
     with pytest.raises(Refusal, match="class ids 9"):
         make_batch(task, Synthetic(), 2, SIZE, 0)
     with pytest.raises(ValueError, match="2 images, but labels for 1"):
         make_batch(task, Synthetic(), 2, SIZE, 0, [[0]])
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_a_sample_does_not_know_is_said(name):
+    with pytest.raises(Refusal, match=r"a sample has no (labels|boxes|extents|masks), which the task learns from"):
+        TASKS[name][0].target(Sample(torch.zeros(3, 64, 64)))
