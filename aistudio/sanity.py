@@ -23,7 +23,7 @@ from aistudio.assembly.weights import weight_files
 from aistudio.assembly.weights_in_words import as_entry, weight_warnings
 from aistudio.audit import Audit, fails
 from aistudio.checks.outcome import Check, Outcome
-from aistudio.checks.predictions import save_pictures
+from aistudio.checks.predictions import save_drawings
 from aistudio.checks.runner import Watch, finding, is_out_of_memory
 from aistudio.checks.subject import Subject
 from aistudio.config.compose import Judged, settle
@@ -141,7 +141,7 @@ def check(subject: Subject, checks: Mapping[str, Check], watch: Watch) -> None:
 def draw(subject: Subject, folder: Path | str | None, watch: Watch) -> None:
     """Images with what the model predicts, where they are wanted."""
     if folder is not None:
-        watch.quietly("pictures", partial(save_pictures, subject, Path(folder)))
+        watch.quietly("drawings", partial(save_drawings, subject, Path(folder)))
 
 
 def measure(cfg: DictConfig, subject: Subject, watch: Watch) -> list[Measurement]:

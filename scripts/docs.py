@@ -136,7 +136,7 @@ def pictures(task: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         line = [sys.executable, "-m", "aistudio", f"task={task}", *chosen, "sanity=standard", "runtime=cpu"]
         subprocess.run([*line, f"hydra.run.dir={folder}"], check=True, stdout=subprocess.DEVNULL)
-        row = beside([*sorted(Path(folder, "pictures").glob("*.png"))][:3])
+        row = beside([*sorted(Path(folder, "drawings").glob("*.png"))][:3])
         row.thumbnail((WIDTH, WIDTH))
         row.save(PAGES / f"{task}.jpg", quality=88)
 

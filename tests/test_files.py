@@ -42,14 +42,14 @@ AWAY = [  # where links lie, and what is then said on the command line
     ("runs/of/mine", ["hydra.run.dir=runs/of/mine/now"]),
     ("runs", ["hydra.run={dir: runs/x}"]),
     ("runs/.hydra", ["hydra.run.dir=runs"]),
-    ("runs/pictures", ["hydra.run.dir=runs"]),
+    ("runs/drawings", ["hydra.run.dir=runs"]),
     ("runs/mine", ["hydra.run.dir=runs", "hydra.output_subdir=mine"]),
     ("sweeps", ["-m", "runtime.seed=0,1", "hydra.sweep.dir=sweeps"]),
     ("sweeps", ["-m", "runtime.seed=0,1", "hydra.sweep.dir=sweeps/mine"]),
     ("sweeps/.submitit", ["-m", "runtime.seed=0,1", "hydra.sweep.dir=sweeps"]),
     ("sweeps/runtime.seed=1", ["-m", "runtime.seed=0,1", "hydra.sweep.dir=sweeps"]),
     ("sweeps/runtime.seed=1/.hydra", ["-m", "runtime.seed=0,1", "hydra.sweep.dir=sweeps"]),
-    ("sweeps/runtime.seed=0/pictures", ["-m", "runtime.seed=0,1", "hydra.sweep.dir=sweeps"]),
+    ("sweeps/runtime.seed=0/drawings", ["-m", "runtime.seed=0,1", "hydra.sweep.dir=sweeps"]),
     ("reports", ["rules", "--junit", "reports/junit.xml"]),
     ("reports/deeper", ["rules", "--sarif", "reports/deeper/x.sarif"]),
 ]
@@ -57,7 +57,7 @@ FILES = [
     ("runs/.hydra/config.yaml", ["hydra.run.dir=runs"]),
     ("runs/.hydra/hydra.yaml", ["hydra.run.dir=runs"]),
     ("runs/.hydra/overrides.yaml", ["hydra.run.dir=runs"]),
-    ("runs/pictures/0.png", ["hydra.run.dir=runs"]),
+    ("runs/drawings/0.png", ["hydra.run.dir=runs"]),
     ("runs/report.json", ["hydra.run.dir=runs"]),
     ("runs/config.yaml", ["hydra.run.dir=runs"]),
     ("sweeps/stopped", ["-m", "runtime.seed=0,1", "hydra.sweep.dir=sweeps"]),
@@ -178,4 +178,4 @@ def test_a_healthy_folder_is_not_refused(here):
     (here / "runs" / ".hydra").mkdir(parents=True)
     (here / "runs" / ".hydra" / "config.yaml").write_text("x")
     (here / "runs" / "data").symlink_to("/")
-    refuse_links_in(here / "runs", (".hydra", "pictures", "report.json", ""), KEY)
+    refuse_links_in(here / "runs", (".hydra", "drawings", "report.json", ""), KEY)

@@ -94,12 +94,12 @@ class OnlyTheEnd(Listener):
 
 def test_whoever_listens_hears_everything_in_order(tmp_path):
     one, other = Heard([]), Heard([])
-    report = sanity_run(config(), one, OnlyTheEnd(), other, drawings=tmp_path / "pictures")
+    report = sanity_run(config(), one, OnlyTheEnd(), other, drawings=tmp_path / "drawings")
     names = [check.name for check in report.checks]
     assert one.heard == other.heard
     assert one.heard[0] == "facts" and one.heard[-3:] == ["start measure", report.measurements, report]
     assert one.heard[1:-3] == [line for name in names for line in (f"start {name}", name)]
-    assert len(list((tmp_path / "pictures").glob("*.png"))) == 4
+    assert len(list((tmp_path / "drawings").glob("*.png"))) == 4
 
 
 def test_the_callers_random_numbers_and_threads_are_left_alone():

@@ -13,7 +13,7 @@ from aistudio.files import write_whole
 from aistudio.tasks.batch import pick
 
 
-def save_pictures(subject: Subject, folder: Path) -> None:
+def save_drawings(subject: Subject, folder: Path) -> None:
     """Write one PNG a picture of the shared batch, with its target and what the trained model says about it."""
     model = subject.trained()
     undo_check_mode(model, subject.built, subject.check_mode)

@@ -21,9 +21,9 @@ from aistudio.report.track.record import TRACKERS, record
 def run(tmp_path):
     """A folder as a run leaves it, and what a tracker is told of it."""
     folder = tmp_path / "runs" / "resnet18-classification"
-    (folder / "pictures").mkdir(parents=True)
+    (folder / "drawings").mkdir(parents=True)
     for index in range(2):
-        Image.new("RGB", (32, 24), (200, index, 0)).save(folder / "pictures" / f"{index}.png")
+        Image.new("RGB", (32, 24), (200, index, 0)).save(folder / "drawings" / f"{index}.png")
     (folder / "report.html").write_text(run_page(pages.report()), encoding="utf-8")
     (folder / "report.json").write_text("{}")
     return entry(pages.report(), folder, "sweep")
@@ -58,7 +58,7 @@ def test_mlflow(run, tmp_path, monkeypatch):
     assert found[0].data.metrics["forward"] == run.metrics["forward"]
     losses = client.get_metric_history(found[0].info.run_id, "checks/learns_more/loss")
     assert [one.value for one in losses] == run.losses["checks/learns_more/loss"]
-    assert {one.path for one in client.list_artifacts(found[0].info.run_id)} >= {"report.html", "pictures"}
+    assert {one.path for one in client.list_artifacts(found[0].info.run_id)} >= {"report.html", "drawings"}
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def test_tensorboard(run, tmp_path):
         [2.3, 2.29, 2.31, 2.28, 2.3, 2.29]
     )
     assert read.Scalars("forward")[0].value == pytest.approx(run.metrics["forward"])
-    assert read.Images("pictures/0")[0].encoded_image_string == run.images[0].read_bytes()
+    assert read.Images("drawings/0")[0].encoded_image_string == run.images[0].read_bytes()
     assert b"failed" in read.Tensors("verdict")[0].tensor_proto.string_val[0]
     assert "_hparams_/session_start_info" in read.summary_metadata
 
@@ -106,7 +106,7 @@ def test_wandb_offline(run, tmp_path, monkeypatch):
         kinds.add(one.WhichOneof("record_type"))
         keys |= {item.key or item.nested_key[0] for item in one.history.item}
     assert {"run", "history", "exit"} <= kinds
-    assert {"forward", "page", "pictures", "checks/learns_more/loss"} <= keys
+    assert {"forward", "page", "drawings", "checks/learns_more/loss"} <= keys
     assert [*(tmp_path / "wandb").rglob("page*.html")]
 
 

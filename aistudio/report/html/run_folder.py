@@ -21,7 +21,7 @@ def write_page(folder: Path) -> Path:
         OSError: where the page cannot be written.
     """
     report = files.whole(folder / files.REPORT)
-    write_whole(folder / PAGE, run_page(report, *embedded(folder / "pictures")))
+    write_whole(folder / PAGE, run_page(report, *embedded(folder / "drawings")))
     return folder / PAGE
 
 

@@ -49,7 +49,7 @@ def entry(report: Any, folder: Path, group: str = "") -> Entry:
         metrics=metrics(report, checks),
         losses={key: values for key, values in losses.items() if values},
         files=[path for path in (folder / one for one in FILES) if path.is_file()],
-        images=found(folder / "pictures"),
+        images=found(folder / "drawings"),
     )
 
 

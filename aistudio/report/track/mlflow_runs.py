@@ -41,5 +41,5 @@ def log(entry: Entry, settings: Mapping[str, Any]) -> None:
     for path in entry.files:
         client.log_artifact(identity, str(path))
     for path in entry.images:
-        client.log_artifact(identity, str(path), "pictures")
+        client.log_artifact(identity, str(path), "drawings")
     client.set_terminated(identity, "FINISHED" if entry.passed else "FAILED")

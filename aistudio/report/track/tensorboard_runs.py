@@ -39,7 +39,7 @@ def summaries(entry: Entry) -> Iterator[tuple[int, Summary]]:
         yield step, Summary(value=[Summary.Value(tag=key, simple_value=value)])
     for path in entry.images:
         image = Summary.Image(encoded_image_string=path.read_bytes())
-        yield 0, Summary(value=[Summary.Value(tag=f"pictures/{path.stem}", image=image)])
+        yield 0, Summary(value=[Summary.Value(tag=f"drawings/{path.stem}", image=image)])
 
 
 def text(tag: str, words: str) -> Summary:

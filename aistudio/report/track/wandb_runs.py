@@ -29,7 +29,7 @@ def log(entry: Entry, settings: Mapping[str, Any]) -> None:
         page = next((path for path in entry.files if path.suffix == ".html"), None)
         shown = {"page": wandb.Html(page.read_text(encoding="utf-8"), inject=False)} if page else {}
         images = [wandb.Image(str(path), caption=path.name) for path in entry.images]
-        run.log({**entry.metrics, **shown, **({"pictures": images} if images else {})})
+        run.log({**entry.metrics, **shown, **({"drawings": images} if images else {})})
         run.summary["verdict"] = entry.verdict
     finally:
         run.finish(exit_code=0 if entry.passed else 1)
