@@ -9,9 +9,10 @@ from typing import Any
 from hydra.errors import HydraException
 
 from aistudio.config import cards, rules
+from aistudio.config.advice import absent_option, key_advice
 from aistudio.config.groups import GROUPS, OPTIONAL, Tree, merged, options, tree
 from aistudio.config.overrides import COMMAND_LINE, key_of
-from aistudio.config.values import lookup, show, suggest
+from aistudio.config.values import lookup, show
 from aistudio.errors import Problem
 from aistudio.safety.conf_folder import conf_folder
 
@@ -58,12 +59,17 @@ GONE = {  # keys and choices that became something else
 }
 
 
-def suggest_option(group: str, name: str, there: Sequence[str]) -> str:
-    """What to take in the place of an option that a group does not have."""
-    return GONE.get(f"{group}={name}") or suggest(name, there)
+def absent(group: str, name: str, there: Sequence[str], why: str, where: str) -> Problem:
+    """An option that a group does not have, and what to take."""
+    gone = GONE.get(f"{group}={name}")
+    return (
+        Problem(f"{group}={name} does not exist", why, where, gone)
+        if gone
+        else absent_option(group, name, there, why, where)
+    )
 
 
-def unknown_key(path: Sequence[str], known: Mapping[str, Any]) -> tuple[str, str, str] | None:
+def unknown_key(path: Sequence[str], known: Mapping[str, Any], value: str | None = None) -> tuple[str, str, str] | None:
     """What, why and instead for a key that ``known`` does not have; None if it has it."""
     node: Any = known
     name = ".".join(path)
@@ -72,22 +78,17 @@ def unknown_key(path: Sequence[str], known: Mapping[str, Any]) -> tuple[str, str
         if not isinstance(node, Mapping):
             return f"{name} is unknown", f"{above} is a value and holds no keys", above
         if part not in node:
-            return (
-                f"{name} is unknown",
-                f"{above or 'the configuration'} has no key {part}",
-                siblings(above, node, ".".join(path[: depth + 1])),
-            )
+            why = f"{above or 'the configuration'} has no key {part}"
+            return f"{name} is unknown", why, instead_of(name, value, above, node, known)
         node = node[part]
     return None
 
 
-def siblings(above: str, node: Mapping[str, Any], name: str) -> str:
-    """The keys of a section in full, the nearest to ``name`` first; of a key that was renamed, its name now."""
+def instead_of(name: str, value: str | None, above: str, node: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    """What to take for an unknown key; of one that was renamed, its name now."""
     if name in RENAMED:
         return f"{RENAMED[name]}, its name now"
-    if name in GONE:
-        return GONE[name]
-    return suggest(name, [f"{above}.{key}" if above else key for key in node if not str(key).startswith("_")])
+    return GONE.get(name) or key_advice(name, value, above, node, known)
 
 
 def unknown_keys(
@@ -110,8 +111,14 @@ def unknown_keys(
             f"{'.'.join(path)} is unknown",
             why,
             origin(path, chosen, folders, overrides),
-            siblings(above, node, ".".join(path)),
+            instead_of(".".join(path), value_of(config, path), above, node, known),
         )
+
+
+def value_of(config: Tree, path: Sequence[str]) -> str | None:
+    """A value as it would be written; None for a section."""
+    value = lookup(config, ".".join(path))[1]
+    return None if isinstance(value, Mapping) else show(value)
 
 
 def named_cards(config: Tree) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
+from aistudio.config import key_problems
+from aistudio.config.advice import option_here
 from aistudio.config.groups import GROUPS, OPTIONAL, Tree, available, options
 from aistudio.config.hydra import HYDRA_ERRORS, hydra_composed, without_hydra
-from aistudio.config.key_problems import NOT_READ, suggest_option, unknown_key
+from aistudio.config.key_problems import NOT_READ, unknown_key
 from aistudio.config.overrides import COMMAND_LINE, Uncomposable, key_of, quoted
 from aistudio.config.values import show, suggest
 from aistudio.errors import Problem
@@ -51,12 +52,7 @@ def in_its_own_words(error: Exception) -> Problem:
     if absent := ABSENT.search(text):
         group, name = absent["group"], absent["name"]
         why = f"a defaults list names it{f' in {absent[1]}' if absent[1] != 'config' else ''}"
-        return Problem(
-            f"{group}={name} does not exist",
-            why,
-            f"conf/{group}/",
-            suggest_option(group, name, absent["known"].split()),
-        )
+        return key_problems.absent(group, name, absent["known"].split(), why, f"conf/{group}/")
     first, *rest = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     return Problem(first, ", ".join(rest).replace(":,", ":"), "the configuration", "see python -m aistudio --help")
 
@@ -88,7 +84,7 @@ def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> tuple
             and override.key_or_group.replace("/", ".").split(".")[0]
             not in ("hydra", *(GROUPS if mended is None else ()))
         ):
-            fault = unknown_key(override.key_or_group.split("."), known)
+            fault = unknown_key(override.key_or_group.split("."), known, value_typed(override))
             if fault:
                 problems.append(Problem(fault[0], fault[1], COMMAND_LINE, fault[2]))
                 mended = mended and [kept for kept in mended if kept != override.input_line]
@@ -127,14 +123,14 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
     if name in there:
         return None, override
     where = " and ".join([f"conf/{group}/", *(str(folder / group) for folder in folders)])
-    near = get_close_matches(name, there, n=1, cutoff=0.5)
-    problem = Problem(
-        f"{group}={name} does not exist",
-        "no file of that name is in the group",
-        where,
-        suggest_option(group, name, there),
-    )
-    return problem, f"{group}={quoted(near[0])}" if near else None
+    meant = option_here(group, name, there)
+    problem = key_problems.absent(group, name, there, "no file of that name is in the group", where)
+    return problem, f"{group}={quoted(meant)}" if meant else None
+
+
+def value_typed(override: Override) -> str | None:
+    """The value of an override as it was typed; None where it takes a key away."""
+    return None if override.is_delete() else override.input_line.partition("=")[2]
 
 
 def absent_cards(override: str, names: Sequence[Any], there: Sequence[str]) -> tuple[Problem | None, str | None]:
@@ -143,8 +139,8 @@ def absent_cards(override: str, names: Sequence[Any], there: Sequence[str]) -> t
     if not absent:
         return None, override
     kept = ",".join(name for name in map(show, names) if name in there)
-    what, why = f"gpu={absent[0]} does not exist", "no file of that name is in the group"
-    return Problem(what, why, "conf/gpu/", suggest(absent[0], there)), f"gpu=[{kept}]" if kept else None
+    problem = key_problems.absent("gpu", absent[0], there, "no file of that name is in the group", "conf/gpu/")
+    return problem, f"gpu=[{kept}]" if kept else None
 
 
 def absent_launcher(name: str, folders: Sequence[Path]) -> Problem | None:

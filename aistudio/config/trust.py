@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
@@ -18,6 +19,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from aistudio.config.advice import value_here
 from aistudio.config.plain import leaves
 from aistudio.errors import BUG, FAILED, Problem
 
@@ -81,8 +83,9 @@ def target_problems(config: Mapping[str, Any]) -> list[Problem]:
         if not isinstance(value, str):
             found[str(value)] = Problem(f"{key} is no name", "a _target_ is the dotted name of code", key, OURS)
         elif value not in found and not may_be_named(value, packages):
-            package = value.split(".")[0]
-            instead = OURS if package in ("torch", "torchvision") else trusting(package)
+            package, here = value.split(".")[0], value_here(key, value)
+            listed = package in ("torch", "torchvision", *sys.stdlib_module_names) or "." not in value
+            instead = here if here != value else OURS if listed else trusting(package)
             found[value] = (
                 absent_problem(key, value)
                 if package == "aistudio"

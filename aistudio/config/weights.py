@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aistudio.config.advice import value_here
 from aistudio.config.values import show, suggest
 from aistudio.errors import Problem
 from aistudio.weights.describe import part_of
@@ -96,7 +97,8 @@ def of_one(key: str, value: Any, whole: bool, name: str, config: Config) -> Iter
         yield from of_name(key, value, names, name, config)
     elif whole and not takes_names:
         why = f"nobody publishes weights for the whole of {name}"
-        yield Problem(f"{key}={value} does not exist", why, key, f"backbone.weights={value} for its backbone; {RANDOM}")
+        backbones = f"backbone.weights={value_here('backbone.weights', value)} for its backbone"
+        yield Problem(f"{key}={value} does not exist", why, key, f"{backbones}; {RANDOM}")
 
 
 def of_file(key: str, value: str) -> Iterator[Problem]:
@@ -119,7 +121,8 @@ def of_name(key: str, value: str, listed: Config, name: str, config: Config) -> 
     if found is None:
         entry = listed.get(str(value).rpartition(".")[2])
         why = "its entry in the list names no file" if entry else f"torchvision has no such weights for {name}"
-        yield Problem(f"{key}={value} does not exist", why, key, f"{suggest(value, listed)}, {RANDOM}")
+        instead = suggest(value_here(key, value), listed)
+        yield Problem(f"{key}={value} does not exist", why, key, f"{instead}, {RANDOM}")
     elif config.get("offline") is True and find(found, text_or_none(config.get("weights_dir"))) is None:
         yield absent(key, found, text_or_none(config.get("weights_dir")), "offline=true")
 
