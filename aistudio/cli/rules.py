@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -77,16 +77,25 @@ def tell(judgements: Sequence[Judgement], jobs: Sequence[Job]) -> None:
         mark = MARKS["failed" if one.problems else "passed"]
         what = "" if len(jobs) == 1 or one.problems else described(job)
         terminal.print(Text.assemble(mark, words(f"  {one.name:<{width}}  "), words(what, "dim")), wrap=False)
-    alike: dict[tuple[Problem, ...], list[Judgement]] = {}
-    for one in judgements:
-        alike.setdefault(tuple(one.problems), []).append(one)
-    for problems, refused_alike in alike.items():
-        if problems:
-            titles = ", ".join(said(title(one)) for one in refused_alike)
-            print(f"\n{titles}\n{refusal_text(problems)}", file=sys.stderr)
+    for titles, problems in once(judgements):
+        print(f"\n{', '.join(titles)}\n{refusal_text(problems)}", file=sys.stderr)
     refused = sum(bool(one.problems) for one in judgements)
     counts = ", ".join(filter(None, [f"{len(jobs) - refused} fit", f"{refused} refused" if refused else ""]))
     terminal.print(words(counts, "bold red" if refused else "bold green"))
+
+
+def once(judgements: Sequence[Judgement]) -> Iterator[tuple[Sequence[str], Sequence[Problem]]]:
+    """Every refusal once, below the titles of all that it is of; those of the same combinations are together."""
+    answers: dict[tuple[object, ...], tuple[dict[str, None], dict[Problem, None]]] = {}
+    for one in judgements:
+        for problem in one.problems:
+            answer = (problem.why, problem.rows, problem.where, problem.instead)
+            titles, problems = answers.setdefault(answer, ({}, {}))
+            titles[said(title(one))] = problems[problem] = None
+    together: dict[tuple[str, ...], list[Problem]] = {}
+    for titles, problems in answers.values():
+        together.setdefault((*titles,), []).extend(problems)
+    yield from together.items()
 
 
 def title(one: Judgement) -> str:

@@ -22,6 +22,7 @@ WORD = re.compile(r"\w+", re.ASCII)
 README = "README.md, Your own backbone, in five lines"
 FILES = {".yaml": "yolo", ".yml": "yolo", ".json": "coco", ".csv": "csv"}  # of labels that people name as data
 VALUE = "{value}"
+NOT_SET = ("pretrained", "published", "rules", "hydra")  # sections of facts, and Hydra's own
 
 
 @cache
@@ -161,7 +162,7 @@ def _takes(known: Mapping[str, Any], key: str) -> bool:
 
 def _keys(node: Mapping[str, Any], path: str = "") -> Iterator[str]:
     """The dotted keys of a configuration that a person sets, the topmost first; lists of published files are none."""
-    below = [(f"{path}{key}", value) for key, value in node.items() if key not in ("pretrained", "published", "rules")]
+    below = [(f"{path}{key}", value) for key, value in node.items() if key not in NOT_SET]
     yield from (key for key, _ in below if path)
     for key, value in below:
         if isinstance(value, Mapping):
@@ -189,7 +190,7 @@ def key_advice(name: str, value: str | None, above: str, node: Mapping[str, Any]
     """What to take for an unknown key: ours for another tool's word, the nearest, and what else the section has."""
     if here := key_here(name, value, known):
         return here
-    keys = [str(key) for key in node if not str(key).startswith("_")]
+    keys = [str(key) for key in node if not str(key).startswith("_") and (above or key != "hydra")]
     word = name.removeprefix(f"{above}.").split(".")[0] if above else name.split(".")[0]
     prefix = f"{above}." if above else ""
     if not above and not get_close_matches(word, keys, n=1, cutoff=0.6):

@@ -91,10 +91,11 @@ def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Comp
     try:
         composed = hydra_composed(overrides, folders)
     except HYDRA_ERRORS as error:
-        faults, mended = override_problems.faulty_overrides(overrides, folders)
-        problems += faults or [override_problems.in_its_own_words(error)]
-        further = problems_of(mended, config_dir) if faults and mended != [*overrides] else []
-        raise Refusal([*problems, *further]) from None
+        faults = override_problems.faulty_overrides(overrides, folders)
+        problems += faults.problems or [override_problems.in_its_own_words(error)]
+        more = problems_of(faults.mended, config_dir) if faults.problems and faults.mended != [*overrides] else []
+        further = [one for one in more if faults.bears(one)]
+        raise Refusal(dict.fromkeys([*problems, *further])) from None
     if folders:  # what ships says nothing that it may not
         problems += trust.forged(composed.hydra, [one for one in overrides if not is_hydras(one)])
         problems += trust.hydra_problems(composed.hydra, hydras_own(overrides, composed.hydra.runtime.choices))
@@ -109,10 +110,8 @@ def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Comp
     return Composition(composed, config, chosen, problems, *resolve(config))
 
 
-def problems_of(overrides: Sequence[str] | None, config_dir: str | Path | None) -> list[Problem]:
-    """What else would be wrong once the faulty overrides are mended; nothing where no mending suggests itself."""
-    if overrides is None:
-        return []
+def problems_of(overrides: Sequence[str], config_dir: str | Path | None) -> list[Problem]:
+    """What would be wrong with these overrides."""
     try:
         compose(*overrides, config_dir=config_dir)
     except Refusal as refusal:
@@ -170,22 +169,25 @@ def resolve(config: DictConfig) -> tuple[Settled, list[Problem]]:
     if sections:
         why = "it holds keys and values"
         return nothing, [Problem(f"{name} is no section", why, name, f"{name}={options(name)[0]}") for name in sections]
-    missing = [*rules.missing_keys(unresolved)]
-    if missing:  # what interpolates a missing value cannot be resolved; the names alone are said
-        return nothing, [Problem(f"{key} is missing", "it has no default", key, f"{key}=VALUE") for key in missing]
+    missing = [absent_value(key) for key in rules.missing_keys(unresolved)]
     whole = whole_tree(config, unresolved)
     if foreign := [*resolver_problems(whole)]:
         return nothing, foreign
     try:
-        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        return nothing, [override_problems.in_its_own_words(error)]
+        values = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:  # what interpolates a missing value cannot be resolved
+        return nothing, missing or [override_problems.in_its_own_words(error)]
     try:
-        written = plain.plain(config) if any("oc.env" in text for _, text in texts(whole)) else values
+        written = plain.plain(config, missing=True) if any("oc.env" in text for _, text in texts(whole)) else values
     except OmegaConfBaseException:
         what, why = "a key is chosen by an environment variable", "a report could not say which"
         return nothing, [Problem(what, why, "the configuration", "values from ${oc.env:NAME}, and keys by name")]
     return Settled(values, written), [*left_over_problems(values)]
+
+
+def absent_value(key: str) -> Problem:
+    """A value that has no default and was not given."""
+    return Problem(f"{key} is missing", "it has no default", key, f"{key}=VALUE")
 
 
 def whole_tree(config: DictConfig, unresolved: Any) -> Any:

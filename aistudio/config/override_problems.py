@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,38 +58,51 @@ def in_its_own_words(error: Exception) -> Problem:
     return Problem(first, ", ".join(rest).replace(":,", ":"), "the configuration", "see python -m aistudio --help")
 
 
-def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> tuple[list[Problem], list[str] | None]:
-    """What is wrong with each override, looked at one by one, and the overrides as they may have been meant.
+@dataclass(frozen=True)
+class Faults:
+    """What is wrong with overrides, looked at one by one, and the overrides as they may have been meant.
 
-    In the second, a misspelt option is replaced by the nearest one and an override that cannot be read or has no key
-    is left out; it is None where an option has none near, for then nothing can be said of the rest.
+    In ``mended`` a misspelt option is replaced by the one that was meant; what cannot be read, has no key or has no
+    such option is left out. ``open`` are the sections of which nothing can be said then, and the keys left out.
     """
-    problems: list[Problem] = []
-    mended: list[str] | None = []
-    parsed: list[Override] = []
+
+    problems: list[Problem]
+    mended: list[str]
+    open: frozenset[str]
+
+    def bears(self, problem: Problem) -> bool:
+        """Whether a problem of the mended overrides is one of those that were given, too."""
+        words = {*re.findall(r"[\w.]+", problem.what)}
+        return not any(word == one or word.startswith(f"{one}.") for word in words for one in self.open)
+
+
+BRINGS = {  # what else the file of a group sets, so that nothing can be said of it once there is no such file
+    "task": ("task", "architecture"),
+    "experiment": GROUPS,
+}
+
+
+def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> Faults:
+    """What is wrong with each override, and what is left to judge."""
+    problems, parsed, left_open = [], [], set()
     for override in overrides:
         problem, mend = syntax_or_choice(override, folders)
         problems += [problem] if problem else []
-        mended = (
-            None
-            if mended is None or (mend is None and problem and key_of(override) in GROUPS)
-            else [*mended, *([mend] if mend else [])]
-        )
         parsed += [OverridesParser.create().parse_override(mend)] if mend else []
-    known = known_to(parsed, folders)
+        if not mend:
+            key = key_of(override)
+            left_open.update(BRINGS.get(key, (key,)))
+    known, mended = known_to(parsed, folders), []
     for override in parsed:
-        if (
-            known
-            and not override.is_add()
-            and override.key_or_group not in GROUPS
-            and override.key_or_group.replace("/", ".").split(".")[0]
-            not in ("hydra", *(GROUPS if mended is None else ()))
-        ):
-            fault = unknown_key(override.key_or_group.split("."), known, value_typed(override))
-            if fault:
-                problems.append(Problem(fault[0], fault[1], COMMAND_LINE, fault[2]))
-                mended = mended and [kept for kept in mended if kept != override.input_line]
-    return problems, mended
+        key = override.key_or_group
+        section = key.replace("/", ".").split(".")[0]
+        ours = known and key not in GROUPS and not override.is_add() and section not in ("hydra", *left_open)
+        if fault := unknown_key(key.split("."), known, value_typed(override)) if ours else None:
+            problems.append(Problem(fault[0], fault[1], COMMAND_LINE, fault[2]))
+            left_open.add(key)
+        elif section not in left_open or key in GROUPS:
+            mended.append(override.input_line)
+    return Faults(problems, mended, frozenset(left_open))
 
 
 def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | None, str | None]:

@@ -184,7 +184,7 @@ def alone_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
 def folder_problems(config: Config) -> list[Problem]:
     """A folder of images that is not there."""
     root = lookup(config, "data.root")[1]
-    if root is None or (isinstance(root, str) and is_folder(root)):
+    if root in (None, MISSING) or (isinstance(root, str) and is_folder(root)):
         return []
     return [
         Problem(f"data.root={root} is not a folder", "images are looked for in it", "data.root", "an existing folder")

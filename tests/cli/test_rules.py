@@ -90,6 +90,11 @@ def test_what_is_wrong_with_several_is_said_once(cli, no_torch):
     assert code == 2 and answer.count("  why ") == 1 and "runtime.seed=0, runtime.seed=1\n" in answer, answer
 
 
+def test_refusals_with_the_same_answer_share_it(cli, no_torch):
+    code, answer = cli("rules", "task=segmentation", "backbone=resnet18,resnet34,resnet50")
+    assert code == 2 and answer.count("  why ") == 1 and "resnet18, resnet34\n" in answer, answer
+
+
 def test_a_file_that_still_says_what_is_written_where_is_told_how(tmp_path, cli, no_torch):
     folder = tmp_path / "conf" / "experiment"
     folder.mkdir(parents=True)

@@ -171,6 +171,25 @@ def test_everything_wrong_is_said_at_once(cli, no_torch):
         assert answer.count(what) >= 1, what
 
 
+@pytest.mark.parametrize(
+    ("line", "told", "not_told"),
+    [
+        ("task.num_clases=3 architecture=yolo", ["task.num_clases is unknown", "architecture=yolo does not exist"], []),
+        ("task=pose task.num_keypoints=3 runtime.sead=1", ["task=pose", "runtime.sead is unknown"], ["num_keypoints"]),
+        ("backbone=swin_t task.num_classes=0 runtime.seed=-1", ["backbone=swin_t does", "num_classes=0 is", "seed=-1 is"], ["out_channels"]),
+        ("data=images task.num_classes=0", ["data.root is missing", "task.num_classes=0 is out"], ["is not a folder"]),
+        ("seed=1 task=segmentation backbone=resnet18", ["seed is unknown", "does not fit task=segmentation"], []),
+        ("architecture=yolo task=segmentation", ["architecture=yolo does not exist"], ["does not fit"]),
+        ("+foo=1 runtime.seed=-1", ["foo is unknown", "runtime.seed=-1 is out of range"], []),
+    ],
+)  # fmt: skip
+def test_mistakes_of_several_kinds_are_said_together_each_once(line, told, not_told, cli, no_torch):
+    code, answer = cli(*line.split())
+    assert code == 2
+    assert all(answer.count(what) == 1 for what in told), answer
+    assert not any(what in answer for what in not_told), answer
+
+
 def test_unknown_flags_are_refused_too(cli, no_torch):
     code, answer = cli("--backbone", "resnet18")
     assert code == 2 and "--backbone" in answer
