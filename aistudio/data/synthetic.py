@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from aistudio.data.objects import place_objects
 from aistudio.data.sample import Sample
 
 KINDS = 3  # of objects, where nobody says which
+COARSE = 3  # points a side between which a background changes
 GOLDEN = 0.618034  # of a turn of the hue circle: neighbouring labels get colours far apart
 
 
@@ -52,9 +52,17 @@ def paint_sample(height: int, width: int, labels: Sequence[int], generator: Gene
 
 def smooth_background(height: int, width: int, generator: Generator) -> Tensor:
     """(3, H, W) float32 in [0.25, 0.75]: slow, muted changes of colour, different in every image."""
-    coarse = 0.25 + 0.5 * torch.rand((1, 3, 3, 3), generator=generator)
-    muted = 0.7 * coarse.mean(1, keepdim=True) + 0.3 * coarse
-    return F.interpolate(muted, (height, width), mode="bilinear", align_corners=True)[0]
+    coarse = 0.25 + 0.5 * torch.rand((3, COARSE, COARSE), generator=generator)
+    muted = 0.7 * coarse.mean(0, keepdim=True) + 0.3 * coarse
+    return _stretch(_stretch(muted, width).transpose(1, 2), height).transpose(1, 2).contiguous()
+
+
+def _stretch(values: Tensor, length: int) -> Tensor:
+    """(…, N) → (…, ``length``), linearly, ends kept. ``F.interpolate`` rounds otherwise with another number of threads."""
+    places = torch.arange(length) * ((values.shape[-1] - 1) / max(length - 1, 1))
+    left = places.long().clamp(max=values.shape[-1] - 2)
+    part = places - left
+    return values[..., left] * (1 - part) + values[..., left + 1] * part
 
 
 def class_colour(label: int) -> Tensor:

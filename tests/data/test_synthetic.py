@@ -74,3 +74,12 @@ def test_too_many_objects_are_refused():
 def test_samples_need_no_labels():
     samples = Synthetic().samples(8, 64, seeded())
     assert len(samples) == 8 and {int(sample.labels) for sample in samples} == {0, 1, 2}
+
+
+def test_the_number_of_threads_paints_nothing_else():
+    threads, painted = torch.get_num_threads(), []
+    for count in (1, 2, 3):
+        torch.set_num_threads(count)
+        painted.append(paint_sample(97, 133, [0, 1], seeded()).image)
+    torch.set_num_threads(threads)
+    assert torch.equal(painted[0], painted[1]) and torch.equal(painted[0], painted[2])
