@@ -58,7 +58,7 @@ def smooth_background(height: int, width: int, generator: Generator) -> Tensor:
 
 
 def _stretch(values: Tensor, length: int) -> Tensor:
-    """(…, N) → (…, ``length``), linearly, ends kept. ``F.interpolate`` rounds otherwise with another number of threads."""
+    """(…, N) → (…, ``length``), linearly; `F.interpolate` rounds otherwise with another number of threads."""
     places = torch.arange(length) * ((values.shape[-1] - 1) / max(length - 1, 1))
     left = places.long().clamp(max=values.shape[-1] - 2)
     part = places - left
