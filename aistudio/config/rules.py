@@ -13,7 +13,8 @@ from typing import Any
 from aistudio.config import trust
 from aistudio.config.cards import card_problems
 from aistudio.config.groups import options, tree
-from aistudio.config.values import MISSING, Config, is_a, limit_problems, lookup, show
+from aistudio.config.limits import limit_problems
+from aistudio.config.values import MISSING, Config, is_a, lookup, show
 from aistudio.config.weights import frozen_problems, weight_problems
 from aistudio.errors import Problem
 
@@ -39,6 +40,7 @@ def judge(config: Config, files: Mapping[str, str] | None = None) -> list[Proble
         *missing,
         *unfit,
         *size_problems(config, names),
+        *loss_problems(config, names),
         *limit_problems(config),
         *card_problems(config),
         *weight_problems(config),
@@ -149,6 +151,7 @@ KEYS = {  # what a rule of a task or an architecture may say
     "batch_size": BOUND,
     "num_classes": BOUND,
     "batch_of_one": {"image_size_at_least": None, "because": None},
+    "losses": {"refuse": None, "because": None, "instead": None},
 }
 MINIMA = (  # the section that has the rule, its name there, and the value that it speaks of
     ("architecture", "image_size", "task.image_size"),
@@ -181,20 +184,30 @@ def alone_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
     return [Problem(what, rule.get("because", ""), where, f"data.batch_size=2 or task.image_size={minimum}")]
 
 
-def folder_problems(config: Config) -> list[Problem]:
-    """A folder of images that is not there."""
-    root = lookup(config, "data.root")[1]
-    if root in (None, MISSING) or (isinstance(root, str) and is_folder(root)):
+def loss_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
+    """A loss that is for other targets than those of the task."""
+    loss, rule = config["task"].get("loss"), (config["task"].get("rules") or {}).get("losses") or {}
+    target = loss.get("_target_") if isinstance(loss, Mapping) else None
+    if target not in (rule.get("refuse") or ()):
         return []
-    return [
-        Problem(f"data.root={root} is not a folder", "images are looked for in it", "data.root", "an existing folder")
-    ]
+    what, where = f"task.loss._target_={target} does not fit", f"conf/task/{names['task']}.yaml · rules.losses"
+    return [Problem(f"{what} task={names['task']}", rule.get("because", ""), where, rule.get("instead", ""))]
+
+
+def folder_problems(config: Config) -> list[Problem]:
+    """A folder of images that is not there, or none named where a source that ships needs one."""
+    present, root = lookup(config, "data.root")
+    ours = str(config["data"].get("_target_", "")).startswith("aistudio.") if present else False
+    if not present or root == MISSING or (root is None and not ours) or (isinstance(root, str) and is_folder(root)):
+        return []
+    what = f"data.root={show(root)} {'names no folder' if root in (None, '') else 'is not a folder'}"
+    return [Problem(what, "images are looked for in it", "data.root", "an existing folder")]
 
 
 def is_folder(path: str) -> bool:
     """Whether there is such a folder; no name is too long, and no home too unknown, to ask."""
     try:
-        return Path(path).expanduser().is_dir()
+        return bool(path) and Path(path).expanduser().is_dir()
     except (OSError, ValueError, RuntimeError):
         return False
 
