@@ -28,6 +28,7 @@ from aistudio.checks.runner import Watch, finding, is_out_of_memory
 from aistudio.checks.subject import Subject
 from aistudio.config.compose import Judged, settle
 from aistudio.config.shipped import changed_rules
+from aistudio.costs.machine import busy_warnings
 from aistudio.errors import refuse
 from aistudio.forecast import described, forecast
 from aistudio.report.records import CheckResult, Listener, Listeners, Measurement, SanityReport, data_check
@@ -177,7 +178,12 @@ def conclude(judged: Judged, found: Found, watch: Watch, device: torch.device, s
         measurements=(*found.measurements, taken),
         versions=versions(device),
         seconds=seconds,
-        warnings=(*changed_rules(judged.written), *found.warnings, *watch.warnings),
+        warnings=(
+            *changed_rules(judged.written),
+            *found.warnings,
+            *watch.warnings,
+            *busy_warnings(found.measurements),
+        ),
         weights={**weight_files(judged.cfg), **{one["file"]: one["sha256"] for one in found.ledgers}},
         arrival=found.arrival,
         ledgers=found.ledgers,

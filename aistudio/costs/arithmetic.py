@@ -1,7 +1,9 @@
 """What a step computes and moves: multiply-adds and bytes of every operator, counted where torch dispatches.
 
 Convolutions and matrix products count, as in published figures; normalisation, activations and pooling do not. Bytes
-are those that an operator reads and writes if it goes through memory once.
+are those that an operator reads and writes if it goes through memory once. Activations are the elements that
+convolutions write, as Radosavovic et al. define them (Designing Network Design Spaces, 2020): a GPU's time follows them
+more closely than multiply-adds.
 """
 
 from __future__ import annotations
@@ -17,16 +19,21 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 aten = torch.ops.aten
+CONVOLUTIONS = {aten.convolution, aten._convolution, aten.cudnn_convolution, aten.mkldnn_convolution}
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operator of a pass: ``multiply_adds``, ``bytes`` moved, and the precision in which it computes."""
+    """One operator of a pass: ``multiply_adds``, ``bytes`` moved, and the precision in which it computes.
+
+    ``activations`` are the elements that a convolution writes, 0 of other operators.
+    """
 
     name: str
     multiply_adds: int
     bytes: int
     dtype: torch.dtype
+    activations: int = 0
 
 
 class Arithmetic(TorchDispatchMode):
@@ -41,13 +48,19 @@ class Arithmetic(TorchDispatchMode):
         count = multiply_adds(function, args, kwargs or {}, result)
         if count:
             moved = sum(_size(value) for value in tree_leaves((args, kwargs, result)) if isinstance(value, Tensor))
-            self.operations.append(Operation(str(function), count, moved, _dtype(result)))
+            written = result.numel() if function.overloadpacket in CONVOLUTIONS else 0
+            self.operations.append(Operation(str(function), count, moved, _dtype(result), written))
         return result
 
     @property
     def multiply_adds(self) -> int:
         """Of all of them."""
         return sum(operation.multiply_adds for operation in self.operations)
+
+    @property
+    def activations(self) -> int:
+        """Of all of them."""
+        return sum(operation.activations for operation in self.operations)
 
 
 def multiply_adds(function: Any, args: Any, kwargs: Any, result: Any) -> int:

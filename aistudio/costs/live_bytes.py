@@ -73,7 +73,7 @@ class LiveBytes(TorchDispatchMode):
         """Count the storages of tensors under a kind from now on; returns the bytes that were not counted before."""
         added = 0
         for value in values:
-            if isinstance(value, Tensor) and value.device.type == self.device:
+            if isinstance(value, Tensor) and value.device.type == self.device and value.layout == torch.strided:
                 added += self._hold(value.untyped_storage(), kind)
         return added
 

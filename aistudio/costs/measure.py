@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
-import statistics
-import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._pytree import tree_leaves
 
 from aistudio.checks.subject import Subject
-from aistudio.costs.counters import peak_memory, synchronize
+from aistudio.costs import machine
+from aistudio.costs.arithmetic import Arithmetic
+from aistudio.costs.counters import peak_memory
+from aistudio.costs.live_bytes import BLOCKS, LiveBytes
+from aistudio.costs.machine import Clocks, read_clocks
 from aistudio.costs.proof import proof
+from aistudio.costs.timing import as_measurements, time_repeatedly
 from aistudio.models.anatomy import named_backbone
 from aistudio.report.records import Measurement
 from aistudio.tasks.batch import Batch
@@ -25,7 +29,8 @@ class Measure:
     """Measures a model at the configured picture size, with none of the checks' economies.
 
     ``batch_size`` images a pass (None: ``data.batch_size``); ``repeats`` timed passes after one that is not, fewer
-    where they would take longer than ``budget`` seconds; ``training`` also times whole training steps.
+    where they would take longer than ``budget`` seconds (of fewer than 5 no spread is given); ``training`` also times
+    whole training steps.
     """
 
     repeats: int = 10
@@ -33,38 +38,43 @@ class Measure:
     batch_size: int | None = None
     training: bool = True
 
+    clocks = staticmethod(read_clocks)
+
     def __call__(self, subject: Subject, size: int, batch_size: int) -> list[Measurement]:
         """Every measurement of ``subject.built`` on pictures of ``size`` pixels."""
         batch = subject.batch(count=self.batch_size or batch_size, size=size)
-        found = count_parameters(subject.built)
-        found += self._forward(subject, batch)
+        found, spent = self._forward(subject, batch)
         if self.training:
-            found += self._training(subject, batch)
-        return found
+            more, also = self._training(subject, batch)
+            found, spent = [*found, *more], spent + also
+        return [*count_parameters(subject.built), *found, machine.measurement(spent, subject.device.type == "cpu")]
 
-    def _forward(self, subject: Subject, batch: Batch) -> list[Measurement]:
+    def _forward(self, subject: Subject, batch: Batch) -> tuple[list[Measurement], Clocks]:
         model = copy.deepcopy(subject.built).eval() if subject.compiled else subject.built.eval()
         if subject.compiled:
             model.compile()
-        counter = FlopCounterMode(display=False)
+        arithmetic, live = Arithmetic(), alive_from(model, batch, subject.device)
 
-        def forward(count: int | None = None) -> None:
+        def forward() -> None:
             with torch.no_grad(), subject.autocast():
-                model(batch.inputs[:count])
+                model(batch.inputs)
 
         def counted() -> None:
-            with counter:
-                forward(1)
+            with ExitStack() as stack:
+                for mode in (live, arithmetic) if one else (live,):
+                    stack.enter_context(mode)
+                forward()
 
         one = len(batch.samples) == 1 and not subject.compiled  # the pass that is counted can then be the first one
         if not one:
-            with counter, torch.no_grad(), subject.autocast():
+            with arithmetic, torch.no_grad(), subject.autocast():
                 subject.built.eval()(batch.inputs[:1])
-        what = "one forward pass in eval mode"
-        timed = self._timed("forward", what, counted if one else forward, forward, subject, batch)
-        return [multiply_adds(counter.get_total_flops() // 2, batch), *timed]
+        first = forward if subject.compiled else counted
+        timed, spent = self._timed("forward", "one forward pass in eval mode", first, forward, subject, batch)
+        own = [] if subject.compiled else [tensor_memory(live.peak, len(batch.samples))]
+        return [*of_one_image(arithmetic, batch), *timed, *own], spent
 
-    def _training(self, subject: Subject, batch: Batch) -> list[Measurement]:
+    def _training(self, subject: Subject, batch: Batch) -> tuple[list[Measurement], Clocks]:
         model = copy.deepcopy(subject.built).train()
         optimizer = subject.optimizer([p for p in model.parameters() if p.requires_grad])
         if subject.compiled:
@@ -78,31 +88,36 @@ class Measure:
             optimizer.step()
 
         what = f"one training step (forward, backward, {type(optimizer).__name__})"
-        return [
-            *self._timed("training_step", what, step, step, subject, batch),
-            *proof(subject, model, optimizer, batch),
-        ]
+        timed, spent = self._timed("training_step", what, step, step, subject, batch)
+        return [*timed, *proof(subject, model, optimizer, batch)], spent
 
     def _timed(
         self, name: str, what: str, first: Callable[[], None], run: Callable[[], None], subject: Subject, batch: Batch
-    ) -> list[Measurement]:
+    ) -> tuple[list[Measurement], Clocks]:
         peak, counter = peak_memory(first, subject.device)  # which also warms up
-        seconds = time_repeatedly(run, subject.device, self.repeats, self.budget)
-        count, middle = len(batch.samples), statistics.median(seconds)
-        setting = f"{what} of {count} images on {subject.device}, {str(subject.precision).removeprefix('torch.')}"
-        median = f"median of {len(seconds)} passes after 1; low and high are the fastest and slowest"
-        return [
-            Measurement(name, middle, "s", f"{setting}; {median}", min(seconds), max(seconds)),
-            Measurement(
-                f"{name}_images_per_second",
-                count / middle,
-                "images/s",
-                f"{count} images over the median time of {what}; loading and decoding left out",
-                count / max(seconds),
-                count / min(seconds),
-            ),
-            Measurement(f"{name}_peak_memory", peak, "bytes", f"highest memory in {setting}; counter: {counter}"),
-        ]
+        timing = time_repeatedly(run, subject.device, self.repeats, self.budget, self.clocks)
+        count, precision = len(batch.samples), str(subject.precision).removeprefix("torch.")
+        setting = f"{what} of {count} images on {subject.device}, {precision}"
+        highest = f"highest memory in {setting}; counter: {counter}"
+        memory = Measurement(f"{name}_peak_memory", peak, "bytes", highest)
+        return [*as_measurements(name, setting, timing, count), memory], timing.spent
+
+
+def alive_from(model: nn.Module, batch: Batch, device: torch.device) -> LiveBytes:
+    """Counts the bytes of tensors on a device, the weights and the images among them."""
+    live = LiveBytes(device=device.type, block=BLOCKS.get(device.type, 1))
+    live.hold([*model.parameters(), *model.buffers()], "weights")
+    live.hold(tree_leaves(batch.inputs), "input")
+    return live
+
+
+def tensor_memory(peak: int, count: int) -> Measurement:
+    """The most that is alive at once in a forward pass."""
+    definition = (
+        f"the model's own: tensors at the peak of one forward pass of {count} images in eval mode, weights and images "
+        "included, counted where torch dispatches; Python, libraries and the scratch of kernels left out"
+    )
+    return Measurement("forward_tensor_memory", peak, "bytes", definition)
 
 
 def count_parameters(model: nn.Module) -> list[Measurement]:
@@ -120,26 +135,18 @@ def count_parameters(model: nn.Module) -> list[Measurement]:
     ]
 
 
-def multiply_adds(count: int, batch: Batch) -> Measurement:
-    """The multiply-adds of one forward pass of the first picture of a batch, with what was counted."""
+def of_one_image(arithmetic: Arithmetic, batch: Batch) -> list[Measurement]:
+    """The multiply-adds and the activations of one forward pass of the first image of a batch."""
     height, width = batch.inputs[0].shape[-2:]
-    definition = (
-        "multiply-adds (half of torch.utils.flop_counter's FLOPs) of one forward pass in eval mode, one image, "
-        f"{height} x {width} px; convolutions and matrix products only: normalisation, activations, pooling, "
-        "resizing and NMS left out"
+    what = f"one forward pass in eval mode, one image, {height} x {width} px"
+    regions = "; region heads count the regions that this untrained model proposed"
+    note = regions if isinstance(batch.inputs, list) else ""
+    products = (
+        f"multiply-adds of {what}; convolutions and matrix products only: normalisation, activations, pooling, "
+        f"resizing and NMS left out{note}"
     )
-    if isinstance(batch.inputs, list):
-        definition += "; region heads count the regions that this untrained model proposed"
-    return Measurement("multiply_adds", count, "MACs", definition)
-
-
-def time_repeatedly(run: Callable[[], None], device: torch.device, repeats: int, budget: float) -> list[float]:
-    """Seconds of each of up to ``repeats`` passes, at least one; stops when ``budget`` seconds are used up."""
-    seconds: list[float] = []
-    while len(seconds) < repeats and (not seconds or sum(seconds) + min(seconds) <= budget):
-        synchronize(device)
-        started = time.perf_counter()
-        run()
-        synchronize(device)
-        seconds.append(time.perf_counter() - started)
-    return seconds
+    elements = f"activations: elements that the convolutions of {what} write{note}"
+    return [
+        Measurement("multiply_adds", arithmetic.multiply_adds, "MACs", products),
+        Measurement("activations", arithmetic.activations, "", elements),
+    ]

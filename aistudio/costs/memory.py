@@ -61,6 +61,11 @@ class Peak:
         """Of the whole pass or step."""
         return sum(operation.multiply_adds for operation in self.operations)
 
+    @property
+    def activations(self) -> int:
+        """Of the whole pass: the elements that its convolutions write."""
+        return sum(operation.activations for operation in self.operations)
+
 
 class Forecaster:
     """Forecasts of one workload at any number of images. Raises `CannotFollow` where the data decides what is run."""

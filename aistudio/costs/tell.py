@@ -34,6 +34,9 @@ def of_passes(training: Peak, inference: Peak, single: Peak, count: int) -> list
     products = "multiply-adds of convolutions and matrix products"
     return [
         Measurement("multiply_adds", single.multiply_adds, "MACs", f"{products} of one image in eval mode"),
+        Measurement(
+            "activations", single.activations, "", "elements that the convolutions write, of one image in eval mode"
+        ),
         Measurement("training_step_multiply_adds", training.multiply_adds, "MACs", f"{products} of {step}"),
         Measurement("forward_forecast_memory", inference.bytes, "bytes", f"peak of {forward}; {BOUND}"),
         Measurement(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from aistudio.report.records import CheckResult, Measurement, Report, SanityReport
+from aistudio.report.records import TAKEN_AWAY, CheckResult, Measurement, Report, SanityReport
 from aistudio.report.terminal import Terminal, quantity, words
 
 MEMORY = 0.10  # share by which peak memory may differ: allocators round, and processes hold different libraries
@@ -47,12 +47,12 @@ def measurement_changes(then: Measurement | None, now: Measurement) -> Iterator[
     kind, same = "drift", then.value == now.value
     if now.unit == "bytes":
         same = abs(now.value - then.value) <= MEMORY * then.value
-    elif now.name.endswith("images_per_second"):
-        same = True  # another name for the time that is compared
+    elif now.name.endswith("images_per_second") or now.name == TAKEN_AWAY:
+        same = True  # another name for the time that is compared, or of the machine alone
+    elif now.unit == "s" and None in (now.low, then.low):
+        same = True  # nobody knows how far it scatters
     elif now.low is not None:
         kind, same = "warning", then.low is not None and now.low <= then.high and then.low <= now.high
-    elif now.name == "time_to_verdict":
-        same = True  # it holds what the machine did besides; forward and training step are the times to compare
     if not same:
         yield Change(kind, now.name, quantity(then.value, now.unit), quantity(now.value, now.unit))
 

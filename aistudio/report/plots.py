@@ -66,7 +66,7 @@ def drawn(shown: Sequence[Row], forecasts: Sequence[Row], folder: Path) -> list[
     """Draw and write the pictures of these rows."""
     pictures = {
         "accuracy.png": accuracy(shown),
-        "memory.png": bars(shown, "peak_memory", "bytes", "Peak memory of a pass"),
+        "memory.png": memory(shown),
         "parameters.png": bars(shown, "parameters", "", "Parameters"),
         "forecast.png": memory_and_accuracy(forecasts),
         "largest_batch.png": largest_batches(forecasts),
@@ -75,6 +75,13 @@ def drawn(shown: Sequence[Row], forecasts: Sequence[Row], folder: Path) -> list[
         if figure is not None:
             write_whole(folder / name, as_png(figure))
     return [folder / name for name, figure in pictures.items() if figure is not None]
+
+
+def memory(rows: Sequence[Row]) -> Figure | None:
+    """The model's own memory, as long as that of a row is known; else the peak of the process."""
+    if any(row.tensor_memory is not None for row in rows):
+        return bars(rows, "tensor_memory", "bytes", "Tensors at the peak of a pass")
+    return bars(rows, "peak_memory", "bytes", "Peak memory of the process in a pass")
 
 
 def typical(rows: Iterable[Row]) -> list[Row]:

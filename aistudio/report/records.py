@@ -10,6 +10,8 @@ Status = Literal["passed", "failed", "skipped"]
 Verdict = Literal["passed", "failed"]
 # How a run ended; the last is of a file that says it of none.
 Ending = Literal["passed", "failed", "refused", "broke", "interrupted", "unfinished", "unreadable"]
+TAKEN_AWAY = "time_taken_away"  # a measurement: percent of the time that the machine did not give to the process
+TOLERABLE = 10.0  # of it; where the machine takes more, times are not compared
 DATA_WHY = "Mistakes in labels and files ruin a training run quietly."
 
 
@@ -40,7 +42,7 @@ def verdict(checks: Iterable[CheckResult]) -> Verdict:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A number with its unit and definition; ``low`` and ``high`` are the spread where it was measured repeatedly.
+    """A number with its unit and definition; ``low`` and ``high`` are the spread where it was measured often enough.
 
     ``value`` is None where this machine cannot tell (the definition then says why).
     """

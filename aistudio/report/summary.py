@@ -7,14 +7,14 @@ sweeps can be made together: ``aistudio summarize FOLDER…``. Nothing here need
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
 from aistudio.report.files import REPORT, read
-from aistudio.report.records import Ending, Measurement
+from aistudio.report.records import TAKEN_AWAY, Ending, Measurement
 from aistudio.report.validation import Unreadable
 
 SCHEMA = 1
@@ -25,21 +25,26 @@ LARGEST = "largest_batch_"  # and the name of a card: a measurement
 COLUMNS = {  # field of a row: its heading, its unit, and whether less or more is better
     "parameters": ("parameters", "", min),
     "multiply_adds": ("multiply-adds", "MACs", min),
+    "activations": ("activations", "", min),
     "forward": ("forward", "s", min),
+    "forward_cpu": ("its CPU time", "s", min),
     "training_step": ("training step", "s", min),
-    "peak_memory": ("peak memory", "bytes", min),
+    "tensor_memory": ("tensor memory", "bytes", min),
+    "peak_memory": ("process peak", "bytes", min),
     "forecast_memory": ("forecast", "bytes", min),
     "largest_batch": ("largest batch", "", max),
 }
-MEASURED = ("parameters", "multiply_adds", "forward", "training_step", "peak_memory")  # columns of every table
+MEASURED = ("parameters", "multiply_adds", "forward", "training_step")  # columns of every table
 
 
 @dataclass(frozen=True)
 class Row:
     """One job: what it was, how it ended and why, and what was measured (None where nothing was).
 
-    ``job`` is the name of its folder. Times are medians in seconds with their spread ``low`` … ``high``; memory is in
-    bytes; ``top1`` is the published ImageNet accuracy of the backbone in percent; ``batch_size`` is of the measurement.
+    ``job`` is the name of its folder. Times are medians in seconds with their spread ``low`` … ``high``; ``taken`` is
+    the percent of the time that the machine took away meanwhile; ``top1`` is the published ImageNet accuracy of the
+    backbone in percent; ``batch_size`` is of the measurement. Memory is in bytes: ``tensor_memory`` of the tensors of
+    the pass or step that needs most, ``peak_memory`` of the whole process, Python and libraries included.
     ``forecast_memory`` is the training step's, told from shapes; ``largest_batch`` fits on ``card``, the first that was
     named, which has room for ``card_memory`` bytes of tensors.
     """
@@ -58,15 +63,19 @@ class Row:
     reason: str
     parameters: float | None
     multiply_adds: float | None
+    activations: float | None
     forward: float | None
     forward_low: float | None
     forward_high: float | None
+    forward_cpu: float | None
     images_per_second: float | None
     images_per_second_low: float | None
     images_per_second_high: float | None
     training_step: float | None
     training_step_low: float | None
     training_step_high: float | None
+    taken: float | None
+    tensor_memory: float | None
     peak_memory: float | None
     forecast_memory: float | None
     largest_batch: float | None
@@ -74,6 +83,12 @@ class Row:
     card_memory: float | None
     seconds: float | None
     folder: str
+
+
+def columns(rows: Sequence[Row]) -> list[str]:
+    """The columns of which a row has something; the process's peak only where nobody knows of the tensors alone."""
+    known = [name for name in COLUMNS if any(getattr(row, name) is not None for row in rows)]
+    return [name for name in known if name != "peak_memory" or "tensor_memory" not in known]
 
 
 def rows(folders: Iterable[Path]) -> list[Row]:
@@ -110,12 +125,14 @@ def row(path: Path) -> Row:
 def _numbers(measured: Mapping[str, Measurement]) -> dict[str, Any]:
     """The measurements of a row; forward and training step with their spread."""
     values = {name: one.value for name, one in measured.items()}
-    found: dict[str, Any] = {name: values.get(name) for name in ("parameters", "multiply_adds")}
+    found: dict[str, Any] = {name: values.get(name) for name in ("parameters", "multiply_adds", "activations")}
     for name, source in (*((name, name) for name in TIMES), ("images_per_second", "forward_images_per_second")):
         one = measured.get(source)
         found |= {name: one and one.value, f"{name}_low": one and one.low, f"{name}_high": one and one.high}
-    peaks = [values.get(f"{name}_peak_memory") for name in TIMES]
-    found |= {"peak_memory": max((peak for peak in peaks if peak is not None), default=None)}
+    found |= {"forward_cpu": values.get("forward_cpu_time"), "taken": values.get(TAKEN_AWAY)}
+    for memory in ("tensor_memory", "peak_memory"):
+        peaks = [values.get(f"{name}_{memory}") for name in TIMES]
+        found[memory] = max((peak for peak in peaks if peak is not None), default=None)
     found["forecast_memory"] = values.get("training_step_forecast_memory")
     card = next((name.removeprefix(LARGEST) for name in values if name.startswith(LARGEST)), None)
     of_card = {"largest_batch": values.get(f"{LARGEST}{card}"), "card_memory": values.get(f"room_{card}")}

@@ -65,7 +65,8 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def as_markdown(rows: Sequence[Row]) -> str:
     """A table for a pull request, the best of each column and task in bold, then the reasons."""
-    columns = [name for name in COLUMNS if name in MEASURED or any(getattr(row, name) is not None for row in rows)]
+    known = summary.columns(rows)
+    columns = [name for name in COLUMNS if name in MEASURED or name in known]
     headings = ["", "job", "task", "architecture", "backbone", *(COLUMNS[name][0] for name in columns)]
     lines = [_line(headings), _line(["---"] * 5 + ["---:"] * len(columns))]
     best = leaders(rows)
@@ -134,7 +135,7 @@ def as_table(rows: Sequence[summary.Row]) -> Table:
     A column that would be empty is left out; so is the architecture where there is only one. The job's name is there
     where it tells apart what the other names do not. At most ``SHOWN`` rows.
     """
-    columns = [name for name in summary.COLUMNS if any(getattr(row, name) is not None for row in rows)]
+    columns = summary.columns(rows)
     names = ["task", "architecture", "backbone"]
     if len({row.architecture for row in rows}) == 1:
         names.remove("architecture")

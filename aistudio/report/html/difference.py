@@ -13,9 +13,11 @@ from aistudio.report.summary import Row
 MEASURED = {  # what is compared, its words, its unit, and whether it has a spread
     "parameters": ("parameters", "", False),
     "multiply_adds": ("multiply-adds", "MACs", False),
+    "activations": ("activations", "", False),
     "forward": ("forward", "s", True),
     "training_step": ("training step", "s", True),
-    "peak_memory": ("peak memory", "bytes", False),
+    "tensor_memory": ("tensor memory", "bytes", False),
+    "peak_memory": ("process peak", "bytes", False),
     "top1": ("top-1", "", False),
 }
 TOLERANCE = {"peak_memory": 0.05}  # counters of a process move by themselves

@@ -24,17 +24,23 @@ def panels(rows: Sequence[Row]) -> list[tuple[str, list[Scatter]]]:
         own = [row for row in shown if row.task == task and row.images_per_second > 0]
         named = list(zip(own, distinct_names(own), strict=True))
         accurate = [point(row, name, numbered, "top1") for row, name in named if is_number(row.top1)]
-        memory = [
-            point(row, name, numbered, "peak_memory", MEBIBYTE) for row, name in named if is_number(row.peak_memory)
-        ]
+        field, what = memory_of(own)
+        memory = [point(row, name, numbered, field, MEBIBYTE) for row, name in named if is_number(getattr(row, field))]
         speed = "images per second, forward"
         drawn = (
             scatter("accuracy against throughput", speed, "published ImageNet top-1, %", accurate),
-            scatter("peak memory against throughput", speed, "peak memory, MiB", memory, less=True),
+            scatter("memory against throughput", speed, what, memory, less=True),
         )
         if any(drawn):
             found.append((words(task), [one for one in drawn if one]))
     return found
+
+
+def memory_of(rows: Sequence[Row]) -> tuple[str, str]:
+    """The field of a row that says what a model takes, and its words: the tensors', else the whole process's."""
+    if any(is_number(row.tensor_memory) for row in rows):
+        return "tensor_memory", "tensor memory, MiB"
+    return "peak_memory", "process peak, MiB"
 
 
 def point(row: Row, name: str, numbered: Mapping[int, int], field: str, unit: int = 1) -> Point:
