@@ -30,12 +30,14 @@ ROOMS = {  # room: what it may import; a dotted name stands for that file alone
     "costs": GROUND | {"checks", "tasks", "data", "models", "report.records"},
     "assembly": GROUND | {"audit", "checks", "tasks", "data", "models", "config", "weights", "report.records"},
     "forecast": GROUND | {"assembly", "costs", "checks", "tasks", "config", "report.records"},
+    "rounds": GROUND | {"assembly", "costs", "config", "report.records"},
     "sanity": GROUND | {"audit", "forecast", "assembly", "costs", "checks", "config", "report.records"},
 }
-BACK_WING = {"oriented", "models", "data", "tasks", "checks", "costs", "assembly", "forecast", "sanity"}
+BACK_WING = {"oriented", "models", "data", "tasks", "checks", "costs", "assembly", "forecast", "rounds", "sanity"}
 ENTERS = {  # imports upwards, inside functions alone, once everything was judged
     "__init__.py": {"assembly", "config", "models", "sanity"},
     "jobs/job.py": {"sanity", "jobs"},
+    "jobs/rounds.py": {"rounds"},
     "cli/replay.py": {"sanity"},
     "cli/doctor.py": {"assembly"},
 }

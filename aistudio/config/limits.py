@@ -75,6 +75,7 @@ LIMITS = {
     "sweep.on_refusal": Limit(str, "it says what a refused combination does to a sweep", choices=("stop", "skip")),
     "sweep.isolate": Limit(bool, "a job has a process of its own or has not", nullable=True),
     "sweep.timeout": Limit(float, "it is the time that a job may take, in seconds", 1, 1e9, nullable=True),
+    "sweep.rounds_budget": Limit(float, "it is the time for rounds at the end of a sweep, in seconds", 0, 1e9),
     "sweep.fail_fast": Limit(bool, "the first job that does not pass ends a sweep or does not"),
     "track.timeout": Limit(float, "it is a time in seconds", 0, 1e9),
 }

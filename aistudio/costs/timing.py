@@ -10,9 +10,8 @@ import torch
 
 from aistudio.costs.counters import synchronize
 from aistudio.costs.machine import Clocks, ReadClocks, read_clocks
-from aistudio.report.records import Measurement
+from aistudio.report.records import ENOUGH_PASSES, Measurement
 
-ENOUGH_PASSES = 5  # of fewer nobody knows how far they scatter
 CPU_TIME = "user and system time of this process, all its threads together"
 
 

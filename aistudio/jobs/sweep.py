@@ -29,6 +29,7 @@ from aistudio.files import claimed, refuse_links, refuse_links_in, shown
 from aistudio.jobs.combinations import Job, in_short, judged
 from aistudio.jobs.job import FILES, STOP, in_sweep
 from aistudio.jobs.progress import Progress
+from aistudio.jobs.rounds import time_again
 from aistudio.jobs.track import track
 from aistudio.report.files import REPORT, read, write_without_verdict
 from aistudio.report.receipt import NO_SETTINGS
@@ -66,10 +67,23 @@ def sweep(overrides: Sequence[str], config_dir: str | None) -> int:
         terminal.sweep(len(jobs), len(fitting) - len(waiting), len(jobs) - len(fitting), shown(folder))
         with Progress([folder / job.name for job in waiting], terminal):
             end = launched(waiting, launcher_config)
+    if not end.code and waiting:
+        end = timed_in_rounds(end, jobs, folder, launcher_config, terminal)
     rows = [row(folder / job.name / REPORT) for job in jobs]
     track([folder / job.name for job in jobs], fitting[0].config.get("track"), terminal, folder.name)
-    passed = conclude([end.of(one) if one.outcome == "unfinished" else one for one in rows], folder, terminal)
+    rows = [end.of(one) if one.outcome == "unfinished" else one for one in rows]
+    passed = conclude(rows, folder, terminal, remarks=[end.remark] if end.remark else ())
     return end.code or (PASSED if passed else FAILED)
+
+
+def timed_in_rounds(end: End, jobs: Sequence[Job], folder: Path, config: DictConfig, terminal: Terminal) -> End:
+    """Time the models of the sweep again; the end of the launch with why that was not done, where it was not."""
+    rows = [row(folder / job.name / REPORT) for job in jobs]
+    settings = next(job.config["sweep"] for job in jobs if not job.problems)
+    try:
+        return replace(end, remark=time_again(rows, settings, config.hydra.launcher._target_, terminal))
+    except KeyboardInterrupt as signal:
+        return replace(end, remark=f"not timed again in rounds: {reason_of(signal)}", code=code_of(signal))
 
 
 @dataclass(frozen=True)
@@ -77,13 +91,14 @@ class End:
     """How a launch ended, for the jobs that have left no report.
 
     ``code`` is the exit code of the sweep, where that does not depend on its rows; ``unwritten`` says of jobs by their
-    names what kept them from leaving one.
+    names what kept them from leaving one; ``remark`` is said of the sweep as a whole.
     """
 
     outcome: Ending
     reason: str
     code: int = 0
     unwritten: Mapping[str, str] = field(default_factory=dict)
+    remark: str = ""
 
     def of(self, row: Row) -> Row:
         """The row of a job that has left no report."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aistudio.files import write_whole
-from aistudio.report.records import Ending, Finding, Report, SanityReport
+from aistudio.report.records import Ending, Finding, Report, Rounds, SanityReport
 from aistudio.report.validation import Unreadable, typed
 from aistudio.safety.outlet import as_json as json_text
 
@@ -37,6 +37,11 @@ def write_without_verdict(
 ) -> None:
     """Write the report of a run that did not: refused, broke, interrupted or unfinished."""
     write_whole(path, without_verdict(ending, reason, config, known))
+
+
+def add_rounds(path: Path, rounds: Rounds) -> None:
+    """Write into the report of a job what was timed when its sweep had ended."""
+    write_whole(path, json_text({**whole(path), "rounds": asdict(rounds)}))
 
 
 def read(path: Path) -> Report:

@@ -11,6 +11,7 @@ Verdict = Literal["passed", "failed"]
 # How a run ended; the last is of a file that says it of none.
 Ending = Literal["passed", "failed", "refused", "broke", "interrupted", "unfinished", "unreadable"]
 TAKEN_AWAY = "time_taken_away"  # a measurement: percent of the time that the machine did not give to the process
+ENOUGH_PASSES = 5  # of fewer nobody knows how far they scatter
 TOLERABLE = 10.0  # of it; where the machine takes more, times are not compared
 DATA_WHY = "Mistakes in labels and files ruin a training run quietly."
 
@@ -53,6 +54,22 @@ class Measurement:
     definition: str
     low: float | None = None
     high: float | None = None
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Forward passes of a job, timed when its sweep had ended, in turns with the other jobs: A B C, A B C, ….
+
+    ``name`` is that of the rounds: in jobs that share it, passes of the same place were neighbours. ``seconds`` are of
+    the wall's clock and ``cpu_seconds`` of the process, one a round; ``taken`` is the percent of the time that the
+    machine took away in all of it, ``threads`` how many torch computed with.
+    """
+
+    name: str
+    seconds: tuple[float, ...]
+    cpu_seconds: tuple[float, ...]
+    taken: float
+    threads: int
 
 
 class Finding(Protocol):
@@ -148,6 +165,7 @@ class Report:
     weights: Mapping[str, str]
     config: Mapping[str, Any]
     settings: Settings
+    rounds: Rounds | None = None
 
 
 class Listener(Protocol):

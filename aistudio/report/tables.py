@@ -17,7 +17,7 @@ from aistudio.files import shown, write_whole
 from aistudio.report import plots, summary
 from aistudio.report.html.difference import Difference, as_text
 from aistudio.report.html.sweep_folder import PAGE, write_sweep_page
-from aistudio.report.ranking import indistinct, leaders, leads, ordered
+from aistudio.report.ranking import indistinct, leaders, leads, notes, ordered, why_indistinct
 from aistudio.report.summary import COLUMNS, MEASURED, NAMES, OUTCOMES, SCHEMA, Row
 from aistudio.report.terminal import MARKS, Terminal, quantity, words
 from aistudio.safety.environment import scrub
@@ -55,9 +55,10 @@ def tally(rows: Sequence[Row]) -> str:
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """All fields of every row, numbers unrounded."""
+    """All fields of every row but each single round, numbers unrounded."""
     file = io.StringIO()
-    writer = csv.DictWriter(file, list(Row.__dataclass_fields__), lineterminator="\n")
+    names = [name for name in Row.__dataclass_fields__ if name != "rounds"]  # which report.json has
+    writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: in_csv(value) for key, value in data(asdict(row)).items()} for row in rows)
     return file.getvalue()
@@ -76,7 +77,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
             text = number(row, column)
             cells.append(f"**{text}**" if leads(row, column, best) else text)
         lines.append(_line(cells))
-    lines += ["", *(f"- {in_markdown(scrub(reason))}" for reason in reasons(rows))]
+    lines += ["", *(f"- {in_markdown(scrub(line))}" for line in (*notes(rows), *reasons(rows)))]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -101,21 +102,31 @@ SHOWN = 50  # rows, and reasons, in the terminal at most; the files hold all
 MANY = 5  # pairs that cannot be told apart, written out at most
 
 
-def conclude(rows: Sequence[summary.Row], folder: Path, terminal: Terminal, against: Difference | None = None) -> bool:
+def conclude(
+    rows: Sequence[summary.Row],
+    folder: Path,
+    terminal: Terminal,
+    against: Difference | None = None,
+    remarks: Sequence[str] = (),
+) -> bool:
     """Print the rows, write the files and the pictures into the folder; whether every row passed and all is written.
 
-    ``against`` is what changed since an earlier sweep.
+    ``against`` is what changed since an earlier sweep, ``remarks`` are said below the table.
     """
     terminal.print(Padding(as_table(rows), (1, 0), expand=False))
     if len(rows) > SHOWN:
         terminal.print(words(f"… and {len(rows) - SHOWN} more rows in summary.csv", "dim"))
+    for note in notes(rows):
+        terminal.print(words(note, "yellow"))
+    for remark in remarks:
+        terminal.print(words(remark, "dim"))
     lines = reasons(rows)
     for reason in lines[:SHOWN]:
         terminal.print(words(reason), wrap=False)
     if len(lines) > SHOWN:
         terminal.print(words(f"… and {len(lines) - SHOWN} more reasons in summary.csv", "dim"))
     for one, other in islice(indistinct(rows), MANY):
-        pair = f"{one} and {other} cannot be told apart by their forward times: the spreads overlap"
+        pair = f"{one} and {other} cannot be told apart by their forward times: {why_indistinct(rows)}"
         terminal.print(words(pair, "dim"))
     if more := sum(1 for _ in islice(indistinct(rows), MANY, None)):
         terminal.print(words(f"… nor can {more} other pairs", "dim"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from aistudio.report.records import CheckResult, Ending, Measurement, Report, Settings, Status, Verdict
+from aistudio.report.records import CheckResult, Ending, Measurement, Report, Rounds, Settings, Status, Verdict
 
 VERDICTS = get_args(Verdict)
 ENDINGS = tuple(one for one in get_args(Ending) if one != "unreadable")
@@ -39,6 +39,7 @@ def typed(whole: Any) -> Report:
         weights=texts(receipt, "weights"),
         config=config,
         settings=settings(config) if verdict in VERDICTS else likely_settings(config),
+        rounds=rounds(mapping(whole, "rounds")) if whole.get("rounds") is not None else None,
     )
 
 
@@ -56,6 +57,15 @@ def measurement(entry: Mapping[str, Any]) -> Measurement:
     if (low is None) != (high is None) or (low is not None and (value is None or low > high)):
         raise Unreadable(f"{name}: low={shown(low)} and high={shown(high)} are no spread of {shown(value)}")
     return Measurement(name, value, text(entry, "unit", ""), text(entry, "definition", ""), low, high)
+
+
+def rounds(entry: Mapping[str, Any]) -> Rounds:
+    """The ``rounds`` of a job of a sweep: as many seconds of the one clock as of the other."""
+    seconds, cpu_seconds = (numbers(entry, key) for key in ("seconds", "cpu_seconds"))
+    if len(seconds) != len(cpu_seconds) or not seconds:
+        raise Unreadable(f"rounds have {len(seconds)} seconds and {len(cpu_seconds)} cpu_seconds")
+    taken, threads = number(entry, "taken") or 0.0, whole_number(entry, "threads") or 0
+    return Rounds(text(entry, "name"), seconds, cpu_seconds, taken, threads)
 
 
 def settings(config: Mapping[str, Any]) -> Settings:
@@ -111,6 +121,12 @@ def entries(node: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
     """The entries of a list."""
     found = of_type(node.get(key), isinstance(node.get(key), list), key, "a list")
     return (mapping({key: one}, key) for one in found)
+
+
+def numbers(node: Mapping[str, Any], key: str) -> tuple[float | int, ...]:
+    """A list of numbers, none of them null."""
+    found = of_type(node.get(key), isinstance(node.get(key), list), key, "a list")
+    return tuple(of_type(number({key: one}, key), one is not None, key, "a number from 0 to 2^63") for one in found)
 
 
 def text(node: Mapping[str, Any], key: str, default: Any = None) -> str:

@@ -16,7 +16,7 @@ from aistudio.report.html.pages import page
 from aistudio.report.html.run_page import tone
 from aistudio.report.html.sweep_charts import panels
 from aistudio.report.html.values import counted, is_number, number
-from aistudio.report.ranking import indistinct, leaders, leads, ordered
+from aistudio.report.ranking import indistinct, leaders, leads, notes, ordered, why_indistinct
 from aistudio.report.summary import Row
 
 NAMES = {"job": "job", "task": "task", "architecture": "architecture", "backbone": "backbone"}
@@ -104,6 +104,8 @@ def sweep_page(
         panels=panels(lined),
         failures=failures(lined, logs or {}),
         alike=alike(rows),
+        why_alike=why_indistinct(rows),
+        ranked=notes(rows),
         against=against,
     )
 
