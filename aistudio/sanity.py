@@ -28,6 +28,7 @@ from aistudio.checks.runner import Watch, finding, is_out_of_memory
 from aistudio.checks.subject import Subject
 from aistudio.config.compose import Judged, settle
 from aistudio.config.shipped import changed_rules
+from aistudio.costs.find_batch import find_batch
 from aistudio.costs.machine import busy_warnings
 from aistudio.errors import refuse
 from aistudio.forecast import described, forecast
@@ -104,7 +105,7 @@ def check_run(judged: Judged, drawings: Path | str | None, watch: Watch) -> Foun
     watch.listener.assembled(facts)
     check(subject, checks, watch)
     draw(subject, drawings, watch)
-    measurements = measure(cfg, subject, watch)
+    measurements = [*measure(cfg, subject, watch), *search_batch(cfg, subject, watch)]
     ledgers = tuple(as_entry(one) for one in subject.loaded)
     about_weights = weight_warnings(subject.loaded, ledgers, int(cfg.task.image_size))
     return Found(facts, [*warnings, *about_weights], arrival, ledgers, measurements)
@@ -155,6 +156,20 @@ def measure(cfg: DictConfig, subject: Subject, watch: Watch) -> list[Measurement
     except Exception as error:
         why, outcome = "The model must run at its configured size.", asdict(finding(error))
         watch.add(CheckResult("measure", why, **outcome, seconds=time.perf_counter() - started))
+        return []
+
+
+def search_batch(cfg: DictConfig, subject: Subject, watch: Watch) -> list[Measurement]:
+    """The largest batch by real steps, where it is asked for; what they raise is a failed result ``find_batch``."""
+    if not cfg.runtime.get("find_batch"):
+        return []
+    watch.listener.started("find_batch")
+    started = time.perf_counter()
+    try:
+        return find_batch(subject, int(cfg.task.image_size), int(cfg.data.batch_size))
+    except Exception as error:
+        why, outcome = "A batch that was tried is one that will train.", asdict(finding(error))
+        watch.add(CheckResult("find_batch", why, **outcome, seconds=time.perf_counter() - started))
         return []
 
 

@@ -16,7 +16,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 
 
 def device_problems(cfg: DictConfig) -> list[Problem]:
-    """What is wrong with ``runtime.device`` and ``runtime.precision`` on this machine."""
+    """What is wrong with ``runtime.device``, its precision and what is asked of it on this machine."""
     name, there = str(cfg.runtime.device), devices()
     if name not in ("auto", "cuda", "mps") and name not in there or name in ("cuda", "mps") and not _has(name):
         why = "torch sees " + (", ".join(there) if len(there) > 1 else "no GPU on this machine")
@@ -27,6 +27,11 @@ def device_problems(cfg: DictConfig) -> list[Problem]:
         why = f"{device.type} computes in {', '.join(fine)} here"
         what = f"runtime.precision={precision} does not run on {device}"
         return [Problem(what, why, "runtime.precision", ", ".join(fine))]
+    if cfg.runtime.get("find_batch") and device.type != "cuda":  # a key that older reports do not have
+        what = f"runtime.find_batch=true does not run on {device}"
+        why = "it trains until memory runs out, which only an NVIDIA GPU answers with an error that can be caught"
+        instead = "sanity=forecast, which tells the largest batch from shapes; runtime.device=cuda where there is one"
+        return [Problem(what, why, "runtime.find_batch", instead)]
     return []
 
 

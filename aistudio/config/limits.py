@@ -70,6 +70,7 @@ LIMITS = {
     "runtime.precision": Limit(str, "these are what autocast knows", choices=("float32", "bfloat16", "float16")),
     "runtime.channels_last": Limit(bool, "it switches the memory format"),
     "runtime.compile": Limit(bool, "it switches torch.compile"),
+    "runtime.find_batch": Limit(bool, "it asks for the largest batch by real steps or does not"),
     "runtime.seed": Limit(int, "torch takes seeds from 0 to 2^63 - 1", 0, 2**63),
     "runtime.threads": Limit(int, "it counts CPU threads; null leaves it to torch", 1, 4097, nullable=True),
     "sweep.on_refusal": Limit(str, "it says what a refused combination does to a sweep", choices=("stop", "skip")),
