@@ -65,7 +65,6 @@ def workload(judged: Judged, task: Any = None, backend: Backend = "cuda") -> Wor
         optimizer=build_optimizer(judged),
         one=batch(1),
         two=batch(2),
-        objects=task.max_objects,
         precision=PRECISIONS[cfg.runtime.precision],
         backend=backend,
     )

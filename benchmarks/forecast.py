@@ -1,23 +1,34 @@
 """How right the forecast is: its peak of a training step against what torch's allocator saw of a real one, row by row.
 
 Every row is one configuration at one batch size, in this process, on the CPU: the forecast first, then two real steps
-of which the second is recorded. Prints a table, and at the end the median and the worst row; nothing is left out.
+of which the second is recorded. Prints each row as it is known, and at the end the median, the worst and the seconds;
+nothing is left out: a row that raises, or that this machine has no memory for, is a row that says so.
+    python benchmarks/forecast.py all                  # everything below, one after the other
     python benchmarks/forecast.py backbones            # 11 backbones × 3 tasks × 2 batch sizes, float32
     python benchmarks/forecast.py bfloat16             # 11 backbones, classification
     python benchmarks/forecast.py segmenters detectors
     python benchmarks/forecast.py published            # parameters and multiply-adds against torchvision's metadata
     python benchmarks/forecast.py largest              # the largest batch on 16 GiB, and how many forecasts it took
+    python benchmarks/forecast.py sweep                # 11 backbones × classification as a sweep, in one process
+    python benchmarks/forecast.py --foreign            # 30 of timm's backbones by five lines of YAML (needs timm)
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import os
 import resource
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+
+os.environ["AISTUDIO_TRUST"] = "timm"
 
 import torch
 import torchvision
@@ -27,10 +38,19 @@ from aistudio.config.compose import settle
 from aistudio.costs.card import Card
 from aistudio.costs.largest_batch import largest_batch
 from aistudio.costs.memory import Forecaster
-from aistudio.costs.real_step import real_peak
+from aistudio.costs.real_step import available, real_peak
+from aistudio.errors import first_line
 from aistudio.forecast import workload
 
 MIB = 2**20
+KINDS = ("backbones", "bfloat16", "segmenters", "detectors", "published", "largest", "sweep")
+ROOM = 1.5  # times the forecast that must be free for a real step: kernels' scratch, the profiler's events
+FOREIGN = (  # of timm, in the order of its own list of families
+    "lcnet_050 tinynet_e mobilenetv3_small_100 mobilenetv4_conv_small mnasnet_small mobilenetv2_050 mobilenetv1_100 "
+    "ghostnet_050 repghostnet_050 hardcorenas_a fbnetc_100 mixnet_s efficientnet_b0 rexnet_100 regnetx_002 regnety_002 "
+    "efficientvit_b0 edgenext_xx_small mobilevit_xxs repvit_m0_9 fastvit_t8 repvgg_a0 resnet18 seresnet18 "
+    "convnext_atto poolformer_s12 hgnetv2_b0 densenet121 cspdarknet53 xception41"
+)
 RESNETS = [f"resnet{depth}" for depth in (18, 34, 50, 101)]
 BACKBONES = [*RESNETS, *(f"efficientnet_b{n}" for n in range(5)), "mobilenet_v3_small", "mobilenet_v3_large"]
 DILATED = ("resnet50", "resnet101", "mobilenet_v3_large")
@@ -71,6 +91,8 @@ def compare(overrides: list[str], count: int) -> tuple[float, float, float]:
     started = time.perf_counter()
     peak = Forecaster(work.shapes).training(count)
     seconds = time.perf_counter() - started
+    if ROOM * peak.bytes > available():
+        raise MemoryError(f"{peak.bytes / MIB:.0f} MiB are forecast, {available() / MIB:.0f} MiB are free")
     model = work.model()
     optimizer = work.shapes.optimizer([p for p in model.parameters() if p.requires_grad])
     half = work.shapes.precision != torch.float32
@@ -94,10 +116,17 @@ def compare_all(kind: str, size: int) -> None:
     print(f"\n**{kind}**, {size} px, MiB\n")
     print("| configuration | batch | forecast | tensors | with scratch | forecast − tensors | peak in | s |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | --- | ---: |")
-    found = []
+    found, started, broken = [], time.perf_counter(), 0
     for overrides, count in rows(kind, size):
-        found.append(compare(overrides, count))
+        try:
+            found.append(compare(overrides, count))
+        except Exception as error:
+            broken += 1
+            print(f"| {' '.join(overrides)} | {count} | {type(error).__name__}: {first_line(error)} |", flush=True)
         gc.collect()
+    print(f"\n{time.perf_counter() - started:.0f} s for {len(found)} rows; {broken} more raised")
+    if not found:
+        return
     off = [abs(ratio - 1) for ratio, least, _ in found if least == ratio]
     inside = [least <= 1 <= ratio for ratio, least, _ in found if least < ratio]
     if off:
@@ -139,22 +168,66 @@ def largest(size: int) -> None:
             print(f"| {name} {precision} | {found.size} | {len(found.tries)} | {seconds:.1f} |", flush=True)
 
 
+def sweep() -> None:
+    """How long a forecast of every backbone takes as a sweep, the start of Python and torch included."""
+    with tempfile.TemporaryDirectory() as folder:
+        line = ("backbone=glob(*)", "task=classification", "sanity=forecast", "gpu=t4", f"hydra.sweep.dir={folder}")
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, "-m", "aistudio", "-m", *line], capture_output=True, text=True)
+        seconds = time.perf_counter() - started
+        print(f"\na sweep of {len(BACKBONES)} forecasts: {seconds:.1f} s, exit code {done.returncode}")
+
+
+def foreign(size: int) -> None:
+    """Whether timm's backbones can be forecast, each named by a file of five lines at most."""
+    print("\n| model | parameters | training step of 8, MiB | s |\n| --- | ---: | ---: | ---: |")
+    names, known = FOREIGN.split(), 0
+    for name in names:
+        started = time.perf_counter()
+        try:
+            said, known = f"{foreign_peak(name, size)} | {time.perf_counter() - started:.2f}", known + 1
+        except Exception as error:
+            said = f"| {type(error).__name__}: {first_line(error)} |"
+        print(f"| {name} | {said} |", flush=True)
+    print(f"\n{known} of {len(names)} forecast")
+
+
+def foreign_peak(name: str, size: int) -> str:
+    """Parameters and the peak of a step of 8 images."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "backbone").mkdir()
+        model = f"{{_target_: timm.create_model, model_name: {name}}}"
+        (Path(folder) / "backbone" / "foreign.yaml").write_text(f"name: foreign\nmodel: {model}\n")
+        config = aistudio.compose("backbone=foreign", f"task.image_size={size}", config_dir=folder)
+        forecaster = Forecaster(workload(settle(config), backend="cpu").shapes)
+    count = sum(p.numel() for p in forecaster.model.parameters())
+    return f"{count} | {forecaster.training(8).bytes / MIB:.1f}"
+
+
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kinds", nargs="+")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"{', '.join(KINDS)}, all")
+    parser.add_argument("--foreign", action="store_true", help="30 of timm's backbones")
     parser.add_argument("--size", type=int, default=224)
     arguments = parser.parse_args()
+    known = (*KINDS, "all")
+    if not set(arguments.kinds) <= {*known} or not (arguments.kinds or arguments.foreign):
+        parser.error(f"name any of {', '.join(known)}, or --foreign")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for kind in arguments.kinds:
+    for kind in KINDS if "all" in arguments.kinds else arguments.kinds:
         if kind == "published":
             published()
+        elif kind == "sweep":
+            sweep()
         elif kind == "largest":
             largest(arguments.size)
             grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 1e6
             print(f"\nthe process grew by {grown:.0f} MB")
         else:
             compare_all(kind, arguments.size)
+    if arguments.foreign or "all" in arguments.kinds:
+        foreign(arguments.size)
 
 
 if __name__ == "__main__":

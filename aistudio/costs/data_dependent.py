@@ -135,7 +135,8 @@ def _unique(facts: Facts, function: Any, args: Any, kwargs: Any) -> tuple[Tensor
 
 
 def _keep(facts: Facts, function: Any, args: Any, kwargs: Any) -> Tensor:
-    return args[0].new_empty((len(args[0]),), dtype=torch.int64)
+    left = len(args[0]) if facts.fewest is None else min(facts.fewest, len(args[0]))
+    return args[0].new_empty((left,), dtype=torch.int64)
 
 
 def _item(facts: Facts, function: Any, args: Any, kwargs: Any) -> bool | int | float:

@@ -35,7 +35,8 @@ class Fact:
 class Facts:
     """What is known of tensors, each for as long as its storage lives.
 
-    ``foreground`` is the share of labels taken to be greater than a number; ``fewest`` makes it a number of labels.
+    ``foreground`` is the share of labels taken to be greater than a number; ``fewest`` makes it a number of
+    labels, and is what NMS leaves.
     """
 
     def __init__(self, foreground: float, fewest: int | None):

@@ -22,14 +22,16 @@ from aistudio.costs.data_dependent import DataDependent, needs_data, pasting_who
 from aistudio.costs.live_bytes import BLOCKS, Kind, LiveBytes
 from aistudio.costs.meta import grown, on_meta, untouched
 
+FEWEST = 1  # regions an image that NMS leaves, and that are foreground, at the lower end
+
 
 @dataclass(frozen=True)
 class Workload:
     """What is to be forecast, in the words of `aistudio.tasks.Task`.
 
-    ``one`` and ``two`` are (inputs, targets) for one image and for two, of which only the shapes are used; ``objects``
-    is how many a target has. ``optimizer`` makes one from parameters. ``backend`` decides what autocast casts and
-    whether the optimiser works on lists of tensors, as CUDA's do.
+    ``one`` and ``two`` are (inputs, targets) for one image and for two, of which only the shapes are used.
+    ``optimizer`` makes one from parameters. ``backend`` decides what autocast casts and whether the optimiser works on
+    lists of tensors, as CUDA's do.
     """
 
     build: Callable[[], nn.Module]
@@ -37,7 +39,6 @@ class Workload:
     optimizer: Callable[[list[nn.Parameter]], torch.optim.Optimizer]
     one: tuple[Any, Any]
     two: tuple[Any, Any]
-    objects: int = 1
     precision: torch.dtype = torch.float32
     backend: Backend = "cuda"
 
@@ -46,7 +47,8 @@ class Workload:
 class Peak:
     """The most that is alive at once, in bytes: in all and ``by_kind``, in which ``phase``, at which ``place``.
 
-    ``least`` is the lower end where the number of regions depends on the images, else the same as ``bytes``.
+    ``least`` is the lower end where the number of regions depends on the images, and on what an untrained model makes
+    of them: one an image besides its objects; else the same as ``bytes``.
     """
 
     bytes: int
@@ -97,7 +99,7 @@ class Forecaster:
             most = run(count, operations, self._with(None))
             if not self.model.training or not self._range_matters():
                 return most
-            return replace(most, least=min(run(count, False, self._with(self.workload.objects)).bytes, most.bytes))
+            return replace(most, least=min(run(count, False, self._with(FEWEST)).bytes, most.bytes))
 
     def _with(self, fewest: int | None) -> DataDependent:
         return DataDependent(foreground_share(self.model), fewest)
@@ -105,7 +107,7 @@ class Forecaster:
     def _range_matters(self) -> bool:
         """Whether few regions need less than many by more than a thousandth of what grows with the batch."""
         if self._ranges is None:
-            most, fewest = (self._train(2, False, self._with(end)) for end in (None, self.workload.objects))
+            most, fewest = (self._train(2, False, self._with(end)) for end in (None, FEWEST))
             growing = most.by_kind["activations"] + most.by_kind["input"]
             self._ranges = most.bytes - fewest.bytes > max(growing, most.bytes / 10) / 1000
         return self._ranges

@@ -72,7 +72,6 @@ def workload_of(subject: Subject, batch: Batch) -> Workload:
         optimizer=subject.optimizer,
         one=(one.inputs, one.targets),
         two=(two.inputs, two.targets),
-        objects=subject.task.max_objects,
         precision=subject.precision,
         backend="cuda" if subject.device.type == "cuda" else "cpu",
     )

@@ -29,7 +29,7 @@ def of_passes(training: Peak, inference: Peak, single: Peak, count: int) -> list
     step, forward = f"a training step of {count} images", f"a forward pass of {count} images in eval mode"
     ranged = training.least < training.bytes
     low, high = (training.least, training.bytes) if ranged else (None, None)
-    regions = "; from as many regions as objects to as many as may be drawn" if ranged else ""
+    regions = "; from one region an image besides its objects to as many as may be drawn" if ranged else ""
     kinds = {kind: training.by_kind[kind] for kind in KINDS}
     products = "multiply-adds of convolutions and matrix products"
     return [

@@ -38,6 +38,13 @@ def test_the_lower_end_has_as_many_as_there_are_objects():
         assert len(torch.where(chosen | others)[0]) == 256
 
 
+def test_the_lower_end_is_left_by_nms():
+    boxes, scores = meta(2000, 4), meta(2000)
+    for fewest, left in ((None, 2000), (1, 1)):
+        with DataDependent(fewest=fewest):
+            assert len(torchvision.ops.nms(boxes, scores, 0.7)) == left
+
+
 def test_foreground_is_the_sampler_s_share():
     with DataDependent(foreground=0.25):
         assert len(torch.where(meta(512, dtype=torch.int64) > 0)[0]) == 128

@@ -206,7 +206,7 @@ def detection(build, size, objects=2):
         target = {"boxes": torch.tensor([[1.0, 1, 20, 20]] * objects), "labels": torch.ones(objects, dtype=torch.int64)}
         return [torch.rand(3, size, size) for _ in range(count)], [target for _ in range(count)]
 
-    return classification(build, size, loss=lambda m, x, y: m(x, y), one=one(1), two=one(2), objects=objects)
+    return classification(build, size, loss=lambda m, x, y: m(x, y), one=one(1), two=one(2))
 
 
 def test_nothing_else_is_touched():
