@@ -84,6 +84,18 @@ def told_apart(one: Row, other: Row, by: str) -> bool:
     return count > 0 and sum(comb(count, more) for more in range(wins, count + 1)) / 2**count <= CHANCE
 
 
+def columns(rows: Sequence[Row]) -> list[str]:
+    """The columns of a table: those of which a row has something, and of two that say the same the one that is better.
+
+    Memory is that of tensors, and of the process where nobody knows of these; time is the CPU's where it alone ranks.
+    """
+    known = [name for name in COLUMNS if any(getattr(row, name) is not None for row in rows)]
+    by = {one.by for one in rankings(rows).values()}
+    without = {"peak_memory"} if "tensor_memory" in known else set()
+    without |= {"forward_cpu"} if "forward_cpu" not in by else {"forward"} if by == {"forward_cpu"} else set()
+    return [name for name in known if name not in without]
+
+
 def leaders(rows: Sequence[Row]) -> dict[tuple[str, str], float]:
     """The best number of every task and column, among the rows that passed; of times only what ranks them."""
     found: dict[tuple[str, str], float] = {}

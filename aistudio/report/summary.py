@@ -7,7 +7,7 @@ sweeps can be made together: ``aistudio summarize FOLDER…``. Nothing here need
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -28,9 +28,9 @@ COLUMNS = {  # field of a row: its heading, its unit, and whether less or more i
     "multiply_adds": ("multiply-adds", "MACs", min),
     "activations": ("activations", "", min),
     "forward": ("forward", "s", min),
-    "forward_cpu": ("its CPU time", "s", min),
-    "training_step": ("training step", "s", min),
-    "tensor_memory": ("tensor memory", "bytes", min),
+    "forward_cpu": ("CPU time", "s", min),
+    "training_step": ("training", "s", min),
+    "tensor_memory": ("memory", "bytes", min),
     "peak_memory": ("process peak", "bytes", min),
     "forecast_memory": ("forecast", "bytes", min),
     "largest_batch": ("largest batch", "", max),
@@ -86,12 +86,6 @@ class Row:
     seconds: float | None
     folder: str
     rounds: Rounds | None = None
-
-
-def columns(rows: Sequence[Row]) -> list[str]:
-    """The columns of which a row has something; the process's peak only where nobody knows of the tensors alone."""
-    known = [name for name in COLUMNS if any(getattr(row, name) is not None for row in rows)]
-    return [name for name in known if name != "peak_memory" or "tensor_memory" not in known]
 
 
 def rows(folders: Iterable[Path]) -> list[Row]:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from aistudio.errors import first_line
 from aistudio.files import shown, write_whole
-from aistudio.report import plots, summary
+from aistudio.report import plots, ranking, summary
 from aistudio.report.html.difference import Difference, as_text
 from aistudio.report.html.sweep_folder import PAGE, write_sweep_page
 from aistudio.report.ranking import indistinct, leaders, leads, notes, ordered, why_indistinct
@@ -66,7 +66,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def as_markdown(rows: Sequence[Row]) -> str:
     """A table for a pull request, the best of each column and task in bold, then the reasons."""
-    known = summary.columns(rows)
+    known = ranking.columns(rows)
     columns = [name for name in COLUMNS if name in MEASURED or name in known]
     headings = ["", "job", "task", "architecture", "backbone", *(COLUMNS[name][0] for name in columns)]
     lines = [_line(headings), _line(["---"] * 5 + ["---:"] * len(columns))]
@@ -146,7 +146,7 @@ def as_table(rows: Sequence[summary.Row]) -> Table:
     A column that would be empty is left out; so is the architecture where there is only one. The job's name is there
     where it tells apart what the other names do not. At most ``SHOWN`` rows.
     """
-    columns = summary.columns(rows)
+    columns = ranking.columns(rows)
     names = ["task", "architecture", "backbone"]
     if len({row.architecture for row in rows}) == 1:
         names.remove("architecture")

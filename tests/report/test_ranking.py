@@ -180,3 +180,14 @@ def test_tables_and_the_page_say_why_there_is_no_ranking(tmp_path):
 def test_single_rounds_are_in_the_reports_and_not_in_the_csv():
     text = tables.as_csv(in_rounds(noisy(1.1)))
     assert "Rounds(" not in text and text.splitlines()[0].endswith(",folder")
+
+
+def test_of_two_columns_that_say_the_same_a_table_has_one():
+    quiet, busy = in_rounds(noisy(1.1)), in_rounds(noisy(1.3), taken=BUSY)
+    assert ranking.columns(quiet) == ["forward"] and ranking.columns(busy) == ["forward_cpu"]
+    other = [Row(**{**vars(one), "task": "regression"}) for one in busy]
+    assert ranking.columns([*quiet, *other]) == ["forward", "forward_cpu"]
+    known = [Row(**{**vars(one), "peak_memory": 9.0}) for one in quiet]
+    assert "peak_memory" in ranking.columns(known)
+    known[0] = Row(**{**vars(known[0]), "tensor_memory": 1.0})
+    assert ranking.columns(known) == ["forward", "tensor_memory"]
