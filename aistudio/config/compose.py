@@ -20,7 +20,8 @@ from aistudio.config.groups import GROUPS, OPTIONAL, options
 from aistudio.config.hydra import HYDRA_ERRORS, hydra_composed, hydras_own, without_hydra
 from aistudio.config.interpolations import left_over_problems, resolver_problems, texts
 from aistudio.config.origins import track_problems
-from aistudio.config.overrides import is_hydras, user_folders, without_plus
+from aistudio.config.overrides import is_hydras, user_folders
+from aistudio.config.typed import as_typed
 from aistudio.errors import Problem, Refusal, refuse
 
 
@@ -37,7 +38,7 @@ def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig
     Raises:
         Refusal: with every problem that was found.
     """
-    found = composition(without_plus(overrides), config_dir)
+    found = composition(as_typed(overrides, config_dir), config_dir)
     judge(found)
     return found.config
 
