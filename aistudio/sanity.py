@@ -101,12 +101,12 @@ def check_run(judged: Judged, drawings: Path | str | None, watch: Watch) -> Foun
         return Found()
     facts, warnings, arrival = describe(cfg, subject)
     watch.listener.assembled(facts)
+    ledgers = tuple(as_entry(one) for one in subject.loaded)
+    warnings = [*warnings, *weight_warnings(subject.loaded, ledgers, int(cfg.task.image_size))]
+    watch.listener.warned([*changed_rules(judged.written), *warnings])
     check(subject, checks, watch)
     draw(subject, drawings, watch)
-    measurements = measure(cfg, subject, watch)
-    ledgers = tuple(as_entry(one) for one in subject.loaded)
-    about_weights = weight_warnings(subject.loaded, ledgers, int(cfg.task.image_size))
-    return Found(facts, [*warnings, *about_weights], arrival, ledgers, measurements)
+    return Found(facts, warnings, arrival, ledgers, measure(cfg, subject, watch))
 
 
 def forecast_run(judged: Judged, watch: Watch) -> Found:

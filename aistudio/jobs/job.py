@@ -47,6 +47,7 @@ def run(config: DictConfig, judged: Judged, folder: Path, overrides: Sequence[st
         return audit_data(config, judged, folder, overrides)
     terminal = Terminal()
     terminal.head(*(judged.values[group]["name"] for group in ("task", "backbone", "architecture")))
+    terminal.plan(steps(judged))
     known = so_far(folder)
     with terminal.busy():
         audit = audit_first(config, judged, folder, terminal)
@@ -60,6 +61,15 @@ def run(config: DictConfig, judged: Judged, folder: Path, overrides: Sequence[st
     leave_page(folder)
     terminal.files(shown(folder / name) for name in (PAGE, REPORT, "config.yaml", "drawings"))
     return PASSED if report.ok else FAILED
+
+
+def steps(judged: Judged) -> dict[str, str]:
+    """The checks of a run and its measurement, with what is measured."""
+    settings, images = judged.values["sanity"], judged.values["data"].get("batch_size")
+    measure = settings.get("measure") or {}
+    images, size = measure.get("batch_size") or images, judged.values["task"].get("image_size")
+    remark = f": up to {measure.get('repeats')} passes of batch {images} at {size} px" if measure else ""
+    return {**dict.fromkeys(settings.get("checks") or (), ""), **({"measure": remark} if measure else {})}
 
 
 def begin(config: DictConfig, folder: Path, overrides: Sequence[str], folders: Sequence[Path]) -> None:

@@ -157,6 +157,9 @@ class Listener(Protocol):
     def assembled(self, facts: Mapping[str, str]) -> None:
         """What was assembled, in words; before the first check."""
 
+    def warned(self, warnings: Sequence[str]) -> None:
+        """What is odd about it; before the first check."""
+
     def checked(self, result: CheckResult) -> None:
         """A check has ended."""
 
@@ -182,6 +185,11 @@ class Listeners(Listener):
         """Tell them all."""
         for one in self.those:
             one.assembled(facts)
+
+    def warned(self, warnings: Sequence[str]) -> None:
+        """Tell them all."""
+        for one in self.those:
+            one.warned(warnings)
 
     def checked(self, result: CheckResult) -> None:
         """Tell them all."""
