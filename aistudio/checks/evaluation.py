@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from aistudio.checks.outcome import Outcome, failed, passed, some
+from aistudio.checks.copies import OTHER_IMAGES, one_image
+from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import Subject, convert, take
 
 Raw = dict[str, Tensor]
@@ -52,6 +53,8 @@ class UsesImages:
 
     def __call__(self, subject: Subject) -> Outcome:
         """The spread of every output over the pictures of the batch, against the size of the answers."""
+        if copies := one_image(subject.batch().samples):
+            return skipped(f"{copies}: {OTHER_IMAGES}")
         answers = subject.raw_answer
         spreads = {name: spread(value) for name, value in answers.items()}
         widest = max(float(value.max()) for value in spreads.values())
