@@ -40,6 +40,7 @@ def make_subject(judged: Judged, task: Any) -> Subject:
         optimizer=build_optimizer(judged),
         device=device,
         size=size,
+        image_size=int(cfg.task.image_size),
         batch_size=int(cfg.sanity.batch_size),
         seed=int(cfg.runtime.seed),
         precision=PRECISIONS[cfg.runtime.precision],

@@ -24,6 +24,11 @@ def received(model: nn.Module, inputs: Tensor | list[Tensor]) -> Tensor:
     Where that is no picture any more (some models turn blocks of pixels into channels first), it is what the backbone
     itself receives.
     """
+    return arrivals(model, inputs)[1]
+
+
+def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, Tensor]:
+    """What the backbone itself receives, and its first convolution, if that is pictures still."""
     entered: list[Tensor] = []
 
     def note(module: nn.Module, args: tuple[Any, ...]) -> None:
@@ -41,12 +46,12 @@ def received(model: nn.Module, inputs: Tensor | list[Tensor]) -> Tensor:
             model(inputs)
     except _Arrived as arrived:
         first = arrived.args[0]
-        return first if is_picture(first) or not entered else entered[0]
+        return (entered or [first])[0], first if is_picture(first) or not entered else entered[0]
     finally:
         for hook in hooks:
             hook.remove()
     if entered:
-        return entered[0]
+        return entered[0], entered[0]
     raise RuntimeError("the forward pass never reached the backbone's first layer")
 
 

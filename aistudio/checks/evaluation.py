@@ -116,6 +116,37 @@ class StateDictRoundTrip:
         return passed(f"{file.getbuffer().nbytes / 1e6:.1f} MB, differ by {distance:.2g}", expected)
 
 
+@dataclass(frozen=True)
+class Reproducible:
+    """The same seed builds the same model and paints the same batch."""
+
+    why: str
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Builds the model once more, and makes the shared batch once more."""
+        expected = f"equal tensors from seed {subject.seed}"
+        other = subject.rebuild(subject.seed).state_dict()
+        differ = [name for name, one in subject.built.state_dict().items() if not _equal(one, other.get(name))]
+        if differ:
+            cause = "an initialisation that draws from elsewhere (numpy, a generator of its own): draw from torch's"
+            return failed(f"{len(differ)} tensors differ in two builds: {some(differ)}", expected, cause)
+        batch = subject.batch(count=subject.batch_size)
+        pairs = zip(batch.inputs, subject.batch().inputs, strict=True)
+        if not all(_equal(one, two) for one, two in pairs):
+            cause = "the images or their augmentation draw from elsewhere than the generator that they are given"
+            return failed("two batches from one seed differ", expected, cause)
+        return passed(f"{len(other)} tensors and a batch are equal in two builds", expected)
+
+
+def _equal(one: Tensor, other: Tensor | None) -> bool:
+    if not isinstance(one, Tensor) or not isinstance(other, Tensor):
+        return other is not None
+    if one.shape != other.shape:
+        return False
+    one = one.to(other.device)
+    return torch.equal(one, other) or bool((one.isnan() == other.isnan()).all() and one.isnan().any())
+
+
 def raw(subject: Subject, model: nn.Module, inputs: Tensor | list[Tensor]) -> Raw:
     """The undecoded answers, without gradient, in float32."""
     with torch.no_grad():

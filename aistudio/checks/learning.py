@@ -190,6 +190,7 @@ class OverfitsOneBatch:
         second = self._judged(losses, ratio)
         rates = ", ".join(sorted({f"{group['lr']:.3g}" for group in training.optimizer.param_groups}))
         if second.status == "passed":
+            subject.adopt(training)
             seen = f"{second.seen} at {words} learning rate ({rates}); at the configured one {outcome.seen}"
             return replace(second, seen=f"{seen}: train with the other", losses=(*losses,))
         tried = f"at {words} learning rate ({rates}) {second.seen}"
@@ -202,6 +203,9 @@ class OverfitsOneBatch:
         if not isfinite(first) or not isfinite(last):
             cause = "the learning rate is too high for this model, or a loss is undefined on this batch"
             return failed(f"a loss of {last:g} after {len(losses) - 1} steps", expected, cause)
+        if first > self.floor > min(losses):
+            cause = f"a term without a lower bound, a sign, or another floor than {self.floor:g} (say which: floor)"
+            return failed(f"{first:.3g} -> {min(losses):.3g}, below {self.floor:g}", expected, cause)
         if first <= self.floor:
             cause = f"a sign is wrong, or the loss has another floor than {self.floor:g} (say which: floor)"
             return failed(f"a first loss of {first:.3g}, not above {self.floor:g}", expected, cause)
