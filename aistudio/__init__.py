@@ -26,6 +26,11 @@ __version__ = "0.1.0"
 __all__ = ["Problem", "Refusal", "assemble", "compose", "dataset", "parameter_groups", "sanity_run"]
 
 
+def __dir__() -> list[str]:
+    """What is public, whether or not it was imported yet."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str):
     """Import a public function when it is first asked for (PEP 562)."""
     homes = {

@@ -23,7 +23,7 @@ from aistudio.assembly.weights import weight_files
 from aistudio.assembly.weights_in_words import as_entry, weight_warnings
 from aistudio.audit import Audit, fails
 from aistudio.checks.outcome import Check, Outcome
-from aistudio.checks.predictions import save_drawings
+from aistudio.checks.predictions import save_batch, save_predictions
 from aistudio.checks.runner import Watch, finding, is_out_of_memory
 from aistudio.checks.subject import Subject
 from aistudio.config.compose import Judged, settle
@@ -33,17 +33,21 @@ from aistudio.costs.machine import busy_warnings
 from aistudio.errors import refuse
 from aistudio.forecast import described, forecast
 from aistudio.report.records import CheckResult, Listener, Listeners, Measurement, SanityReport, data_check
+from aistudio.report.terminal import Terminal
 
 TIME_TO_VERDICT = "wall time from the call of sanity_run to the last measurement; importing torch left out"
 
 
-def sanity_run(cfg: DictConfig, *listeners: Listener, drawings: Path | str | None = None) -> SanityReport:
+def sanity_run(
+    cfg: DictConfig, *listeners: Listener, drawings: Path | str | None = None, verbose: bool = False
+) -> SanityReport:
     """Judge a configuration, assemble its model, run every configured check on it, and measure it.
 
     Args:
         cfg: a configuration, whoever composed it.
         listeners: are told of the run as it goes.
         drawings: a folder for images with the predictions after the learning check; None saves none.
+        verbose: whether to print the run as it goes.
 
     Returns:
         The report. A failed check or too little memory is in it as a failed result, never raised.
@@ -52,7 +56,12 @@ def sanity_run(cfg: DictConfig, *listeners: Listener, drawings: Path | str | Non
         Refusal: for what the rules refuse, what only torch can know (weights, device, precision), and for data that
             cannot be read.
     """
-    return examine(cfg, settle(cfg), *listeners, drawings=drawings)
+    judged = settle(cfg)
+    if verbose:
+        terminal = Terminal()
+        terminal.head(*(judged.values[group]["name"] for group in ("task", "backbone", "architecture")))
+        listeners = (terminal, *listeners)
+    return examine(cfg, judged, *listeners, drawings=drawings)
 
 
 def examine(
@@ -103,12 +112,13 @@ def check_run(judged: Judged, drawings: Path | str | None, watch: Watch) -> Foun
         return Found()
     facts, warnings, arrival = describe(cfg, subject)
     watch.listener.assembled(facts)
-    check(subject, checks, watch)
-    draw(subject, drawings, watch)
-    measurements = [*measure(cfg, subject, watch), *search_batch(cfg, subject, watch)]
     ledgers = tuple(as_entry(one) for one in subject.loaded)
-    about_weights = weight_warnings(subject.loaded, ledgers, int(cfg.task.image_size))
-    return Found(facts, [*warnings, *about_weights], arrival, ledgers, measurements)
+    warnings = [*warnings, *weight_warnings(subject.loaded, ledgers, int(cfg.task.image_size))]
+    watch.listener.warned([*changed_rules(judged.written), *warnings])
+    check(subject, checks, watch)
+    draw(subject, drawings, watch, int(cfg.task.image_size))
+    measurements = [*measure(cfg, subject, watch), *search_batch(cfg, subject, watch)]
+    return Found(facts, warnings, arrival, ledgers, measurements)
 
 
 def forecast_run(judged: Judged, watch: Watch) -> Found:
@@ -140,10 +150,11 @@ def check(subject: Subject, checks: Mapping[str, Check], watch: Watch) -> None:
         watch.run(name, one.why, partial(_seeded, one, subject))
 
 
-def draw(subject: Subject, folder: Path | str | None, watch: Watch) -> None:
-    """Images with what the model predicts, where they are wanted."""
+def draw(subject: Subject, folder: Path | str | None, watch: Watch, size: int) -> None:
+    """Images of what the backbone receives at ``size`` pixels and of what the model predicts, where they are wanted."""
     if folder is not None:
-        watch.quietly("drawings", partial(save_drawings, subject, Path(folder)))
+        watch.quietly("predictions.png", partial(save_predictions, subject, Path(folder)))
+        watch.quietly("batch.png", partial(save_batch, subject, Path(folder), size))
 
 
 def measure(cfg: DictConfig, subject: Subject, watch: Watch) -> list[Measurement]:

@@ -1,7 +1,7 @@
 """Write docs/tasks/: a page for every task, from conf/ and the docstrings of aistudio/tasks/, so that none goes stale.
 
 python scripts/docs.py              # the pages; a test compares them with what is committed
-python scripts/docs.py --pictures   # their pictures, too: what each model says after sanity=standard, some minutes
+python scripts/docs.py --pictures   # their pictures, too: what each model gives after the learning check, some minutes
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
+import aistudio
 from aistudio.audit.configured import TASKS
 from aistudio.config import groups, shipped
 from aistudio.safety import conf_folder
@@ -22,7 +23,6 @@ from aistudio.safety import conf_folder
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "tasks"
 SMALLEST = {"segmentation": "mobilenet_v3_large"}  # what the pictures are made with, where any backbone is not taken
-WIDTH = 1200  # pixels of a page's picture
 CAPTION = "From random weights, after the few steps of `overfits_one_batch`: it trains, and finds little as yet."
 MEMBERS = {
     "inputs": "the model takes",
@@ -130,28 +130,36 @@ def plain(docstring: str) -> str:
 
 
 def pictures(task: str) -> None:
-    """Run the task, and put the pictures that the run leaves side by side."""
+    """Let the task learn as sanity=standard does, and keep the sheet of what it then gives."""
     chosen = {"backbone_head": ["backbone=resnet18"]}.get(shipped.default_architecture(task), [])
     chosen = [f"backbone={SMALLEST[task]}"] if task in SMALLEST else chosen
+    cfg = aistudio.compose(f"task={task}", *chosen, "sanity=quick", "sanity.image_size=96", "runtime=cpu")
+    cfg.sanity.checks = {"overfits_one_batch": {**cfg.sanity.checks.overfits_one_batch, "share": 1.0}}
     with tempfile.TemporaryDirectory() as folder:
-        line = [sys.executable, "-m", "aistudio", f"task={task}", *chosen, "sanity=standard", "runtime=cpu"]
-        subprocess.run([*line, f"hydra.run.dir={folder}"], check=True, stdout=subprocess.DEVNULL)
-        row = beside([*sorted(Path(folder, "drawings").glob("*.png"))][:3])
-        row.thumbnail((WIDTH, WIDTH))
-        row.save(PAGES / f"{task}.jpg", quality=88)
+        aistudio.sanity_run(cfg, drawings=folder)
+        with Image.open(Path(folder, "predictions.png")) as sheet:
+            sheet.convert("RGB").save(PAGES / f"{task}.jpg", quality=88)
 
 
-def beside(paths: list[Path]) -> Image.Image:
-    """Pictures in a row, on white."""
-    images = [Image.open(path).convert("RGB") for path in paths]
-    gap = 8
-    width = sum(image.width for image in images) + gap * (len(images) - 1)
-    row = Image.new("RGB", (width, max(image.height for image in images)), "white")
-    left = 0
-    for image in images:
-        row.paste(image, (left, 0))
-        left += image.width + gap
-    return row
+def data_pictures() -> None:
+    """Audit a made-up set with mistakes in it, and keep the drawings that the audit leaves."""
+    import made_up_set  # which imports torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        made_up_set.write(Path(folder, "harbour"))
+        line = [
+            sys.executable,
+            "-m",
+            "aistudio",
+            "task=object_detection",
+            "data=coco",
+            "data.root=harbour",
+            "sanity=data",
+        ]
+        subprocess.run([*line, "hydra.run.dir=run"], cwd=folder, check=False, stdout=subprocess.DEVNULL)
+        for name in ("findings", "labels"):
+            with Image.open(Path(folder, "run", "drawings", f"{name}.png")) as sheet:
+                sheet.convert("RGB").save(PAGES.parent / f"{name}.jpg", quality=88)
 
 
 def main() -> None:
@@ -159,6 +167,8 @@ def main() -> None:
     parser.add_argument("--pictures", action="store_true", help="make the pictures, too")
     given = parser.parse_args()
     PAGES.mkdir(parents=True, exist_ok=True)
+    if given.pictures:
+        data_pictures()
     for task in groups.options("task"):
         (PAGES / f"{task}.md").write_text(page(task), encoding="utf-8")
         if given.pictures:

@@ -13,6 +13,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.iterdir())
+TASKS = sorted(path.stem for path in (EXAMPLES.parent / "conf" / "task").glob("*.yaml"))
 
 
 def commands(name):
@@ -56,10 +57,20 @@ def test_every_command_of_its_readme_works(name, environment, tmp_path):
 def test_both_trainers_learn_and_refuse(environment, tmp_path):
     shutil.copytree(EXAMPLES / "training", tmp_path / "training")
     for program in ("train.py", "train_lightning.py"):
-        done = run(f"python {program} backbone=resnet18 epochs=2", tmp_path / "training", environment)
+        line = f"python {program} backbone=resnet18 task.num_classes=4 epochs=2"
+        done = run(line, tmp_path / "training", environment)
         assert float(re.findall(r"loss ([0-9.]+)", done.stdout)[-1]) < 0.7, done.stdout + done.stderr
         done = run(f"python {program} task=segmentation backbone=resnet18", tmp_path / "training", environment)
         assert done.returncode == 1 and "instead  resnet50" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_the_training_takes_every_task(task, environment, tmp_path):
+    shutil.copytree(EXAMPLES / "training", tmp_path / "training")
+    line = f"python train.py backbone=resnet50 task={task} images=4 data.batch_size=2 epochs=1"
+    done = run(line, tmp_path / "training", environment)
+    assert done.returncode == 0 and re.search(r"epoch 0  loss \d", done.stdout), done.stdout + done.stderr
 
 
 @pytest.mark.slow

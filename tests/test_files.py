@@ -57,7 +57,7 @@ FILES = [
     ("runs/.hydra/config.yaml", ["hydra.run.dir=runs"]),
     ("runs/.hydra/hydra.yaml", ["hydra.run.dir=runs"]),
     ("runs/.hydra/overrides.yaml", ["hydra.run.dir=runs"]),
-    ("runs/drawings/0.png", ["hydra.run.dir=runs"]),
+    ("runs/drawings/batch.png", ["hydra.run.dir=runs"]),
     ("runs/report.json", ["hydra.run.dir=runs"]),
     ("runs/config.yaml", ["hydra.run.dir=runs"]),
     ("sweeps/stopped", ["-m", "runtime.seed=0,1", "hydra.sweep.dir=sweeps"]),

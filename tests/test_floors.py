@@ -31,7 +31,8 @@ ROOMS = {  # room: what it may import; a dotted name stands for that file alone
     "assembly": GROUND | {"audit", "checks", "tasks", "data", "models", "config", "weights", "report.records"},
     "forecast": GROUND | {"assembly", "costs", "checks", "tasks", "config", "report.records"},
     "rounds": GROUND | {"assembly", "costs", "config", "report.records"},
-    "sanity": GROUND | {"audit", "forecast", "assembly", "costs", "checks", "config", "report.records"},
+    "sanity": GROUND
+    | {"audit", "forecast", "assembly", "costs", "checks", "config", "report.records", "report.terminal"},
 }
 BACK_WING = {"oriented", "models", "data", "tasks", "checks", "costs", "assembly", "forecast", "rounds", "sanity"}
 ENTERS = {  # imports upwards, inside functions alone, once everything was judged

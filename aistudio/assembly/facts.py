@@ -8,11 +8,17 @@ from omegaconf import DictConfig
 
 from aistudio.assembly.weights_in_words import in_a_line
 from aistudio.checks.backbone_input import arrival, arrival_warnings, histogram, received
+from aistudio.checks.copies import OTHER_IMAGES, one_image
+from aistudio.checks.outcome import some
 from aistudio.checks.runner import finding
 from aistudio.checks.subject import Subject
+from aistudio.data.sample import invents_targets
 from aistudio.errors import Refusal
 from aistudio.models.anatomy import named_backbone
 from aistudio.models.freeze_patterns import parts
+
+LISTED = 12  # classes named
+MADE_UP = "made up, for photographs have no labels: they show that the model trains, and no output is judged by them"
 
 
 def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[str], dict[str, Any]]:
@@ -22,7 +28,8 @@ def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[st
         batch = subject.batch(count=subject.batch_size, size=int(cfg.task.image_size))
         values = received(subject.built.eval(), batch.inputs)
         arriving = arrival(values)
-        warnings += arrival_warnings(values.float())
+        warnings += arrival_warnings(values.float(), [sample.image for sample in batch.samples])
+        warnings += [f"{copies}: {OTHER_IMAGES}"] if (copies := one_image(batch.samples)) else []
         counts = histogram(values)
     except Refusal:
         raise
@@ -37,12 +44,20 @@ def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[st
         **trainable(subject),
         "task": f"{cfg.task.name}, {subject.task.num_outputs} output{'s' * (subject.task.num_outputs != 1)}",
         "data": subject.source.description,
+        **targets_and_classes(subject),
         "backbone receives": arriving,
         "checked at": f"{subject.size} px, batches of {subject.batch_size}{larger(cfg, subject.size)}",
         "measured at": f"{cfg.task.image_size} px",
         "device": f"{subject.device}, {cfg.runtime.precision}{', channels last' * subject.channels_last}",
     }
     return facts, [*subject.source.warnings, *warnings], counts
+
+
+def targets_and_classes(subject: Subject) -> dict[str, str]:
+    """That the targets are made up, where they are, and the classes by name, where they have names."""
+    said = {"targets": MADE_UP} if invents_targets(subject.source) else {}
+    names = getattr(subject.task, "class_names", ())
+    return {**said, "classes": some(names, LISTED)} if names else said
 
 
 def trainable(subject: Subject) -> dict[str, str]:

@@ -30,14 +30,17 @@ def make_subject(judged: Judged, task: Any) -> Subject:
     if cfg.runtime.channels_last:
         model = model.to(memory_format=torch.channels_last)
     size = check_size(cfg, model)
+    source = build_source(judged)
+    name_outputs(task, source)
     return Subject(
         task=task,
-        source=build_source(judged),
+        source=source,
         built=model,
         rebuild=partial(build_model, judged, task),
         optimizer=build_optimizer(judged),
         device=device,
         size=size,
+        image_size=int(cfg.task.image_size),
         batch_size=int(cfg.sanity.batch_size),
         seed=int(cfg.runtime.seed),
         precision=PRECISIONS[cfg.runtime.precision],
@@ -51,6 +54,15 @@ def make_subject(judged: Judged, task: Any) -> Subject:
         why_not_one=why_not_one(cfg, size),
         check_mode=OmegaConf.to_container(cfg.sanity.check_mode, resolve=True),
     )
+
+
+def name_outputs(task: Any, source: Any) -> None:
+    """Tell a task what its outputs are called, and in which units they are, where the data knows it."""
+    if hasattr(task, "class_names"):
+        task.class_names = tuple(getattr(source, "class_names", ()))
+    units = getattr(source, "units", None)
+    if units is not None and hasattr(task, "mean") and hasattr(task, "std"):
+        task.mean, task.std = units
 
 
 def _from_random_numbers(judged: Judged, task: Any, seed: int) -> nn.Module:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from aistudio.data.imagenet import normalize
 from aistudio.models.anatomy import named_backbone
 
-LEAST_STD = 0.2  # of normalised pictures; photographs have .5 to 1.2, divided by 255 twice they have .13
+SURE = 0.1  # normalised values: resizing and padding move mean and deviation by less, any mistake by more
 
 
 class _Arrived(Exception):
@@ -22,6 +24,11 @@ def received(model: nn.Module, inputs: Tensor | list[Tensor]) -> Tensor:
     Where that is no picture any more (some models turn blocks of pixels into channels first), it is what the backbone
     itself receives.
     """
+    return arrivals(model, inputs)[1]
+
+
+def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, Tensor]:
+    """What the backbone itself receives, and its first convolution, if that is pictures still."""
     entered: list[Tensor] = []
 
     def note(module: nn.Module, args: tuple[Any, ...]) -> None:
@@ -39,12 +46,12 @@ def received(model: nn.Module, inputs: Tensor | list[Tensor]) -> Tensor:
             model(inputs)
     except _Arrived as arrived:
         first = arrived.args[0]
-        return first if is_picture(first) or not entered else entered[0]
+        return (entered or [first])[0], first if is_picture(first) or not entered else entered[0]
     finally:
         for hook in hooks:
             hook.remove()
     if entered:
-        return entered[0]
+        return entered[0], entered[0]
     raise RuntimeError("the forward pass never reached the backbone's first layer")
 
 
@@ -73,13 +80,33 @@ def histogram(values: Tensor, bins: int = 48) -> dict[str, Any]:
     return {"low": float(numbers.min()), "high": float(numbers.max()), "counts": [int(count) for count in counts]}
 
 
-def arrival_warnings(values: Tensor) -> list[str]:
-    """What looks wrong about pictures (N, 3, H, W) as the backbone receives them."""
+def arrival_warnings(values: Tensor, images: Sequence[Tensor]) -> list[str]:
+    """What is wrong with pictures (N, 3, H, W) as the backbone receives them, where it cannot be otherwise.
+
+    ``images`` (3, H, W) in [0, 1] are what was given. White images arrive above 0 and black ones do not vary, so values
+    alone tell nothing: their mean and deviation are compared with those that each mistake would give to these images.
+    """
+    given = torch.stack([image.float() for image in images]).to(values.device)
+    once = normalize(given)
+    mistakes = {
+        "not normalised": given,
+        "normalised twice": normalize(once),
+        "divided by 255 twice": normalize(given / 255),
+        "divided by 255 twice, and not normalised": given / 255,
+        "in 0 to 255, and not normalised": given * 255,
+        "normalised in 0 to 255": normalize(given * 255),
+    }
     low, high = float(values.min()), float(values.max())
+    far = {words: apart(values, expected) for words, expected in mistakes.items()}
+    words = min(far, key=far.__getitem__)
+    if apart(values, once) > SURE and far[words] < SURE:
+        return [f"the backbone receives {low:.2f} to {high:.2f}: the pictures are {words}"]
     if low < -2.2 or high > 2.7:
         return [f"the backbone receives {low:.1f} to {high:.1f}, not -2.12 to 2.64: are the pictures normalised twice?"]
-    if low >= 0:
-        return [f"the backbone receives {low:.2f} to {high:.2f}: the pictures are not normalised"]
-    if float(values.std()) < LEAST_STD:
-        return [f"the pictures hardly vary (deviation {float(values.std()):.2f}): were they divided by 255 twice?"]
     return []
+
+
+def apart(values: Tensor, expected: Tensor) -> float:
+    """How far mean and deviation of two tensors are apart, in units of the expected deviation where that is above 1."""
+    size = max(1.0, float(expected.std()))
+    return max(abs(float(values.mean() - expected.mean())), abs(float(values.std() - expected.std()))) / size

@@ -14,6 +14,7 @@ from aistudio.tasks.batch import Batch
 
 PLAIN = (bool, int, float, str, list, tuple, dict)
 SHARED = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)  # with every model of this process
+LIBRARIES = ("torch.nn.", "torchvision.ops.")  # their layers may differ by mode, and are known to
 EVERY_MODULE = frozenset(vars(nn.Module()))  # what torch itself keeps in a module
 
 
@@ -62,6 +63,16 @@ def silence_random_layers(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.modules.dropout._DropoutNd | torchvision.ops.StochasticDepth):
             module.p = 0.0
+
+
+def own_code_in_training(model: nn.Module) -> nn.Module:
+    """Train mode for the model's own code, eval mode for the layers of torch and for batch norms, in place."""
+    model.train()
+    for module in model.modules():
+        library = type(module).__module__.startswith(LIBRARIES)
+        if library or isinstance(module, nn.modules.batchnorm._NormBase | nn.modules.dropout._DropoutNd):
+            module.training = False
+    return model
 
 
 def calibrate(model: nn.Module, task: Any, batch: Batch) -> nn.Module:

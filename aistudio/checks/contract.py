@@ -12,8 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
+from aistudio.checks.runner import is_out_of_memory
 from aistudio.checks.subject import Subject
+from aistudio.errors import first_line
+from aistudio.models.anatomy import named_backbone
 from aistudio.models.backbone import BackboneWrapper
+from aistudio.models.dry_run import dry_run
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,30 @@ class OddSizes:
         images = [sample.image[:, : self.height, : self.width] for sample in samples]
         turned = subject.task.inputs([images[0], images[1].transpose(1, 2)]) if takes_lists(subject) else None
         inputs = on_device(turned or subject.task.inputs(images), subject.device)
-        with torch.no_grad(), subject.autocast():
-            found = subject.task.output_problems(subject.calibrated()(inputs), inputs)
         seen = f"{self.height} x {self.width} px"
+        try:
+            with torch.no_grad(), subject.autocast():
+                found = subject.task.output_problems(subject.calibrated()(inputs), inputs)
+        except Exception as error:
+            bound = self._bound(subject)
+            if bound and not is_out_of_memory(error):
+                return skipped(f"{bound}; at {seen} it says: {first_line(error)}")
+            raise
         expected = "the same output contract as for any size"
         if found:
             return failed(f"{seen}: {some(found)}", expected, "the model computes its shapes for one size only")
         return passed(seen, expected)
+
+    def _bound(self, subject: Subject) -> str:
+        """That the backbone itself takes certain sizes only, or "" where it is the rest that does not fit."""
+        prefix, backbone = named_backbone(subject.built)
+        if not prefix or takes_lists(subject):
+            return ""
+        try:
+            dry_run(backbone, self.height, self.width)
+        except Exception:  # whatever it raises, it does not take this size
+            return "the backbone is bound to sizes of its own: give it images at task.image_size"
+        return ""
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,26 @@ class NoObjects:
 
 
 @dataclass(frozen=True)
+class BlankImages:
+    """A black, a grey and a white image are ordinary: a lens cap, a wall, a padded border."""
+
+    why: str
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """The eval contract, finite numbers among it, on three images of one value each."""
+        images = [torch.full((3, subject.size, subject.size), value) for value in (0.0, 0.5, 1.0)]
+        inputs = subject.task.inputs(images)
+        inputs = [one.to(subject.device) for one in inputs] if isinstance(inputs, list) else inputs.to(subject.device)
+        with torch.no_grad(), subject.autocast():
+            problems = subject.task.output_problems(subject.calibrated()(inputs), inputs)
+        expected = "finite answers within the contract"
+        if problems:
+            cause = "a division by the deviation or the range of an image, which is 0 here, or a logarithm: add an eps"
+            return failed(some(problems), expected, cause)
+        return passed("black, grey and white are answered", expected)
+
+
+@dataclass(frozen=True)
 class EdgeLabels:
     """The first and the last class can be learned from: neither is out of range, and they are not the same."""
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from aistudio.checks.outcome import Outcome, failed, passed, some
+from aistudio.checks.copies import OTHER_IMAGES, one_image
+from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import Subject, convert, take
 
 Raw = dict[str, Tensor]
@@ -52,6 +53,8 @@ class UsesImages:
 
     def __call__(self, subject: Subject) -> Outcome:
         """The spread of every output over the pictures of the batch, against the size of the answers."""
+        if copies := one_image(subject.batch().samples):
+            return skipped(f"{copies}: {OTHER_IMAGES}")
         answers = subject.raw_answer
         spreads = {name: spread(value) for name, value in answers.items()}
         widest = max(float(value.max()) for value in spreads.values())
@@ -111,6 +114,37 @@ class StateDictRoundTrip:
             cause = "a layer or a tensor that is not registered, so that state_dict leaves it out"
             return failed(f"before and after differ by {distance:.2g}", expected, cause)
         return passed(f"{file.getbuffer().nbytes / 1e6:.1f} MB, differ by {distance:.2g}", expected)
+
+
+@dataclass(frozen=True)
+class Reproducible:
+    """The same seed builds the same model and paints the same batch."""
+
+    why: str
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Builds the model once more, and makes the shared batch once more."""
+        expected = f"equal tensors from seed {subject.seed}"
+        other = subject.rebuild(subject.seed).state_dict()
+        differ = [name for name, one in subject.built.state_dict().items() if not _equal(one, other.get(name))]
+        if differ:
+            cause = "an initialisation that draws from elsewhere (numpy, a generator of its own): draw from torch's"
+            return failed(f"{len(differ)} tensors differ in two builds: {some(differ)}", expected, cause)
+        batch = subject.batch(count=subject.batch_size)
+        pairs = zip(batch.inputs, subject.batch().inputs, strict=True)
+        if not all(_equal(one, two) for one, two in pairs):
+            cause = "the images or their augmentation draw from elsewhere than the generator that they are given"
+            return failed("two batches from one seed differ", expected, cause)
+        return passed(f"{len(other)} tensors and a batch are equal in two builds", expected)
+
+
+def _equal(one: Tensor, other: Tensor | None) -> bool:
+    if not isinstance(one, Tensor) or not isinstance(other, Tensor):
+        return other is not None
+    if one.shape != other.shape:
+        return False
+    one = one.to(other.device)
+    return torch.equal(one, other) or bool((one.isnan() == other.isnan()).all() and one.isnan().any())
 
 
 def raw(subject: Subject, model: nn.Module, inputs: Tensor | list[Tensor]) -> Raw:

@@ -14,11 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from aistudio.checks.copies import OTHER_IMAGES, contradiction
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import EARLY_STEPS, Subject
 from aistudio.models.anatomy import named_backbone
+from aistudio.tasks.batch import pick
 
 ROUGH = 0.1  # of the first loss: a training whose loss climbs by more in between has too high a learning rate
+CLIMBED = 1.5  # times the first loss
 HALFWAY = 0.5  # of the fall that is asked for: a training that got there may only want a higher learning rate
 
 
@@ -167,7 +170,14 @@ class OverfitsOneBatch:
         ratio = self.ratio_frozen if subject.frozen else 1 - self.share * (1 - self.ratio)
         losses = subject.training.advance(self.steps, lambda first, loss: self._left(first, loss) <= ratio)
         outcome = replace(self._judged(losses, ratio), losses=(*losses,))
-        return outcome if outcome.status == "passed" else self._at_another_rate(subject, outcome, ratio)
+        if outcome.status == "passed":
+            return outcome
+        batch = subject.batch()
+        pairs = [pick(batch.targets, index) for index in range(len(batch.samples))]
+        copies = contradiction(batch.samples, pairs, same)
+        if copies and self._left(losses[0], losses[-1]) < CLIMBED:
+            return replace(skipped(f"{copies}, with different targets: {OTHER_IMAGES}"), losses=(*losses,))
+        return self._at_another_rate(subject, outcome, ratio)
 
     def _at_another_rate(self, subject: Subject, outcome: Outcome, ratio: float) -> Outcome:
         """The same with another learning rate; an outcome that says so if that is enough, the first one if not."""
@@ -180,6 +190,7 @@ class OverfitsOneBatch:
         second = self._judged(losses, ratio)
         rates = ", ".join(sorted({f"{group['lr']:.3g}" for group in training.optimizer.param_groups}))
         if second.status == "passed":
+            subject.adopt(training)
             seen = f"{second.seen} at {words} learning rate ({rates}); at the configured one {outcome.seen}"
             return replace(second, seen=f"{seen}: train with the other", losses=(*losses,))
         tried = f"at {words} learning rate ({rates}) {second.seen}"
@@ -192,6 +203,9 @@ class OverfitsOneBatch:
         if not isfinite(first) or not isfinite(last):
             cause = "the learning rate is too high for this model, or a loss is undefined on this batch"
             return failed(f"a loss of {last:g} after {len(losses) - 1} steps", expected, cause)
+        if first > self.floor > min(losses):
+            cause = f"a term without a lower bound, a sign, or another floor than {self.floor:g} (say which: floor)"
+            return failed(f"{first:.3g} -> {min(losses):.3g}, below {self.floor:g}", expected, cause)
         if first <= self.floor:
             cause = f"a sign is wrong, or the loss has another floor than {self.floor:g} (say which: floor)"
             return failed(f"a first loss of {first:.3g}, not above {self.floor:g}", expected, cause)
@@ -218,7 +232,7 @@ def another_rate(losses: Sequence[float]) -> tuple[float, str]:
 
 def slow_because(share: float, losses: Sequence[float], floor: float) -> str:
     """What a loss that did not fall far enough points at."""
-    if share > 1.5:
+    if share > CLIMBED:
         return "it climbs: the sign of the loss is wrong, or the learning rate is far too high"
     if share > 0.97:
         return "it does not move: the optimiser holds other tensors, or the loss does not depend on the model"

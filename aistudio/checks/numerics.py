@@ -1,51 +1,16 @@
-"""Checks of the numbers that go in, and of other ways to compute: half precision, memory format, compiler."""
+"""Checks of other ways to compute the same numbers: half precision, memory format, compiler."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from aistudio.checks.backbone_input import is_picture, received
 from aistudio.checks.evaluation import furthest, raw
 from aistudio.checks.outcome import Outcome, failed, passed, skipped
 from aistudio.checks.rounding import rounding_noise, straying
 from aistudio.checks.subject import Subject
-
-
-@dataclass(frozen=True)
-class InputRange:
-    """The backbone receives pictures normalised exactly once, whoever normalises them.
-
-    A picture that is black on its left and white on its right must arrive as (0 - mean) / std … (1 - mean) / std of
-    each colour; ``tolerance`` is in those units.
-    """
-
-    why: str
-    mean: Sequence[float] = (0.485, 0.456, 0.406)
-    std: Sequence[float] = (0.229, 0.224, 0.225)
-    tolerance: float = 0.02
-
-    def __call__(self, subject: Subject) -> Outcome:
-        """Stops the forward pass at the first convolution of the backbone and looks at what arrives there."""
-        picture = torch.zeros(3, subject.size, subject.size)
-        picture[:, :, subject.size // 2 :] = 1
-        inputs = moved(subject.task.inputs([picture, picture]), subject)
-        seen = received(subject.model().eval(), inputs).float()
-        if not is_picture(seen):
-            cause = "the backbone is called with something else: give it the pictures, or leave this check out"
-            return failed(f"{tuple(seen.shape)} arrives", "pictures (N, 3, H, W)", cause)
-        low, high = seen.amin((0, 2, 3)).tolist(), seen.amax((0, 2, 3)).tolist()
-        black = [(0 - m) / s for m, s in zip(self.mean, self.std, strict=True)]
-        white = [(1 - m) / s for m, s in zip(self.mean, self.std, strict=True)]
-        off = max(abs(a - b) for a, b in zip(low + high, black + white, strict=True))
-        text = f"black arrives as {min(low):.2f}, white as {max(high):.2f}"
-        expected = f"black {min(black):.2f}, white {max(white):.2f}"
-        if not off <= self.tolerance:
-            return failed(text, expected, wrong_range_because(min(low), max(high)))
-        return passed(text, expected)
 
 
 @dataclass(frozen=True)
@@ -132,23 +97,6 @@ class Compiles:
         if not distance <= self.relative:
             return failed(seen, expected, "the compiler takes another path through the model")
         return passed(seen, expected)
-
-
-def wrong_range_because(low: float, high: float) -> str:
-    """The usual mistake behind a range, in words."""
-    if low < -4 or high > 4:
-        scaled = abs(low) > 20 or high > 20
-        return "values in 0-255: divide by 255 first" if scaled else "normalised twice: a model or a task does it again"
-    if low >= -0.01:
-        return "not normalised: ImageNet's mean and standard deviation are expected"
-    if high - low < 1:
-        return "divided by 255 twice"
-    return "other means and deviations than the ones expected"
-
-
-def moved(inputs: Tensor | list[Tensor], subject: Subject) -> Tensor | list[Tensor]:
-    """Pictures on the device of the subject."""
-    return [image.to(subject.device) for image in inputs] if isinstance(inputs, list) else inputs.to(subject.device)
 
 
 def layout(inputs: Tensor | list[Tensor], memory_format: torch.memory_format) -> Tensor | list[Tensor]:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from aistudio.checks.check_mode import apply_check_mode, calibrate, resize_inside, silence_random_layers
+from aistudio.checks.sensitivity import LossGradients, loss_gradients
 from aistudio.checks.training import FirstStep, WatchedTraining
 from aistudio.models.ledger import Ledger
 from aistudio.tasks.batch import Batch, make_batch, painter_of
@@ -33,7 +34,8 @@ class Subject:
     """One assembled model with everything that is needed to examine it.
 
     ``built`` is the model as assembled, on ``device``; nobody may change it. ``rebuild(seed)`` assembles another one
-    whose random weights differ. ``size`` is the side in pixels of the square pictures of the checks. ``check_mode``
+    whose random weights differ. ``size`` is the side in pixels of the square pictures of the checks,
+    ``image_size`` that of the configuration (0: the same). ``check_mode``
     maps dotted attributes of the model to the values that they have while checks run (fewer regions, lower thresholds);
     those that the model does not have are left out. ``frozen`` says that the configuration froze the whole backbone,
     ``held`` names the tensors that it froze, ``pretrained`` says that the backbone did not start from random numbers,
@@ -48,6 +50,7 @@ class Subject:
     optimizer: MakeOptimizer
     device: torch.device = torch.device("cpu")
     size: int = 96
+    image_size: int = 0
     batch_size: int = 4
     seed: int = 0
     precision: torch.dtype = torch.float32
@@ -143,13 +146,37 @@ class Subject:
         scale = FLOAT16_SCALE if self.precision == torch.float16 else 1.0
         return WatchedTraining(model, self.built, self.task, self.batch(), optimizer, self.seed, self.autocast, scale)
 
+    def adopt(self, training: WatchedTraining) -> None:
+        """Let the model of another training, which learned where the first one did not, be the trained one."""
+        self.__dict__["_learned"] = training
+
     def trained(self) -> nn.Module:
         """A copy of the model as far as it has been trained, recalibrated, in eval mode, still in `check_mode`."""
-        return calibrate(copy.deepcopy(self.training.model), self.task, self.batch())
+        training = self.__dict__.get("_learned", self.training)
+        return calibrate(copy.deepcopy(training.model), self.task, self.batch())
+
+    @cached_property
+    def loss_gradients(self) -> LossGradients:
+        """The gradients of the loss of a calibrated model to the images, the last map and the outputs."""
+        return loss_gradients(self.calibrated(), self.task, self.batch(), self.seed)
+
+    @property
+    def full_size(self) -> int:
+        """The side in pixels that the model is configured for."""
+        return self.image_size or self.size
 
     def release(self) -> None:
         """Let go of every shared pass, so that a measurement of memory sees the model alone."""
-        for name in ("_calibrated", "_batch", "answer", "raw_answer", "training", "early_steps"):
+        for name in (
+            "_calibrated",
+            "_batch",
+            "answer",
+            "raw_answer",
+            "training",
+            "early_steps",
+            "loss_gradients",
+            "_learned",
+        ):
             self.__dict__.pop(name, None)
 
     def autocast(self) -> AbstractContextManager:

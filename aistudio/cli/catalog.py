@@ -13,6 +13,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from aistudio.cli.line import Parser
 from aistudio.config import rules
 from aistudio.config.groups import options
 from aistudio.config.shipped import default_architecture, section
@@ -34,7 +35,7 @@ class Listing:
 def main(arguments: Sequence[str]) -> int:
     """Print the catalog, or the part of it that some words name; the exit code."""
     form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("aistudio catalog", description=__doc__, formatter_class=form)
+    parser = Parser("aistudio catalog", description=__doc__, formatter_class=form)
     parser.add_argument("words", nargs="*", metavar="WORD", help="part of a name, a family, a task, an architecture")
     words = parser.parse_args(arguments).words
     found = [Listing(one.group, one.headings, [row for row in one.rows if holds(row, words)]) for one in listings()]

@@ -6,13 +6,13 @@ that ships, 2 it cannot be read.
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aistudio.cli.line import Parser
 from aistudio.errors import FAILED, PASSED, REFUSED, Problem, refusal_text
 from aistudio.safety.outlet import said
 from aistudio.weights.describe import facts, part_of, shapes_of
@@ -29,7 +29,7 @@ MOST = 3  # models that a file fits alike are named; resnet18's fits many a head
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what a file is; the exit code."""
-    parser = argparse.ArgumentParser("aistudio doctor", description=(__doc__ or "").split("\n")[0])
+    parser = Parser("aistudio doctor", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("file", type=Path, help="a file of weights: .pth, .pt, .ckpt, .safetensors")
     path = parser.parse_args(arguments).file.expanduser()
     try:

@@ -6,13 +6,14 @@ go into a mirror, laid out as torch's cache. Exit codes: 0 all are there, 1 one 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.progress import DownloadColumn, Progress
 
+from aistudio.cli.line import Parser
+from aistudio.config.typed import as_typed
 from aistudio.config.weights import choices
 from aistudio.errors import FAILED, PASSED, REFUSED, Refusal, refusal_text
 from aistudio.jobs.combinations import judged
@@ -23,7 +24,7 @@ from aistudio.weights.published import Published
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fetch, or only list; the exit code."""
-    parser = argparse.ArgumentParser("aistudio fetch", description=(__doc__ or "").split("\n")[0])
+    parser = Parser("aistudio fetch", description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
         "overrides", nargs="*", help="as for a run or a sweep: backbone=resnet50 backbone.weights=DEFAULT"
     )
@@ -48,7 +49,7 @@ def wanted(overrides: Sequence[str], config_dir: str | None) -> list[tuple[Publi
     Raises `Refusal` for what the rules refuse in any of the combinations; that a file is absent is no such thing here.
     """
     found: dict[tuple[str, str | None], tuple[Published, str | None]] = {}
-    for job in judged([*overrides, "offline=false"], config_dir):
+    for job in judged([*as_typed(overrides, config_dir, several=True), "offline=false"], config_dir):
         if job.problems:
             raise Refusal(job.problems)
         for choice in choices(job.config):

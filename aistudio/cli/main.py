@@ -14,8 +14,10 @@ from difflib import get_close_matches
 from importlib import import_module
 
 import aistudio
+from aistudio.config.advice import command_elsewhere
+from aistudio.config.groups import GROUPS, options
 from aistudio.config.trust import fault_code, trusted
-from aistudio.errors import FAILED, PASSED, REFUSED, Problem, Refusal, refusal_text
+from aistudio.errors import FAILED, PASSED, REFUSED, Problem, Refusal, refusal_text, refuse
 from aistudio.safety.encoding import plain_where_needed
 from aistudio.safety.outlet import guard
 from aistudio.safety.search_path import SafeChildren, reach
@@ -31,6 +33,7 @@ COMMANDS = {  # a word: the module whose ``main(arguments)`` answers it, importe
     "fetch": "aistudio.cli.fetch",
 }
 RUN = "aistudio.cli.run"
+WHY_FIRST = "what comes first is a command, or GROUP=NAME"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def answer(arguments: Sequence[str]) -> int:
     """Do what was asked for, and say in a few lines what keeps it from being done."""
     try:
-        if "--version" in arguments:
+        if "--version" in arguments or [*arguments] in (["-V"], ["version"]):
             print(f"aistudio {aistudio.__version__}")
             return PASSED
         command, rest = command_in(arguments)
@@ -74,7 +77,18 @@ def command_in(arguments: Sequence[str]) -> tuple[Callable[[Sequence[str]], int]
     first = arguments[0] if arguments else ""
     if first in COMMANDS:
         return import_module(COMMANDS[first]).main, arguments[1:]
-    if "=" not in first and (near := get_close_matches(first, COMMANDS, n=1)):
-        why = "what comes first is a command, or GROUP=NAME"
-        raise Refusal([Problem(f"{first} is no command", why, "the command line", f"aistudio {near[0]} …")])
+    if first in ("help", "-h", "--help"):
+        asked = [one for one in arguments[1:] if one in COMMANDS]
+        return import_module(COMMANDS[asked[0]] if asked else RUN).main, ["--help"]
+    if first and first[0].isalpha() and "=" not in first:
+        instead = command_meant(first)
+        refuse([Problem(f"{first} is no command", WHY_FIRST, "the command line", instead)] if instead else [])
     return import_module(RUN).main, arguments
+
+
+def command_meant(word: str) -> str:
+    """What to type for a first word that is no command; empty where it may be meant as something else."""
+    if any(word in (group, *options(group)) for group in GROUPS):
+        return ""
+    near = get_close_matches(word, COMMANDS, n=1)
+    return f"aistudio {near[0]} …" if near else command_elsewhere(word)

@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from aistudio.cli.line import Parser
 from aistudio.errors import PASSED, Problem, Refusal
 from aistudio.files import shown
 from aistudio.report.html.run_folder import write_page
@@ -18,7 +19,7 @@ from aistudio.report.validation import Unreadable
 def main(arguments: Sequence[str]) -> int:
     """Make the pages of some folders; the exit code."""
     form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("aistudio page", description=__doc__, formatter_class=form)
+    parser = Parser("aistudio page", description=__doc__, formatter_class=form)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="the folder of a run, with report.json")
     problems = []
     for folder in parser.parse_args(arguments).folders:

@@ -14,6 +14,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from aistudio.cli.line import Parser
 from aistudio.config.compose import Judged, settle
 from aistudio.config.values import lookup
 from aistudio.errors import FAILED, PASSED, Problem, Refusal, first_line
@@ -39,7 +40,7 @@ NEEDED = (  # keys that a run reads, whatever it is of
 def main(arguments: Sequence[str]) -> int:
     """Replay a report and print what changed; the exit code."""
     form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("aistudio replay", description=__doc__, formatter_class=form)
+    parser = Parser("aistudio replay", description=__doc__, formatter_class=form)
     parser.add_argument("report", type=Path, metavar="report.json", help="what a run has left")
     given = parser.parse_args(arguments)
     return replayed(given.report)

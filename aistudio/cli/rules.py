@@ -14,8 +14,10 @@ from pathlib import Path
 from rich.text import Text
 
 import aistudio
+from aistudio.cli.line import Parser
 from aistudio.config.groups import options
-from aistudio.config.overrides import quoted, user_folders, without_plus
+from aistudio.config.overrides import quoted, user_folders
+from aistudio.config.typed import as_typed
 from aistudio.errors import PASSED, REFUSED, Problem, Refusal, refusal_text
 from aistudio.files import refuse_links, shown, write_whole
 from aistudio.jobs.combinations import Job, judged
@@ -33,7 +35,7 @@ FORMATS: dict[str, Callable[[Sequence[Judgement]], str]] = {
 def main(arguments: Sequence[str]) -> int:
     """Judge what is asked for and print it; the exit code: 0 if everything fits, 2 if something does not."""
     form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("aistudio rules", description=__doc__, formatter_class=form)
+    parser = Parser("aistudio rules", description=__doc__, formatter_class=form)
     parser.add_argument("overrides", nargs="*", metavar="GROUP=NAME", help="as of a run; several values: all of them")
     parser.add_argument("--config-dir", metavar="FOLDER", help="with groups of your own in it; conf, if it is there")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="for a CI's table of tests, as JUnit XML")
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_intermixed_args(arguments)
     own = Path("conf").is_dir() and not Path("conf").samefile(conf_folder())
     config_dir = given.config_dir or ("conf" if own and not given.overrides else None)
-    overrides = without_plus(given.overrides) or [every_experiment(config_dir)]
+    overrides = as_typed(given.overrides, config_dir, several=True) or [every_experiment(config_dir)]
     return judge(overrides, config_dir, {"--junit": given.junit, "--sarif": given.sarif})
 
 

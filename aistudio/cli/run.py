@@ -6,13 +6,12 @@ import os
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import hydra
 from hydra._internal.callbacks import Callbacks
-from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import run_job
 from hydra.types import HydraContext, RunMode
@@ -20,11 +19,13 @@ from hydra.version import setbase
 from omegaconf import DictConfig, open_dict, read_write
 
 from aistudio.cli.completion import complete
+from aistudio.cli.line import parsed
 from aistudio.cli.main import COMMANDS
 from aistudio.config.compose import Judged, composition, judge
 from aistudio.config.hydra import VERSION_BASE
-from aistudio.config.overrides import is_hydras, key_of, without_plus
+from aistudio.config.overrides import is_hydras, key_of
 from aistudio.config.trust import fault_code
+from aistudio.config.typed import as_typed
 from aistudio.errors import PASSED, Problem, Refusal
 from aistudio.files import claimed, refuse_links_in
 from aistudio.jobs.job import FILES, begin, own_folders, reported, scrub_files
@@ -42,14 +43,18 @@ NOT_OURS = {  # options of Hydra's that would run what nobody has judged, and wh
 
 def main(arguments: Sequence[str]) -> int:
     """Run once or as a sweep, or show a configuration; the exit code."""
-    line = without_plus(arguments)
-    given = get_args_parser().parse_args(line)
+    given = parsed(arguments)
+    typed = as_typed(given.overrides, given.config_dir, several=given.multirun)
+    line = replaced(arguments, dict(zip(given.overrides, typed, strict=True)))
+    given.overrides = typed
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # a bug of ours keeps its traceback
     refuse_what_is_not_judged(given)
     refuse_what_is_a_command(given)
     if given.shell_completion:
         complete(COMMANDS)
     if any(getattr(given, name, None) for name in INSPECT):
+        if (given.cfg or given.info) and not given.multirun:
+            composition(given.overrides, given.config_dir)  # which says in our words what cannot be shown
         return hand_to_hydra(line)
     refuse_what_hydra_would_interpret(Path.cwd())
     if given.multirun:
@@ -59,6 +64,11 @@ def main(arguments: Sequence[str]) -> int:
     found = composition(given.overrides, given.config_dir)
     judged = judge(found)  # before Hydra makes a folder and before torch is imported
     return run(found.whole, judged, given.overrides)
+
+
+def replaced(line: Sequence[str], overrides: Mapping[str, str]) -> list[str]:
+    """A line with its overrides as they are read."""
+    return [overrides.get(one, one) for one in line]
 
 
 def refuse_what_is_not_judged(given: Namespace) -> None:
@@ -105,9 +115,12 @@ def run(config: DictConfig, judged: Judged, overrides: Sequence[str]) -> int:
     key = "hydra.run.dir"
     try:
         folder = claimed(config.hydra.run.dir, key, any(key_of(one) in ("hydra.run", key) for one in overrides))
-    except (FileExistsError, NotADirectoryError) as error:
-        what, why = f"{config.hydra.run.dir} cannot be made", f"{error.filename} is a file, and no folder"
-        raise Refusal([Problem(what, why, key, f"{key}=ANOTHER, or remove that file")]) from None
+    except OSError as error:
+        at = error.filename or config.hydra.run.dir
+        is_file = isinstance(error, FileExistsError | NotADirectoryError)
+        why = f"{at} is a file, and no folder" if is_file else f"{at}: {error.strerror or error}"
+        instead = f"{key}=ANOTHER{', or remove that file' * is_file}"
+        raise Refusal([Problem(f"{config.hydra.run.dir} cannot be made", why, key, instead)]) from None
     refuse_links_in(folder, (config.hydra.output_subdir or "", *FILES), key)
     with read_write(config), open_dict(config):
         config.hydra.run.dir, config.hydra.mode = str(folder), RunMode.RUN

@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from aistudio.cli.line import Parser
 from aistudio.errors import FAILED, PASSED, Problem, Refusal
 from aistudio.report import summary
 from aistudio.report.html.difference import difference
@@ -20,7 +21,7 @@ from aistudio.report.terminal import Terminal
 def main(arguments: Sequence[str]) -> int:
     """Read the folders, print the table, write the files; the exit code."""
     form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("aistudio summarize", description=__doc__, formatter_class=form)
+    parser = Parser("aistudio summarize", description=__doc__, formatter_class=form)
     parser.add_argument(
         "folders", nargs="+", type=Path, metavar="FOLDER", help="searched for report.json, all below it"
     )

@@ -6,6 +6,7 @@ happens before torch is imported. A run is composed and judged once: what comes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,15 +21,16 @@ from aistudio.config.groups import GROUPS, OPTIONAL, options
 from aistudio.config.hydra import HYDRA_ERRORS, hydra_composed, hydras_own, without_hydra
 from aistudio.config.interpolations import left_over_problems, resolver_problems, texts
 from aistudio.config.origins import track_problems
-from aistudio.config.overrides import is_hydras, user_folders, without_plus
+from aistudio.config.overrides import is_hydras, user_folders
+from aistudio.config.typed import as_typed
 from aistudio.errors import Problem, Refusal, refuse
 
 
-def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig:
+def compose(*overrides: str | Sequence[str], config_dir: str | Path | None = None) -> DictConfig:
     """Compose a configuration and judge it, without importing torch.
 
     Args:
-        overrides: as on the command line, e.g. ``"backbone=efficientnet_b3", "task=regression"``.
+        overrides: as on the command line, e.g. ``"backbone=efficientnet_b3", "task=regression"``, or a list of them.
         config_dir: a folder with groups of your own (``backbone/mine.yaml``), as ``--config-dir`` on the command line.
 
     Returns:
@@ -37,9 +39,27 @@ def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig
     Raises:
         Refusal: with every problem that was found.
     """
-    found = composition(without_plus(overrides), config_dir)
+    found = composition(as_typed(one_by_one(overrides), config_dir), config_dir)
     judge(found)
     return found.config
+
+
+def one_by_one(overrides: Sequence[str | Sequence[str]]) -> list[str]:
+    """The overrides of a list that was given as one; a `Refusal` for a string that holds several."""
+    flat = [one for some in overrides for one in ([some] if isinstance(some, str) else some)]
+    refuse([several(one, parts) for one in flat if isinstance(one, str) and len(parts := split_at_keys(one)) > 1])
+    return flat
+
+
+def several(text: str, parts: Sequence[str]) -> Problem:
+    """A string in which more than one setting stands, as a shell would take it apart."""
+    instead = f"compose({', '.join(map(repr, parts))})"
+    return Problem(f"{text!r} holds {len(parts)} settings", "each is a string of its own", "compose", instead)
+
+
+def split_at_keys(text: str) -> list[str]:
+    """A string taken apart before each word that begins one of this configuration's settings."""
+    return [part for part in re.split(rf"\s+(?=(?:\+{{0,2}}|~)(?:{'|'.join(GROUPS)}|hydra)\b[\w.@/]*=)", text) if part]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,9 +112,14 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
         parsed = OverridesParser.create().parse_override(override)
     except NOT_READ:
         why = "Hydra reads KEY=VALUE, +KEY=VALUE to add a key, ~KEY to take one away"
-        return Problem(
-            f"{override!r} cannot be read", why, COMMAND_LINE, "section.key=VALUE, such as task.num_classes=10"
-        ), None
+        instead = "section.key=VALUE, such as task.num_classes=10"
+        key, sign, value = override.partition("=")
+        if sign and re.fullmatch(r"[+\w./@]+", key):
+            why = "a value with other signs than letters, digits and .-_/: stands in quotes"
+            whole = f"{key}={quoted(value)}"
+            whole = shlex.quote(whole) if re.search(r'["$`\\\\!]', whole) else f'"{whole}"'
+            instead = f"section.key=VALUE, here {whole}"
+        return Problem(f"{override!r} cannot be read", why, COMMAND_LINE, instead), None
     group = parsed.key_or_group
     if parsed.is_sweep_override():
         return Problem(

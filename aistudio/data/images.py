@@ -13,7 +13,9 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -33,9 +35,12 @@ WHITES = (1.0, 255.0, 65535.0)  # what white may be in a file whose format does 
 class ImageFolder:
     """Every image below ``root``, nested folders and links to folders included; hidden files are left out.
 
-    Only as many files as needed are opened. ``warnings`` names those that could not be read. Raises `Refusal` if
-    there is no such folder, no image in it, or none that can be read.
+    Only as many files as needed are opened. ``warnings`` names those that could not be read. ``invents_targets`` says
+    that what it paints to order is not in the image. Raises `Refusal` if there is no such folder, no image in it, or
+    none that can be read.
     """
+
+    invents_targets: ClassVar[bool] = True
 
     def __init__(self, root: str | Path, batch_size: int = 4):
         self.root = Path(root).expanduser()
@@ -54,21 +59,25 @@ class ImageFolder:
         """``count`` photographs of ``size`` x ``size`` pixels, of which nothing else is known; again from the first
         where there are fewer."""
         order = torch.randperm(len(self.files), generator=generator).tolist()
-        images: list[Tensor] = []
+        images: list[Sample] = []
         for tried, index in enumerate(order):
             if len(images) == count or (not images and tried == TRIES):
                 break
             image = self._read(self.files[index], size)
-            images += [] if image is None else [image]
+            name = printable(os.path.relpath(self.files[index], self.root))
+            images += [] if image is None else [Sample(image, name=name)]
         if not images:
             what = f"none of {min(len(order), TRIES)} image files below data.root={printable(self.root)} can be read"
             raise Refusal([Problem(what, self.warnings[-1], "data.root", "a folder of photographs")])
-        return [Sample(images[index % len(images)]) for index in range(count)]
+        return [images[index % len(images)] for index in range(count)]
 
     def paint(self, labels: Sequence[Sequence[int]], size: int, generator: Generator) -> list[Sample]:
         """One photograph for each list of labels, unpainted: such objects are only assumed in it."""
         photographs = self.samples(len(labels), size, generator)
-        return [place_objects(one.image, kinds, generator) for one, kinds in zip(photographs, labels, strict=True)]
+        return [
+            replace(place_objects(one.image, kinds, generator), name=one.name)
+            for one, kinds in zip(photographs, labels, strict=True)
+        ]
 
     def _list(self) -> Iterator[str]:
         """Paths of everything below the root that is named like an image. A folder reached twice is listed once."""

@@ -45,6 +45,20 @@ class Labelled(Options):
         return []
 
     @property
+    def class_names(self) -> list[str]:
+        """What the task's outputs are called, in their order; a detector's have the background before them."""
+        if self.task == "regression":
+            return [*self.labels.value_names]
+        background = self.task == "segmentation" and self.format != "masks"
+        return ["background"] * background + self.labels.classes
+
+    @property
+    def units(self) -> tuple[Tensor, Tensor] | None:
+        """Mean and deviation (V,) of what was measured: targets have mean 0 and deviation 1."""
+        dataset = self.dataset(self.split)
+        return None if dataset.mean is None else (dataset.mean, dataset.deviation)
+
+    @property
     def description(self) -> str:
         """The format, and how many images there are of the split."""
         named = f" of {self.split}" if any(image.split for image in self.labels.images) else ""

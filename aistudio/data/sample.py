@@ -8,7 +8,7 @@ middle of its right edge at (67.3, 40).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,7 +23,8 @@ class Sample:
 
     ``boxes`` (K, 5) float32; ``labels`` (K,) int64 from 0, where K is 1 if the image as a whole has a class;
     ``extents`` (K, 4) float32, tight upright boxes x1, y1, x2, y2 inside the image; ``masks`` (K, H, W) bool;
-    ``class_mask`` (H, W) int64 class ids; ``values`` (V,) float32, standardised; ``name`` of its file, or "".
+    ``class_mask`` (H, W) int64 class ids; ``values`` (V,) float32, standardised; ``name`` of its file, or "";
+    ``at`` gives the same sample at another size, to be drawn sharply.
     """
 
     image: Tensor
@@ -34,6 +35,7 @@ class Sample:
     class_mask: Tensor | None = None
     values: Tensor | None = None
     name: str = ""
+    at: Callable[[int], Sample] | None = None
 
     def known(self, field: str) -> Tensor:
         """What is known as ``field``. Raises `Refusal` where the source does not know it."""
@@ -58,6 +60,11 @@ class Source(Protocol):
 
     def samples(self, count: int, size: int, generator: Generator) -> list[Sample]:
         """``count`` samples of ``size`` x ``size`` pixels; the same state of the generator gives the same ones."""
+
+
+def invents_targets(source: Source) -> bool:
+    """Whether what a source paints to order is not in its images: such targets are made up."""
+    return bool(getattr(source, "invents_targets", False))
 
 
 class Painter(Source, Protocol):

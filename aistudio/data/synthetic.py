@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
@@ -41,13 +42,20 @@ def paint_sample(height: int, width: int, labels: Sequence[int], generator: Gene
 
     ``labels=()`` is an image without an object. The same generator state gives the same sample.
     """
+    again = partial(_paint_again, generator.get_state(), labels)
     sample = place_objects(smooth_background(height, width, generator), labels, generator)
     image = sample.image
     for label, mask in zip(labels, sample.known("masks"), strict=True):
         shade = 1 - 0.25 * torch.rand((), generator=generator)
         image = torch.where(mask, class_colour(label).view(3, 1, 1) * shade, image)
     grain = 0.02 * torch.randn(image.shape, generator=generator)
-    return replace(sample, image=(image + grain).clamp(0, 1))
+    return replace(sample, image=(image + grain).clamp(0, 1), at=again)
+
+
+def _paint_again(state: Tensor, labels: Sequence[int], size: int) -> Sample:
+    generator = Generator()
+    generator.set_state(state)
+    return paint_sample(size, size, labels, generator)
 
 
 def smooth_background(height: int, width: int, generator: Generator) -> Tensor:

@@ -17,27 +17,28 @@ from aistudio.safety.text import visible
 if TYPE_CHECKING:
     from PIL import Image
 
-SIDE = 960  # pixels of the longer side that is drawn at; `aistudio.drawing.sheet` halves it, which smooths every edge
+SIDE = 720  # pixels of the longer side that is drawn at; `aistudio.drawing.sheet` reduces it, which smooths every edge
 Points = Sequence[Sequence[float]]
 
 
 class Canvas:
     """``image`` is RGB; smaller ones are enlarged by a whole number of times, pixel by pixel, and larger ones reduced.
 
-    ``grey`` takes its colours away, so that those of a tint can be told apart.
+    ``grey`` takes its colours away, so that those of a tint can be told apart. ``side`` is that of the drawing's longer
+    side and ``letter`` the size of words in one as wide as that, in pixels.
     """
 
-    def __init__(self, image: Image.Image, grey: bool = False):
+    def __init__(self, image: Image.Image, grey: bool = False, side: int = SIDE, letter: int = SIDE // 32):
         from PIL import Image, ImageDraw, ImageFont
 
         longest = max(image.size)
-        self.scale = max(1, SIDE // longest) if longest <= SIDE else SIDE / longest
+        self.scale = max(1, side // longest) if longest <= side else side / longest
         size = tuple(max(1, round(side * self.scale)) for side in image.size)
         way = Image.Resampling.NEAREST if self.scale >= 1 else Image.Resampling.LANCZOS
         image = image.convert("L").convert("RGB") if grey else image.convert("RGB")
         self.image = image.resize(size, way) if size != image.size else image.copy()
-        self.font = ImageFont.load_default(SIDE // 32)
-        self.line = SIDE // 200
+        self.font = ImageFont.load_default(max(8, round(letter * self.image.width / side)))
+        self.line = max(2, round(self.image.width / 200))
         self.pen = ImageDraw.Draw(self.image)
         self.tags: list[tuple[float, float, str, Colour]] = []
         self.taken: list[Box] = []  # where words are
@@ -105,15 +106,15 @@ class Canvas:
         return blurred.point(lambda value: 255 if 79 < value < 176 else 0)  # half a sigma on either side
 
     def _striped(self, ring: Image.Image) -> Image.Image:
-        """Every second piece of an edge."""
+        """Every second piece of an edge: what lies in the black fields of a board whose diagonals no edge follows."""
         from PIL import Image, ImageChops, ImageDraw
 
-        stripes, dash = Image.new("L", ring.size), 5 * self.line
-        pen = ImageDraw.Draw(stripes)
-        high = ring.height
-        for left in range(-high, ring.width, 2 * dash):
-            pen.polygon([(left, 0), (left + dash, 0), (left + dash + high, high), (left + high, high)], 255)
-        return ImageChops.multiply(ring, stripes)
+        board, wide, high = Image.new("L", ring.size), 4 * self.line, 7 * self.line
+        pen = ImageDraw.Draw(board)
+        for top in range(0, ring.height, high):
+            for left in range(top // high % 2 * wide, ring.width, 2 * wide):
+                pen.rectangle((left, top, left + wide - 1, top + high - 1), 255)
+        return ImageChops.multiply(ring, board)
 
     # -------------------------------------------------------------------------------------------------- words
     def tag(self, x: float, y: float, text: str, shade: Colour) -> None:

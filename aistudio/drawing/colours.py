@@ -6,8 +6,8 @@ import colorsys
 
 Colour = tuple[int, int, int]
 
-GOOD, BAD, NEUTRAL = (34, 139, 84), (200, 40, 40), (70, 76, 92)
-INK, PAPER, DIM = (24, 24, 27), (250, 250, 250), (105, 110, 120)
+GOOD, BAD, NEUTRAL = (34, 139, 84), (214, 34, 34), (70, 76, 92)
+INK, PAPER, DIM, RULE = (24, 24, 27), (250, 250, 250), (105, 110, 120), (205, 208, 214)
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from aistudio.drawing.canvas import SIDE
-from aistudio.drawing.colours import DIM, INK, PAPER
+from aistudio.drawing.colours import DIM, INK, PAPER, RULE
 from aistudio.drawing.words import broken, shortened
 
 if TYPE_CHECKING:
     from PIL import Image
 
-WIDTH = 2 * (SIDE // 2) + 3 * 16  # pixels of a sheet
 GAP = 16
+SINGLE = 480  # pixels of a drawing that is alone
+WIDTH = 2 * SINGLE + 3 * GAP  # of a sheet
 TEXT, HEAD = 15, 18  # pixels of a letter
 WIDE = 1.5  # times as wide as it is high: a drawing that has a row to itself
 
@@ -31,7 +31,7 @@ def contact_sheet(tiles: Sequence[Tile], heading: str, notes: Sequence[str] = ()
 
     wide = any(tile.image.width > WIDE * tile.image.height for tile in tiles)
     columns = 1 if wide else max(1, min(columns, len(tiles)))
-    width = SIDE // 2 if len(tiles) == 1 and not wide else (WIDTH - GAP * (columns + 1)) // columns
+    width = SINGLE if len(tiles) == 1 and not wide else (WIDTH - GAP * (columns + 1)) // columns
     head, text = ImageFont.load_default(HEAD), ImageFont.load_default(TEXT)
     pen = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     words = [(line, head, INK) for line in broken(pen, heading, head, WIDTH - 2 * GAP)]
@@ -51,6 +51,7 @@ def contact_sheet(tiles: Sequence[Tile], heading: str, notes: Sequence[str] = ()
         for column, (image, name) in enumerate(row):
             x = GAP + column * (width + GAP)
             sheet.paste(image, (x, y))
+            pen.rectangle((x, y, x + image.width - 1, y + image.height - 1), None, RULE)
             pen.text((x, y + image.height + 4), name, DIM, text)
         y += height
     return sheet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +21,10 @@ from aistudio.audit import (
 )
 from aistudio.config.compose import Judged
 from aistudio.config.stated import names_labelled, stated_outputs
-from aistudio.errors import FAILED, PASSED
+from aistudio.errors import FAILED, PASSED, first_line
 from aistudio.files import shown, write_whole
 from aistudio.report.files import REPORT, write
+from aistudio.report.html.run_folder import DRAWINGS, PAGE, leave_page
 from aistudio.report.receipt import receipt
 from aistudio.report.records import SanityReport, data_check
 from aistudio.report.terminal import Terminal, words
@@ -54,7 +56,9 @@ def audit_data(config: DictConfig, judged: Judged, folder: Path, overrides: Sequ
     )
     write_whole(folder / "config.yaml", as_yaml(written))
     write(folder / REPORT, report, receipt(written, overrides))
-    for name in (FINDINGS, REPORT):
+    drawn = save_drawings(audit, folder / DRAWINGS, terminal)
+    leave_page(folder)
+    for name in (PAGE, FINDINGS, REPORT, *(f"{DRAWINGS}/{one}" for one in drawn)):
         terminal.print(words(f"  {shown(folder / name)}", "dim"), wrap=False)
     return FAILED if fails(audit.findings) else PASSED
 
@@ -67,7 +71,45 @@ def audit_first(config: DictConfig, judged: Judged, folder: Path, terminal: Term
     audit = audit_configured(judged.values, stated_outputs(config, outputs_key(judged.values)))
     print_audit(terminal, audit)
     write_whole(folder / FINDINGS, as_csv(audit.findings))
+    save_drawings(audit, folder / DRAWINGS, terminal)
     return audit
+
+
+def save_drawings(audit: Audit, folder: Path, terminal: Terminal) -> list[str]:
+    """``findings.png`` where there are any, and ``labels.png``; their names. What cannot be drawn is said."""
+    drawings = {"findings.png": save_findings, "labels.png": save_labels}
+    done = []
+    for name, save in drawings.items():
+        try:
+            done += [name] if save(audit, folder / name) else []
+        except ImportError:
+            terminal.print(words(f"{name} needs matplotlib: pip install 'aistudio[plots]'", "dim"))
+        except Exception as error:  # an audit is worth more than its drawings
+            terminal.print(words(f"{name} could not be drawn: {type(error).__name__}, {first_line(error)}", "yellow"))
+    return done
+
+
+def save_findings(audit: Audit, path: Path) -> bool:
+    """The worst findings cut out; whether there are any to be seen."""
+    if not audit.findings:
+        return False
+    from aistudio.audit.cutouts import findings_sheet
+
+    sheet = findings_sheet(audit)
+    if sheet is None:
+        return False
+    file = io.BytesIO()
+    sheet.save(file, "PNG", compress_level=3)
+    write_whole(path, file.getvalue())
+    return True
+
+
+def save_labels(audit: Audit, path: Path) -> bool:
+    """How the labels are distributed; whether there is anything to draw."""
+    from aistudio.audit.distribution import distribution
+    from aistudio.report.label_plots import draw_labels
+
+    return draw_labels(distribution(audit), path, describe(audit))
 
 
 def print_audit(terminal: Terminal, audit: Audit) -> None:

@@ -21,7 +21,7 @@ from aistudio.errors import FAILED, PASSED, REFUSED, Refusal, refusal_text
 from aistudio.files import no_link, shown, write_whole
 from aistudio.jobs.process import LOG, in_a_process_of_its_own
 from aistudio.report.files import REPORT, write, write_without_verdict
-from aistudio.report.html.run_folder import PAGE, leave_page
+from aistudio.report.html.run_folder import DRAWINGS, PAGE, leave_page
 from aistudio.report.receipt import receipt
 from aistudio.report.records import Ending
 from aistudio.report.terminal import Terminal
@@ -32,7 +32,7 @@ from aistudio.safety.search_path import reach
 from aistudio.safety.signals import reason_of
 
 IN_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
-FILES = (".hydra", "drawings", PAGE, REPORT, "config.yaml", "findings.csv", LOG)  # in a job's folder
+FILES = (".hydra", DRAWINGS, PAGE, REPORT, "config.yaml", "findings.csv", LOG)  # in a job's folder
 STOP = "stopped"  # a file in a sweep's folder that keeps its other jobs from starting; it holds the reason
 
 
@@ -47,19 +47,29 @@ def run(config: DictConfig, judged: Judged, folder: Path, overrides: Sequence[st
         return audit_data(config, judged, folder, overrides)
     terminal = Terminal()
     terminal.head(*(judged.values[group]["name"] for group in ("task", "backbone", "architecture")))
+    terminal.plan(steps(judged))
     known = so_far(folder)
     with terminal.busy():
         audit = audit_first(config, judged, folder, terminal)
         terminal.started("importing torch")
         unfinished = Unfinished(folder, judged.written, known)
-        examine, drawings = import_examine(), folder / "drawings"
+        examine, drawings = import_examine(), folder / DRAWINGS
         report = examine(config, judged, terminal, unfinished, drawings=drawings, audit=audit)
     report = replace(report, config=data(report.config))
     write_whole(folder / "config.yaml", as_yaml(report.config))
     write(folder / REPORT, report, receipt(report.config, overrides), known.get("origins"))
     leave_page(folder)
-    terminal.files(shown(folder / name) for name in (PAGE, REPORT, "config.yaml", "drawings"))
+    terminal.files(shown(folder / name) for name in (PAGE, REPORT, "config.yaml", DRAWINGS))
     return PASSED if report.ok else FAILED
+
+
+def steps(judged: Judged) -> dict[str, str]:
+    """The checks of a run and its measurement, with what is measured."""
+    settings, images = judged.values["sanity"], judged.values["data"].get("batch_size")
+    measure = settings.get("measure") or {}
+    images, size = measure.get("batch_size") or images, judged.values["task"].get("image_size")
+    remark = f": up to {measure.get('repeats')} passes of batch {images} at {size} px" if measure else ""
+    return {**dict.fromkeys(settings.get("checks") or (), ""), **({"measure": remark} if measure else {})}
 
 
 def begin(config: DictConfig, folder: Path, overrides: Sequence[str], folders: Sequence[Path]) -> None:

@@ -7,10 +7,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.text import Text
+
 from aistudio.errors import first_line
 from aistudio.report.files import REPORT
 from aistudio.report.summary import Row, row
-from aistudio.report.terminal import MARKS, Terminal, grid, words
+from aistudio.report.terminal import MARKS, Terminal, words
+from aistudio.safety.outlet import said
 
 
 class Progress:
@@ -22,6 +25,7 @@ class Progress:
     def __init__(self, folders: Sequence[Path], terminal: Terminal):
         self.total, self.terminal = len(folders), terminal
         self.reports = {folder / REPORT: changed(folder / REPORT) for folder in folders}
+        self.widest = max([*(min(len(folder.name), 40) for folder in folders), 10])
         self.pause = 0.2 + len(folders) * 1e-4  # seconds; a look at 10,000 files takes a tenth of one
         self.started = time.monotonic()
         self.over = threading.Event()
@@ -59,21 +63,11 @@ class Progress:
         left = (time.monotonic() - self.started) / done * len(self.reports)
         ahead = f"about {duration(left)} left" if self.reports else ""
         mark, style = MARKS.get(ended.outcome, MARKS["failed"])
-        line = grid()
-        line.add_column(justify="right", min_width=2 * len(str(self.total)) + 1)
-        line.add_column()
-        line.add_column(min_width=40)
-        line.add_column(min_width=8, justify="right")
+        count = f"{done}/{self.total}".rjust(2 * len(str(self.total)) + 1)
         seconds = f"{ended.seconds:.1f} s" if ended.seconds is not None else ""
-        name = Path(ended.folder).name
-        line.add_row(
-            words(f"{done}/{self.total}", "dim"),
-            words(mark, style),
-            words(name),
-            words(seconds, "dim"),
-            words(ahead, "dim"),
-        )
-        self.terminal.print(line)
+        name = said(Path(ended.folder).name)
+        parts = ((count, "dim"), "  ", (mark, style), f"  {name:<{self.widest}}  ", (f"{seconds:>8}  {ahead}", "dim"))
+        self.terminal.print(Text.assemble(*parts), wrap=False)
         if ended.outcome != "passed" and ended.reason:
             first = first_line(ended.reason)
             self.terminal.print(words(f"{' ' * (2 * len(str(self.total)) + 6)}{ended.outcome}: {first}"), wrap=False)

@@ -116,6 +116,11 @@ def as_json(
     return json_text(parts)
 
 
+def as_dict(report: SanityReport) -> dict[str, Any]:
+    """What `as_json` writes of a report without a receipt, as plain containers."""
+    return json.loads(as_json(report))
+
+
 def audited(report: SanityReport) -> bool:
     """Whether labelled data was looked at."""
     return any(check.name == "data_audit" for check in report.checks)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
 
 Status = Literal["passed", "failed", "skipped"]
 Verdict = Literal["passed", "failed"]
@@ -136,6 +137,32 @@ class SanityReport:
         """Whether the verdict is ``passed``."""
         return self.verdict == "passed"
 
+    def __repr__(self):
+        ends = [f"{sum(one.status == status for one in self.checks)} {status}" for status in get_args(Status)]
+        told = ", ".join(one for one in ends if not one.startswith("0 ")) or "nothing was checked"
+        return f"<SanityReport {self.verdict.upper()}: {told}; {self.seconds:.1f} s>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict, the checks, the figures."""
+        from aistudio.report.html.run_folder import in_notebook
+
+        return in_notebook(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``report.json`` holds, as plain containers."""
+        from aistudio.report.files import as_dict
+
+        return as_dict(self)
+
+    def save(self, folder: Path | str) -> Path:
+        """Write ``report.json``, ``config.yaml`` and ``report.html``, with the drawings in ``folder/drawings``.
+
+        Returns the folder, which is made. OSError: it cannot be written.
+        """
+        from aistudio.report.html.run_folder import save
+
+        return save(self, Path(folder))
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -177,6 +204,9 @@ class Listener(Protocol):
     def assembled(self, facts: Mapping[str, str]) -> None:
         """What was assembled, in words; before the first check."""
 
+    def warned(self, warnings: Sequence[str]) -> None:
+        """What is odd about it; before the first check."""
+
     def checked(self, result: CheckResult) -> None:
         """A check has ended."""
 
@@ -202,6 +232,11 @@ class Listeners(Listener):
         """Tell them all."""
         for one in self.those:
             one.assembled(facts)
+
+    def warned(self, warnings: Sequence[str]) -> None:
+        """Tell them all."""
+        for one in self.those:
+            one.warned(warnings)
 
     def checked(self, result: CheckResult) -> None:
         """Tell them all."""

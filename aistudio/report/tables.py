@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from aistudio.errors import first_line
 from aistudio.files import shown, write_whole
@@ -99,6 +100,7 @@ def write(rows: Sequence[Row], folder: Path) -> list[Path]:
 
 
 SHOWN = 50  # rows, and reasons, in the terminal at most; the files hold all
+GAP = 2  # blanks between columns
 MANY = 5  # pairs that cannot be told apart, written out at most
 
 
@@ -113,7 +115,7 @@ def conclude(
 
     ``against`` is what changed since an earlier sweep, ``remarks`` are said below the table.
     """
-    terminal.print(Padding(as_table(rows), (1, 0), expand=False))
+    show_table(rows, terminal)
     if len(rows) > SHOWN:
         terminal.print(words(f"… and {len(rows) - SHOWN} more rows in summary.csv", "dim"))
     for note in notes(rows):
@@ -140,11 +142,24 @@ def conclude(
     return written(rows, folder, terminal, against) and passed
 
 
-def as_table(rows: Sequence[summary.Row]) -> Table:
+def show_table(rows: Sequence[summary.Row], terminal: Terminal) -> None:
+    """Print the table, how its numbers were taken, and what there was no room for."""
+    table, hidden = as_table(rows, terminal.width)
+    terminal.print(Padding(table, (1, 0), expand=False), width=max(terminal.width, needed(table)))
+    for note in (alike(rows), f"not shown for want of width: {', '.join(hidden)} (summary.md)" if hidden else ""):
+        if note:
+            terminal.print(words(note, "dim"))
+
+
+def as_table(rows: Sequence[summary.Row], width: int) -> tuple[Table, list[str]]:
     """For the terminal: passed rows first, the quickest on top; the best of each column and task in bold.
 
     A column that would be empty is left out; so is the architecture where there is only one. The job's name is there
-    where it tells apart what the other names do not. At most ``SHOWN`` rows.
+    where it tells apart what the other names do not. At most ``SHOWN`` rows. Columns are left out until the table fits
+    into ``width``; no name and no unit is shortened.
+
+    Returns:
+        The table, and the headings of what was left out.
     """
     columns = ranking.columns(rows)
     names = ["task", "architecture", "backbone"]
@@ -152,19 +167,67 @@ def as_table(rows: Sequence[summary.Row]) -> Table:
         names.remove("architecture")
     if len({(row.task, row.architecture, row.backbone) for row in rows}) < len(rows):
         names.append("job")
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("", min_width=1)
-    for heading in names:
-        table.add_column(heading, no_wrap=True)
-    for column in columns:
-        table.add_column(summary.COLUMNS[column][0], justify="right", no_wrap=True)
     best = leaders(rows)
-    for row in ordered(rows)[:SHOWN]:
-        mark = words(*MARKS.get(row.outcome, MARKS["failed"]))
-        styles = ["bold" if leads(row, column, best) else "" for column in columns]
-        numbers = [words(number(row, column), style) for column, style in zip(columns, styles, strict=True)]
-        table.add_row(mark, *(words(getattr(row, name)) for name in names), *numbers)
-    return table
+    shown = ordered(rows)[:SHOWN]
+    cells = {
+        **{name: [words(name), *(words(getattr(row, name)) for row in shown)] for name in names},
+        **{column: [words(COLUMNS[column][0]), *(cell(row, column, best) for row in shown)] for column in columns},
+    }
+    kept = fitting(cells, width, names)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("", width=1, no_wrap=True)
+    for name in kept:
+        heading, *_ = cells[name]
+        table.add_column(heading, justify="left" if name in names else "right", no_wrap=True, width=widest(cells[name]))
+    for index, row in enumerate(shown, start=1):
+        table.add_row(words(*MARKS.get(row.outcome, MARKS["failed"])), *(cells[name][index] for name in kept))
+    return table, [cells[name][0].plain for name in cells if name not in kept and name not in ("task", "architecture")]
+
+
+def cell(row: Row, column: str, best: Mapping[tuple[str, str], float]) -> Text:
+    """A number, bold where none is better."""
+    return words(number(row, column), "bold" if leads(row, column, best) else "")
+
+
+LEAST_WANTED = (  # what is left out first where there is no room; "" stands for the columns that are not named here
+    *("", "activations", "forward_cpu", "parameters", "multiply_adds", "architecture", "task", "peak_memory"),
+    *("training_step", "forecast_memory", "largest_batch", "tensor_memory"),
+)
+
+
+def fitting(cells: Mapping[str, Sequence[Text]], width: int, names: Sequence[str]) -> list[str]:
+    """The columns that there is room for, whole; what names the rows stays, and one number."""
+    kept = [*cells]
+    constant = [name for name in ("task", "architecture") if name in names and same(cells[name][1:])]
+    order = [*constant, *sorted((name for name in cells if name not in LEAST_WANTED), key=names.count)]
+    order = [name for name in (*order, *LEAST_WANTED) if name in cells and name not in ("backbone", "job", "forward")]
+    for name in dict.fromkeys(order):
+        if 1 + sum(GAP + widest(cells[one]) for one in kept) > width and len([n for n in kept if n not in names]) > 1:
+            kept.remove(name)
+    return kept
+
+
+def same(texts: Sequence[Text]) -> bool:
+    """Whether all say the same."""
+    return len({text.plain for text in texts}) <= 1
+
+
+def widest(texts: Sequence[Text]) -> int:
+    """The columns that the longest of some texts takes."""
+    return max(text.cell_len for text in texts)
+
+
+def needed(table: Table) -> int:
+    """The columns that a table takes."""
+    return sum(column.width + GAP for column in table.columns)
+
+
+def alike(rows: Sequence[Row]) -> str:
+    """How the numbers were taken, as far as that is the same for all rows that have one."""
+    measured = [row for row in rows if row.forward is not None or row.forecast_memory is not None]
+    forms = {"task": "{}", "image_size": "{} px", "batch_size": "batch {}", "level": "sanity={}", "device": "{}"}
+    found = {name: {getattr(row, name) for row in measured} - {None, ""} for name in forms}
+    return " · ".join(form.format(*found[name]) for name, form in forms.items() if len(found[name]) == 1)
 
 
 def written(rows: Sequence[summary.Row], folder: Path, terminal: Terminal, against: Difference | None = None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +14,14 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from aistudio.report.figures_in_words import in_a_sentence, quantity, remark
 from aistudio.report.records import CheckResult, Listener, Measurement, SanityReport
 from aistudio.safety.encoding import let_go
 from aistudio.safety.outlet import drawn_on, said
 
 MARKS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("–", "dim")}
-PLAIN_WIDTH = 110  # columns where output is no terminal: files and logs are not to depend on the window
-SI = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+NARROW = 30  # columns, below which what a check has seen stands in the next line
+NO_WIDTH = 10_000  # columns where output is no terminal: a line is as long as what it says
 
 
 class Terminal(Listener):
@@ -29,25 +31,40 @@ class Terminal(Listener):
         file = drawn_on(sys.stdout)
         self.console = console or Console(file=file, highlight=False, markup=False)
         self.status: Status | None = None
+        self.steps: Mapping[str, str] = {}
+        self.told: set[str] = set()
         if console is None and not self.console.is_terminal:
-            self.console = Console(file=file, highlight=False, markup=False, width=PLAIN_WIDTH)
+            self.console = Console(file=file, highlight=False, markup=False, width=NO_WIDTH)
 
-    def print(self, *renderables: RenderableType, wrap: bool = True) -> None:
+    @property
+    def width(self) -> int:
+        """The columns that there are."""
+        return self.console.width
+
+    def print(self, *renderables: RenderableType, wrap: bool = True, width: int | None = None) -> None:
         """Print; where output is no terminal, without the spaces that fill a table's lines.
 
-        Without ``wrap`` a line stays whole however long it is: paths, and what is searched for in logs.
+        Without ``wrap`` a line stays whole however long it is: paths, and what is searched for in logs. ``width`` is
+        what a table needs, also where the terminal is narrower.
         """
+        console = self.console if not width or width <= self.width else self._as_wide_as(width)
         try:
-            if self.console.is_terminal:
-                self.console.print(*renderables, soft_wrap=not wrap)
+            if console.is_terminal:
+                console.print(*renderables, soft_wrap=not wrap)
                 return
-            with self.console.capture() as captured:
-                self.console.print(*renderables, soft_wrap=not wrap)
+            with console.capture() as captured:
+                console.print(*renderables, soft_wrap=not wrap)
             lines = captured.get().splitlines()
-            self.console.file.write("".join(f"{line.rstrip()}\n" for line in lines))
-            self.console.file.flush()
+            console.file.write("".join(f"{line.rstrip()}\n" for line in lines))
+            console.file.flush()
         except OSError:  # `| head`, a full disk, a terminal that was closed: the reports are what counts
-            let_go(self.console.file)
+            let_go(console.file)
+
+    def _as_wide_as(self, width: int) -> Console:
+        """The same console, drawn on as if it were so wide; the terminal itself breaks the lines."""
+        own = self.console
+        drawn = {"force_terminal": own.is_terminal, "color_system": own.color_system}
+        return Console(file=own.file, width=width, highlight=False, markup=False, **drawn)
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -59,10 +76,19 @@ class Terminal(Listener):
             yield
         self.status = None
 
+    def plan(self, steps: Mapping[str, str]) -> None:
+        """What a run will do, by the names that ``started`` is told, with a remark on each where there is one."""
+        self.steps = steps
+
     def started(self, name: str) -> None:
-        """Show the name of what begins now, until the next or the end of ``busy``."""
+        """Show the name of what begins now and how many there are, until the next or the end of ``busy``."""
         if self.status:
-            self.status.update(words(name.replace("_", " "), "dim"))
+            self.status.update(words(self.step(name), "dim"))
+
+    def step(self, name: str) -> str:
+        """A step in words: ``3/21 input range``."""
+        at = f"{[*self.steps].index(name) + 1}/{len(self.steps)} " if name in self.steps else ""
+        return f"{at}{name.replace('_', ' ')}{self.steps.get(name, '')}"
 
     def head(self, task: str, backbone: str, architecture: str) -> None:
         """The first line, before anything slow: what is about to be checked."""
@@ -88,19 +114,16 @@ class Terminal(Listener):
     def checked(self, result: CheckResult) -> None:
         """One line for a check; where it failed, also what was seen and expected and the likely cause."""
         mark, style = MARKS[result.status]
-        seen = result.cause if result.status == "skipped" else result.seen
-        row = grid()
-        row.add_column()
-        row.add_column(min_width=24)
-        row.add_column(min_width=8, justify="right")
-        row.add_column(overflow="fold")
-        row.add_row(
-            words(mark, style),
-            words(result.name),
-            words(f"{result.seconds:.2f} s", "dim"),
-            words(seen, "" if result.status == "failed" else "dim"),
-        )
-        self.print(Padding(row, (0, 0, 0, 2), expand=False))
+        seen = said(result.cause if result.status == "skipped" else result.seen)
+        name, seconds = f"  {said(result.name):<24}  ", f"{f'{result.seconds:.2f} s':>8}  "
+        head = 3 + len(name) + len(seconds)
+        beside = self.width - head >= NARROW
+        lines = wrapped(seen, self.width - (head if beside else 6))
+        first, more = (lines[0], lines[1:]) if beside else ("", lines)
+        shade = "" if result.status == "failed" else "dim"
+        self.print(Text.assemble("  ", words(mark, style), name, (seconds, "dim"), (first, shade)), wrap=False)
+        for one in more:
+            self.print(Text(f"{' ' * (head if beside else 6)}{one}", shade), wrap=False)
         if result.status == "failed":
             parts = (("expected", result.expected), ("cause", result.cause), ("why", result.why))
             table = grid()
@@ -112,27 +135,32 @@ class Terminal(Listener):
     def measured(self, measurements: Sequence[Measurement]) -> None:
         """A table of numbers; their definitions are in ``report.json``."""
         self.print()
-        table = grid()
-        for one in measurements:
-            if one.name == "time_to_verdict":  # the last line says it
-                continue
-            spread = (
-                f"{quantity(one.low, one.unit)} … {quantity(one.high, one.unit)}"
-                if one.low is not None and one.high is not None
-                else ""
-            )
-            table.add_row(
-                words(one.name.replace("_", " "), "dim"),
-                words(quantity(one.value, one.unit), justify="right"),
-                words(spread, "dim"),
-            )
-        self.print(Padding(table, (0, 0, 0, 2), expand=False))
+        shown = [one for one in measurements if one.name != "time_to_verdict"]  # the last line says it
+        rows = [(said(one.name.replace("_", " ")), quantity(one.value, one.unit), said(remark(one))) for one in shown]
+        names, values = (max((len(row[place]) for row in rows), default=0) for place in (0, 1))
+        for name, value, note in rows:
+            line = Text.assemble("  ", (f"{name:<{names}}", "dim"), f"  {value:>{values}}")
+            fits = line.cell_len + 2 + len(note) <= self.width
+            self.print(line + Text(f"  {note}", "dim") if fits else line, wrap=False)
+            if not fits:
+                self.print(Padding(Text(note, "dim"), (0, 0, 0, 6), expand=False))
+
+    def warned(self, warnings: Sequence[str]) -> None:
+        """What is to be known before anything below is read."""
+        self._warn(warnings)
+        if warnings:
+            self.print()
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        """Print warnings, each once in a run."""
+        for warning in (one for one in warnings if one not in self.told):
+            self.told.add(warning)
+            self.print(Text.assemble(("warning  ", "yellow"), words(warning)))
 
     def ended(self, report: SanityReport) -> None:
-        """Warnings and the verdict."""
+        """The warnings that came up meanwhile, the verdict, and one sentence."""
         self.print()
-        for warning in report.warnings:
-            self.print(Text.assemble(("warning  ", "yellow"), words(warning)))
+        self._warn(report.warnings)
         counts = {status: sum(check.status == status for check in report.checks) for status in MARKS}
         ended = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
         style = "bold green" if report.ok else "bold red"
@@ -142,11 +170,18 @@ class Terminal(Listener):
                 f"  {ended or 'nothing was checked'}; {report.seconds:.1f} s to the verdict",
             )
         )
+        if said_of := in_a_sentence(report):
+            self.print(words(said_of))
 
     def files(self, paths: Iterable[Path]) -> None:
         """Where the files of a run are."""
         for path in paths:
             self.print(words(f"  {path}", "dim"), wrap=False)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A text in lines that are broken at blanks alone; an empty one has a line, too."""
+    return textwrap.wrap(text, max(width, 1), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def words(text: object, style: str = "", justify: JustifyMethod | None = None) -> Text:
@@ -157,17 +192,3 @@ def words(text: object, style: str = "", justify: JustifyMethod | None = None) -
 def grid() -> Table:
     """A table without lines."""
     return Table.grid(padding=(0, 2))
-
-
-def quantity(value: float | int | None, unit: str) -> str:
-    """A number with its unit for people: ``11.7 M``, ``1.81 GMACs``, ``35.2 ms``, ``1.2 GiB``."""
-    if value is None:
-        return "not known"
-    if unit == "s":
-        return f"{value * 1e3:.1f} ms" if value < 1 else f"{value:.2f} s"
-    if unit == "bytes":
-        return f"{value / 2**30:.2f} GiB" if value >= 2**30 else f"{value / 2**20:.1f} MiB"
-    for factor, letter in SI:
-        if abs(value) >= factor:
-            return f"{value / factor:.2f} {letter}{unit}".rstrip()
-    return f"{value:.4g} {unit}".rstrip()

@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
+from aistudio.drawing import BAD, GOOD, NEUTRAL
 from aistudio.tasks.contracts import tensor_problems
-from aistudio.tasks.drawing import GOOD, WARNING, Sheet
+from aistudio.tasks.drawing import canvas
 from aistudio.tasks.losses import apply
+
+NAMES = ("normal", "anomalous")
 
 
 class AnomalyDetection:
@@ -62,11 +65,19 @@ class AnomalyDetection:
         """As in eval mode."""
         return self.output_problems(output, inputs)
 
-    def draw(self, image: Tensor, target: Tensor, output: Tensor) -> Image.Image:
+    def enlarge(self, values: Tensor, factor: float) -> Tensor:
+        """A score is the same in an image of any size."""
+        return values
+
+    def draw(self, image: Tensor, target: Tensor | None, output: Tensor | None) -> Image.Image:
         """A badge, normal or anomalous, with the anomaly score; below, what was expected."""
-        names = ("normal", "anomalous")
-        score, expected = float(output.float().sigmoid()), int(target)
+        on = canvas(image)
+        if output is None:
+            return on.finish([] if target is None else [f"target: {NAMES[int(target)]}"])
+        score = float(output.float().sigmoid())
         found = int(score >= 0.5)
-        sheet = Sheet(image)
-        sheet.badge(f"{names[found]}   score {score:.2f}", WARNING if found else GOOD)
-        return sheet.finish([f"expected: {names[expected]} ({'right' if found == expected else 'wrong'})"])
+        shade = NEUTRAL if target is None else BAD if found else GOOD  # no colour judges where nothing is known
+        on.badge(f"{NAMES[found]}   score {score:.2f}", shade)
+        if target is None:
+            return on.finish([])
+        return on.finish([f"expected: {NAMES[int(target)]} ({'right' if found == int(target) else 'wrong'})"])

@@ -51,5 +51,14 @@ class Task(Protocol):
     def training_output_problems(self, output: Any, inputs: Any) -> list[str]:
         """The same for a train-mode output."""
 
+    def enlarge(self, values: Any, factor: float) -> Any:
+        """A target or an eval-mode output of one image as it would be for one ``factor`` times as large.
+
+        A task without it is drawn at the size that checks run at, and always with both, target and output.
+        """
+
     def draw(self, image: Tensor, target: Any, output: Any) -> Image:
-        """The image (3, H, W) in [0, 1] with its target and the eval-mode output for it, for people."""
+        """The image (3, H, W) in [0, 1] with its target and the eval-mode output for it, for people.
+
+        Either may be None, which draws the other alone.
+        """

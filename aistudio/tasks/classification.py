@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
+from aistudio.drawing import BAD, GOOD, NEUTRAL
 from aistudio.tasks.contracts import tensor_problems
-from aistudio.tasks.drawing import Sheet, colour
+from aistudio.tasks.drawing import canvas, class_name
 from aistudio.tasks.losses import apply
 
 
@@ -20,6 +21,7 @@ class Classification:
 
     max_objects = 1
     allows_empty = False
+    class_names: Sequence[str] = ()
 
     def __init__(self, num_classes: int, loss: Callable[[Tensor, Tensor], Tensor]):
         self.num_outputs = self.sample_labels = num_classes
@@ -61,10 +63,19 @@ class Classification:
         """As in eval mode."""
         return self.output_problems(output, inputs)
 
-    def draw(self, image: Tensor, target: Tensor, output: Tensor) -> Image.Image:
+    def enlarge(self, values: Tensor, factor: float) -> Tensor:
+        """A class is the same in an image of any size."""
+        return values
+
+    def draw(self, image: Tensor, target: Tensor | None, output: Tensor | None) -> Image.Image:
         """A badge with the predicted class and its probability; below, the class that was expected."""
+        on = canvas(image)
+        if output is None:
+            return on.finish([] if target is None else [f"target: {class_name(self.class_names, int(target))}"])
         confidence, label = output.float().softmax(0).max(0)
-        sheet = Sheet(image)
-        sheet.badge(f"class {int(label)}   {100 * confidence:.0f} %", colour(int(label)))
-        verdict = "right" if label == target else "wrong"
-        return sheet.finish([f"expected: class {int(target)} ({verdict})"])
+        right = None if target is None else bool(label == target)
+        shade = NEUTRAL if right is None else GOOD if right else BAD
+        on.badge(f"{class_name(self.class_names, int(label))}   {100 * confidence:.0f} %", shade)
+        if target is None:
+            return on.finish([])
+        return on.finish([f"expected: {class_name(self.class_names, int(target))} ({'right' if right else 'wrong'})"])

@@ -1,55 +1,99 @@
-"""Pictures of what a detector found beside what was expected.
-
-A polygon is four points (x, y) in pixels of the image.
-"""
+"""Drawings of what a detector gives beside what is expected. A polygon is four points (x, y) in pixels of the image."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor
 
-from aistudio.tasks.drawing import TRUTH, Sheet, colour
+from aistudio.drawing import Canvas, colour
+from aistudio.drawing.colours import WHITE
 
-SHOWN = 8  # boxes drawn at most: an untrained detector answers with a hundred
-FEW = 3  # boxes drawn where none is confident
-CONFIDENT = 0.5  # the score from which a box is drawn
+MOST = 6  # boxes drawn: an untrained detector gives a hundred
+SHARE = 0.5  # of the best score: boxes below it are not drawn
+LEAST = 0.3  # a best score below it says that the detector has found nothing yet
 Corners = Sequence[Sequence[float]]
 
 
+def enlarge(values: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
+    """``boxes`` (K, 4) or (K, 5) and ``masks`` (…, H, W) for an image ``factor`` times as large."""
+    larger = dict(values)
+    if factor != 1:
+        larger["boxes"] = values["boxes"].clone()
+        larger["boxes"][:, :4] *= factor
+    return larger  # masks are enlarged as they are drawn
+
+
 def best(found: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What to draw of the objects found in an image: the confident ones, at most `SHOWN`; else the three best."""
-    order = found["scores"].argsort(descending=True)
-    confident = int((found["scores"] >= CONFIDENT).sum())
-    chosen = order[: min(confident, SHOWN) or FEW]
-    return {name: value[chosen] for name, value in found.items()}
+    """The few objects that are drawn: none where no score is `LEAST`, else those with a share of the best score."""
+    order = found["scores"].argsort(descending=True, stable=True)
+    scores = found["scores"][order]
+    top = float(scores[0]) if len(scores) else 0.0
+    count = min(MOST, int((scores >= SHARE * top).sum())) if top >= LEAST else 0
+    return {name: value[order[:count]] for name, value in found.items()}
 
 
-def draw_found(sheet: Sheet, corners: Sequence[Corners], found: dict[str, Tensor], by_instance: bool = False) -> None:
-    """An outline (``corners``, one an object) and a tag with class and score; a colour a class, or an instance."""
-    for index, points in reversed(list(enumerate(corners))):  # the best one last, on top
+def summary(drawn: dict[str, Tensor], found: dict[str, Tensor]) -> str:
+    """What is drawn of an output, and what is not."""
+    total = len(found["scores"])
+    if not total:
+        return "nothing found"
+    top = float(found["scores"].max())
+    if not len(drawn["scores"]):
+        return f"nothing found yet: the best of {total} scores is {top:.2f}, so no output is drawn"
+    left = total - len(drawn["scores"])
+    low = float(drawn["scores"].min())
+    scores = f"score {top:.2f}" if top == low else f"scores {top:.2f} to {low:.2f}"
+    return f"{len(drawn['scores'])} of {total} outputs drawn, {scores}" + (
+        f"; {left} lower ones are not" if left else ""
+    )
+
+
+def draw(
+    on: Canvas,
+    target: dict[str, Tensor] | None,
+    output: dict[str, Tensor] | None,
+    corners: Callable[[Tensor], Sequence[Corners]],
+    names: Sequence[str],
+    by_instance: bool = False,
+) -> list[str]:
+    """Draw the target dashed and the best of the output in colours; the caption's lines.
+
+    ``corners`` makes polygons of boxes; ``names`` are of labels 1, 2, … A colour is a class's, or an instance's.
+    """
+    lines = []
+    if output is not None:
+        shown = best(output)
+        _draw_found(on, corners(shown["boxes"]), shown, names, by_instance)
+        lines.append(summary(shown, output))
+    if target is not None:
+        for points, label in zip(corners(target["boxes"]), target["labels"].tolist(), strict=True):
+            if "masks" not in target:  # which are outlined instead
+                on.polygon(points, WHITE, dashed=True)
+            on.tag(*max(points, key=lambda point: (point[1], point[0])), named(names, label), WHITE)
+        lines.append(f"dashed: {len(target['labels'])} expected" if output is not None else "dashed: targets")
+    return lines
+
+
+def _draw_found(
+    on: Canvas, corners: Sequence[Corners], found: dict[str, Any], names: Sequence[str], by_instance: bool
+) -> None:
+    """An outline and a tag with class and score for each object; the best one last, on top."""
+    for index, points in reversed(list(enumerate(corners))):
         label, score = int(found["labels"][index]), float(found["scores"][index])
         shade = colour(index if by_instance else label)
-        sheet.polygon(points, shade)
+        on.polygon(points, shade)
         if found["boxes"].shape[1] == 5:
-            sheet.tick(points, shade)
-        x, y = min(points, key=lambda point: (point[1], point[0]))
-        sheet.tag(x, y, f"{label}  {score:.2f}", shade)
+            on.tick(points, shade)
+        on.tag(*min(points, key=lambda point: (point[1], point[0])), f"{named(names, label)} {score:.2f}", shade)
 
 
-def draw_truth(sheet: Sheet, corners: Sequence[Corners], labels: Tensor) -> None:
-    """The target's outlines, white and dashed, each with its class."""
-    for points, label in zip(corners, labels.tolist(), strict=True):
-        sheet.polygon(points, TRUTH, dashed=True)
-        x, y = max(points, key=lambda point: (point[1], point[0]))
-        sheet.tag(x, y, f"{label}", TRUTH, right=True)
+def named(names: Sequence[str], label: int) -> str:
+    """What the class of a label, from 1, is called."""
+    return names[label - 1] if 0 < label <= len(names) else f"class {label}"
 
 
 def upright_corners(boxes: Tensor) -> list[Corners]:
     """``boxes`` (K, 4) x1, y1, x2, y2 → K polygons of four points."""
     return [[(x1, y1), (x2, y1), (x2, y2), (x1, y2)] for x1, y1, x2, y2 in boxes.tolist()]
-
-
-def summary(shown: dict[str, Tensor], found: dict[str, Tensor], target: dict[str, Tensor]) -> list[str]:
-    """The caption below a detector's picture."""
-    return [f"{len(shown['scores'])} of {len(found['scores'])} found shown; dashed: {len(target['labels'])} expected"]

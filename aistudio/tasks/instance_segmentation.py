@@ -13,8 +13,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from aistudio.data.sample import Sample
+from aistudio.drawing import colour
+from aistudio.drawing.colours import WHITE
 from aistudio.tasks import detection_contracts, detection_drawing
-from aistudio.tasks.drawing import Sheet, colour
+from aistudio.tasks.drawing import area, canvas
 
 
 class InstanceSegmentation:
@@ -22,6 +24,7 @@ class InstanceSegmentation:
 
     max_objects = 3
     allows_empty = True
+    class_names: Sequence[str] = ()  # of labels 1, 2, …
 
     def __init__(self, num_classes: int):
         self.sample_labels = num_classes
@@ -63,12 +66,19 @@ class InstanceSegmentation:
         """Scalar losses."""
         return detection_contracts.training_output_problems(output)
 
-    def draw(self, image: Tensor, target: dict[str, Tensor], output: dict[str, Tensor]) -> Image.Image:
-        """The best of the found objects, a colour each, with class and score; the expected boxes are dashed."""
-        sheet = Sheet(image, grey=True)
-        best = detection_drawing.best(output)
-        for instance, mask in enumerate(best["masks"]):
-            sheet.tint(mask[0] >= 0.5, colour(instance))
-        detection_drawing.draw_truth(sheet, detection_drawing.upright_corners(target["boxes"]), target["labels"])
-        detection_drawing.draw_found(sheet, detection_drawing.upright_corners(best["boxes"]), best, by_instance=True)
-        return sheet.finish(detection_drawing.summary(best, output, target))
+    def enlarge(self, values: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
+        """A target or an output for an image ``factor`` times as large."""
+        return detection_drawing.enlarge(values, factor)
+
+    def draw(self, image: Tensor, target: dict[str, Tensor] | None, output: dict[str, Tensor] | None) -> Image.Image:
+        """The best of the found objects, a colour each, with class and score; the expected ones are dashed."""
+        on = canvas(image, grey=output is not None)
+        for instance, mask in enumerate(detection_drawing.best(output)["masks"] if output is not None else ()):
+            on.area(area(mask[0]), colour(instance))
+        for mask in target["masks"] if target is not None else ():
+            on.area(area(mask), WHITE, dashed=True)
+        return on.finish(
+            detection_drawing.draw(
+                on, target, output, detection_drawing.upright_corners, self.class_names, by_instance=True
+            )
+        )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from aistudio.data.sample import Sample
 from aistudio.tasks import detection_contracts, detection_drawing
-from aistudio.tasks.drawing import Sheet
+from aistudio.tasks.drawing import canvas
 
 
 class ObjectDetection:
@@ -20,6 +20,7 @@ class ObjectDetection:
 
     max_objects = 3
     allows_empty = True
+    class_names: Sequence[str] = ()  # of labels 1, 2, …
 
     def __init__(self, num_classes: int):
         self.sample_labels = num_classes
@@ -58,10 +59,13 @@ class ObjectDetection:
         """Scalar losses."""
         return detection_contracts.training_output_problems(output)
 
-    def draw(self, image: Tensor, target: dict[str, Tensor], output: dict[str, Tensor]) -> Image.Image:
+    def enlarge(self, values: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
+        """A target or an output for an image ``factor`` times as large."""
+        return detection_drawing.enlarge(values, factor)
+
+    def draw(self, image: Tensor, target: dict[str, Tensor] | None, output: dict[str, Tensor] | None) -> Image.Image:
         """The best of the found boxes with class and score; the expected ones are dashed."""
-        sheet = Sheet(image)
-        detection_drawing.draw_truth(sheet, detection_drawing.upright_corners(target["boxes"]), target["labels"])
-        best = detection_drawing.best(output)
-        detection_drawing.draw_found(sheet, detection_drawing.upright_corners(best["boxes"]), best)
-        return sheet.finish(detection_drawing.summary(best, output, target))
+        on = canvas(image)
+        return on.finish(
+            detection_drawing.draw(on, target, output, detection_drawing.upright_corners, self.class_names)
+        )

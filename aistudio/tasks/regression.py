@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
+from aistudio.drawing import NEUTRAL
 from aistudio.tasks.contracts import tensor_problems
-from aistudio.tasks.drawing import Sheet, colour
+from aistudio.tasks.drawing import canvas
 from aistudio.tasks.losses import apply
 
 LISTED = 4  # values written on a picture at most
@@ -30,6 +31,10 @@ class Regression:
     sample_labels = 3  # labels do not matter
     max_objects = 1
     allows_empty = False
+    class_names: Sequence[str] = ()  # of the values
+
+    mean: float | Tensor
+    std: float | Tensor
 
     def __init__(self, num_outputs: int, loss: Callable[[Tensor, Tensor], Tensor], mean: float = 0.0, std: float = 1.0):
         self.num_outputs = num_outputs
@@ -79,16 +84,27 @@ class Regression:
         """As in eval mode."""
         return self.output_problems(output, inputs)
 
-    def draw(self, image: Tensor, target: Tensor, output: Tensor) -> Image.Image:
-        """A badge with the predicted values in the user's units; below, those that were expected."""
-        sheet = Sheet(image)
-        sheet.badge(self._written(output), colour(0))
-        error = (output.float() - target).abs().mean() * self.std
-        return sheet.finish([f"expected: {self._written(target)}", f"mean absolute error: {error:.3g}"])
+    def enlarge(self, values: Tensor, factor: float) -> Tensor:
+        """What is measured is the same in an image of any size."""
+        return values
+
+    def draw(self, image: Tensor, target: Tensor | None, output: Tensor | None) -> Image.Image:
+        """The predicted values in the user's units; below, those that were expected."""
+        on = canvas(image)
+        if output is None:
+            return on.finish([] if target is None else [f"target: {self._written(target)}"])
+        on.badge(self._written(output), NEUTRAL)
+        if target is None:
+            return on.finish([])
+        error = ((output.float() - target) * self.std).abs().tolist()
+        apart = ", ".join(f"{value:.3g}" for value in error[:LISTED]) + " …" * (len(error) > LISTED)
+        return on.finish([f"expected: {self._written(target)}", f"off by {apart}"])
 
     def _written(self, values: Tensor) -> str:
-        shown = (values.float() * self.std + self.mean).tolist()
-        return ", ".join(f"{value:.2f}" for value in shown[:LISTED]) + (" …" if len(shown) > LISTED else "")
+        shown = (values.float() * self.std + self.mean).tolist()[: LISTED + 1]
+        names = [f"{name} " for name in self.class_names[: len(shown)]] or [""] * len(shown)
+        words = [f"{name}{value:.4g}" for name, value in zip(names, shown, strict=True)]
+        return ", ".join(words[:LISTED]) + " …" * (len(words) > LISTED)
 
 
 def quantities(sample: Sample) -> Tensor:

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
+from aistudio.drawing import Canvas, colour
 from aistudio.errors import Problem, Refusal
 from aistudio.tasks.contracts import tensor_problems
-from aistudio.tasks.drawing import Sheet, colour
+from aistudio.tasks.drawing import area, canvas, class_name
 from aistudio.tasks.losses import apply
 
 IGNORED = (240, 240, 240)  # the colour of ignored pixels
@@ -31,6 +32,7 @@ class Segmentation:
 
     max_objects = 3
     allows_empty = True
+    class_names: Sequence[str] = ()  # of 0, the background, and on
 
     def __init__(
         self,
@@ -113,24 +115,43 @@ class Segmentation:
         """As in eval mode."""
         return self.output_problems(output, inputs)
 
-    def draw(self, image: Tensor, target: Tensor, output: dict[str, Tensor]) -> Image.Image:
+    def enlarge(self, values: Tensor | dict[str, Tensor], factor: float) -> Tensor | dict[str, Tensor]:
+        """A target (H, W) or an output (C, H, W) for an image ``factor`` times as large."""
+        if isinstance(values, dict):
+            return {name: F.interpolate(v[None], scale_factor=factor, mode="bilinear")[0] for name, v in values.items()}
+        return F.interpolate(values[None, None].float(), scale_factor=factor, mode="nearest")[0, 0].long()
+
+    def draw(self, image: Tensor, target: Tensor | None, output: dict[str, Tensor] | None) -> Image.Image:
         """Predicted classes as colours over the image, beside the expected ones, and a legend of the classes seen."""
-        found = output["out"].float().argmax(0)
+        found = None if output is None else output["out"].float().argmax(0)
+        masks = {"found": found, "expected" if output is not None else "target": target}
+        drawn = {word: self._tinted(image, mask) for word, mask in masks.items() if mask is not None}
+        if len(drawn) == 2:
+            for word, on in drawn.items():
+                on.corner(word)
+        first, *others = drawn.values() or [canvas(image)]
+        for other in others:
+            first = first.beside(other)
+        seen = sorted({label for mask in masks.values() if mask is not None for label in mask.unique().tolist()} - {0})
+        legend = [(self._named(label), self._shade(label)) for label in seen]
+        return first.finish([*self._judged(found, target), "no colour: background"], legend)
+
+    def _tinted(self, image: Tensor, mask: Tensor) -> Canvas:
+        on = canvas(image, grey=True)
+        for label in mask.unique().tolist():
+            if label:
+                on.area(area(mask == label), self._shade(label))
+        return on
+
+    def _judged(self, found: Tensor | None, target: Tensor | None) -> list[str]:
+        if found is None or target is None:
+            return []
         counted = target != self.ignore_index
         right = (found == target)[counted].float().mean() if counted.any() else torch.tensor(1.0)
-        sheets = []
-        for mask in (found, target):
-            sheet = Sheet(image, grey=True)
-            for label in mask.unique().tolist():
-                if label:
-                    sheet.tint(mask == label, self._shade(label))
-            sheets.append(sheet)
-        sheets[0].corner("found")
-        sheets[1].corner("expected")
-        seen = sorted({*found.unique().tolist(), *target.unique().tolist()} - {0})
-        legend = [("ignored" if label == self.ignore_index else f"class {label}", self._shade(label)) for label in seen]
-        lines = [f"{100 * right:.0f} % of the pixels right; no colour: background"]
-        return sheets[0].beside(sheets[1]).finish(lines, legend)
+        return [f"{100 * right:.0f} % of the pixels right"]
+
+    def _named(self, label: int) -> str:
+        return "ignored" if label == self.ignore_index else class_name(self.class_names, label)
 
     def _shade(self, label: int) -> tuple[int, int, int]:
         return IGNORED if label == self.ignore_index else colour(label)

@@ -1,10 +1,10 @@
-"""A plain PyTorch loop around a model that aistudio assembles."""
+"""A plain PyTorch loop around a model that aistudio assembles, for any task."""
 
 import hydra
 import torch
 from hydra.errors import CompactHydraException
 from hydra.utils import instantiate
-from painted import Quarters
+from painted import Painted, build_task
 from torch.utils.data import DataLoader
 
 import aistudio
@@ -16,13 +16,14 @@ def main(cfg):
         model = aistudio.assemble(cfg)
     except aistudio.Refusal as refusal:  # told without a traceback; the other jobs of a sweep run all the same
         raise CompactHydraException(str(refusal)) from None
+    task = build_task(cfg)
     optimizer = instantiate(cfg.architecture.learning.optimizer, model.parameters())
-    loss_of = instantiate(cfg.task.loss)
-    batches = DataLoader(Quarters(128, cfg.task.image_size), cfg.data.batch_size, shuffle=True, drop_last=True)
+    images = Painted(task, cfg.images, cfg.task.image_size)
+    batches = DataLoader(images, cfg.data.batch_size, shuffle=True, drop_last=True, collate_fn=images.collate)
     for epoch in range(cfg.epochs):
         total = 0.0
-        for pictures, labels in batches:
-            loss = loss_of(model(pictures), labels)
+        for inputs, targets in batches:
+            loss = sum(task.loss(model, inputs, targets).values())
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

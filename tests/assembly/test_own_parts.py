@@ -133,7 +133,7 @@ def test_every_part_of_ones_own_is_used(repository, tmp_path):
     assert checks["small"]["seen"] == "it was asked"
     assert checks["uses_targets"]["status"] == "passed" and checks["overfits_one_batch"]["status"] == "passed"
     assert report["assembled"]["data"] == "images at dusk" and report["assembled"]["architecture"] == "two_pools"
-    assert (tmp_path / "out" / "drawings" / "0.png").exists()
+    assert (tmp_path / "out" / "drawings" / "predictions.png").exists()
 
 
 @pytest.mark.parametrize(

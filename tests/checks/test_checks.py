@@ -27,6 +27,7 @@ from aistudio.checks.outcome import some
 from aistudio.checks.rounding import rounding_noise
 from aistudio.config.compose import compose
 from aistudio.data import Sample
+from aistudio.data.imagenet import normalize
 
 
 def never(first, loss):
@@ -280,13 +281,51 @@ def test_what_the_backbone_receives_is_read_without_computing():
     assert "channels last" in arrival(one.batch().inputs.contiguous(memory_format=torch.channels_last))
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "words"),
-    [(-11, 9, "normalised twice"), (0, 1, "not normalised"), (-0.1, 0.1, "hardly vary"), (-2.1, 2.6, "")],
-)
-def test_strange_input_is_warned_about(low, high, words):
-    found = arrival_warnings(torch.linspace(low, high, 48).reshape(1, 3, 4, 4))
-    assert words in found[0] if words else not found
+IMAGES = {  # what photographs may be, from white paper to a night, with one value alone or with all
+    "usual": lambda noise: noise,
+    "white": lambda noise: 0.9 + 0.1 * noise,
+    "all white": lambda noise: torch.ones_like(noise),
+    "black": lambda noise: 0.02 * noise,
+    "all black": lambda noise: torch.zeros_like(noise),
+    "dark": lambda noise: noise**4,
+    "bright": lambda noise: noise**0.2,
+    "flat": lambda noise: 0.4 + 0.05 * noise,
+}
+MISTAKES = {
+    "not normalised": lambda images: images,
+    "normalised twice": lambda images: normalize(normalize(images)),
+    "divided by 255 twice": lambda images: normalize(images / 255),
+    "0 to 255": lambda images: normalize(images * 255),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_no_images_that_are_normalised_once_are_warned_about(name):
+    images = IMAGES[name](torch.rand((4, 3, 32, 32), generator=torch.Generator().manual_seed(0)))
+    arrived = normalize(images)
+    padded = nn.functional.pad(arrived, (0, 1, 0, 1))
+    resized = nn.functional.interpolate(arrived, size=40, mode="bilinear")
+    assert [arrival_warnings(values, [*images]) for values in (arrived, padded, resized)] == [[], [], []]
+
+
+@pytest.mark.parametrize("name", [name for name in IMAGES if name not in ("black", "all black")])
+@pytest.mark.parametrize("words", MISTAKES)
+def test_wrong_input_is_named_whatever_the_images(name, words):
+    images = IMAGES[name](torch.rand((4, 3, 32, 32), generator=torch.Generator().manual_seed(0)))
+    (warning,) = arrival_warnings(MISTAKES[words](images), [*images])
+    assert words in warning
+
+
+@pytest.mark.parametrize("name", ["black", "all black"])
+def test_what_black_images_cannot_tell_is_not_said(name):
+    images = IMAGES[name](torch.rand((4, 3, 32, 32)))
+    assert arrival_warnings(MISTAKES["divided by 255 twice"](images), [*images]) == []
+    assert "not normalised" in arrival_warnings(images, [*images])[0]
+
+
+def test_what_leaves_the_range_for_another_reason_is_warned_about():
+    images = torch.rand((4, 3, 32, 32))
+    assert "normalised twice?" in arrival_warnings(images * 40 - 20, [*images])[0]
 
 
 def test_all_finite_sees_one_nan_and_forgives_a_sum_that_overflows():

@@ -26,7 +26,7 @@ def colours(image, box):
 def test_a_dashed_outline_is_black_and_white_on_every_ground(ground):
     drawn = canvas(ground)
     drawn.polygon(SQUARE, WHITE, dashed=True)
-    edge = colours(drawn.image, (10 * 24, 10 * 24 - 4, 30 * 24, 10 * 24 + 4))
+    edge = colours(drawn.image, (10 * 18, 10 * 18 - 4, 30 * 18, 10 * 18 + 4))
     assert {(0, 0, 0), (255, 255, 255)} <= edge
 
 
@@ -36,8 +36,8 @@ def test_a_dashed_area_has_an_outline_and_no_tint(ground):
     ImageDraw.Draw(mask).rectangle((10, 10, 30, 30), fill=255)
     drawn = canvas(ground)
     drawn.area(mask, WHITE, dashed=True)
-    assert {(0, 0, 0), (255, 255, 255)} <= colours(drawn.image, (200, 200, 760, 260))
-    assert drawn.image.getpixel((480, 480)) == ground == drawn.image.getpixel((5, 5))
+    assert {(0, 0, 0), (255, 255, 255)} <= colours(drawn.image, (150, 150, 570, 200))
+    assert drawn.image.getpixel((360, 360)) == ground == drawn.image.getpixel((5, 5))
 
 
 def test_an_area_is_tinted_inside_and_its_edge_is_no_staircase():
@@ -46,12 +46,11 @@ def test_an_area_is_tinted_inside_and_its_edge_is_no_staircase():
     drawn = canvas()
     drawn.area(mask, RED)
     red, green, _ = drawn.image.getpixel((200, 200))
-    assert red > green and drawn.image.getpixel((900, 900)) == (255, 255, 255)
-    edge = [
-        next(x for x in range(959, 0, -1) if drawn.image.getpixel((x, y)) != (255, 255, 255)) for y in range(200, 600)
-    ]
+    assert red > green and drawn.image.getpixel((690, 690)) == (255, 255, 255)
+    white = (255, 255, 255)
+    edge = [next(x for x in range(719, 0, -1) if drawn.image.getpixel((x, y)) != white) for y in range(150, 450, 2)]
     jumps = [abs(a - b) for a, b in itertools.pairwise(edge)]
-    assert max(jumps) < 10  # of a block's 40 pixels
+    assert max(jumps) < 10  # of a block's 30 pixels
 
 
 def test_twenty_tags_at_one_point_all_have_a_place_of_their_own_inside_the_image():
@@ -61,7 +60,7 @@ def test_twenty_tags_at_one_point_all_have_a_place_of_their_own_inside_the_image
     drawn.finish([])
     assert len(drawn.taken) == 20
     assert not any(one.covers(other) for one, other in itertools.combinations(drawn.taken, 2))
-    assert all(one.left >= 0 and one.top >= 0 and one.right < 960 and one.bottom < 960 for one in drawn.taken)
+    assert all(one.left >= 0 and one.top >= 0 and one.right < 720 and one.bottom < 720 for one in drawn.taken)
 
 
 def test_a_tag_keeps_clear_of_the_badge():
@@ -73,7 +72,7 @@ def test_a_tag_keeps_clear_of_the_badge():
 
 
 def test_a_tag_is_where_it_is_asked_for_when_nothing_is_there():
-    assert free_place((100, 200), (50, 20), (960, 960), []) == (100, 180, 150, 200)
+    assert free_place((100, 200), (50, 20), (720, 720), []) == (100, 180, 150, 200)
 
 
 def test_where_everything_is_taken_a_tag_is_still_drawn_inside():
@@ -83,16 +82,16 @@ def test_where_everything_is_taken_a_tag_is_still_drawn_inside():
 
 def test_words_below_are_broken_and_not_cut():
     short, long = canvas().finish(["a line"]), canvas().finish(["a line of many words " * 20])
-    assert short.width == long.width == 960 and long.height > short.height + 100
+    assert short.width == long.width == 720 and long.height > short.height + 100
 
 
 def test_small_images_are_enlarged_pixel_by_pixel_and_large_ones_reduced():
     small = Image.new("RGB", (2, 2), "white")
     small.putpixel((0, 0), (10, 20, 30))
     drawn = Canvas(small).image
-    assert drawn.size == (960, 960) and drawn.getpixel((478, 478)) == (10, 20, 30)
-    assert drawn.getpixel((482, 482)) == (255, 255, 255)
-    assert Canvas(Image.new("RGB", (4000, 2000))).image.size == (960, 480)
+    assert drawn.size == (720, 720) and drawn.getpixel((358, 358)) == (10, 20, 30)
+    assert drawn.getpixel((362, 362)) == (255, 255, 255)
+    assert Canvas(Image.new("RGB", (4000, 2000))).image.size == (720, 360)
 
 
 def test_a_sheet_has_every_tile_and_writes_below_each():

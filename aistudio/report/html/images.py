@@ -18,8 +18,17 @@ if TYPE_CHECKING:
 BUDGET = 600_000  # characters of base64 in a page
 MOST = 12  # images in a page
 PIXELS = 40_000_000  # in an image at most; a file may claim any size
-SIZES = ((640, 82), (512, 78), (400, 72), (288, 65), (192, 55))  # longer side and JPEG's quality, the first that fits
+# width and JPEG's quality, the first that fits
+SIZES = ((1008, 82), (800, 82), (640, 82), (512, 78), (400, 72), (288, 65), (192, 55))
 KINDS = (".png", ".jpg", ".jpeg")
+OF_DATA = ("findings.png", "labels.png")  # the others are of the model
+WORDS = {
+    "findings.png": "the worst findings, cut out of their images",
+    "labels.png": "how the labels are distributed",
+    "predictions.png": "images with what the model gives and what was expected",
+    "batch.png": "the batch as the backbone receives it, with its targets",
+}
+FIRST = ("predictions.png", "batch.png", *OF_DATA)
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,11 @@ class Embedded:
     width: int
     height: int
     address: str
+
+    @property
+    def words(self) -> str:
+        """What is in it, for those who cannot see it."""
+        return WORDS.get(self.name, f"image, target and output, {self.name}")
 
 
 def embedded(folder: Path) -> tuple[list[Embedded], str]:
@@ -46,7 +60,7 @@ def found(folder: Path) -> list[Path]:
         files = [path for path in folder.iterdir() if path.suffix.lower() in KINDS and not unfit(path)]
     except OSError:
         return []
-    return sorted(files, key=natural)
+    return sorted(files, key=lambda path: (FIRST.index(path.name) if path.name in FIRST else len(FIRST), natural(path)))
 
 
 def natural(path: Path) -> list[tuple[int, int | str]]:
@@ -77,9 +91,9 @@ def opened(path: Path) -> Image | None:
 
 
 def encoded(name: str, image: Image, side: int, quality: int) -> Embedded:
-    """An image whose longer side is ``side`` pixels at most."""
+    """An image ``side`` pixels wide at most; sheets are higher than wide."""
     small = image.copy()
-    small.thumbnail((side, side))
+    small.thumbnail((side, 3 * side))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=quality, optimize=True)
     address = "data:image/jpeg;base64," + b64encode(buffer.getvalue()).decode()

@@ -60,6 +60,11 @@ def page(template: str, **values: Any) -> str:
     return environment().get_template(template).render(**own, **values)
 
 
+def fragment(template: str, **values: Any) -> str:
+    """A piece of a page, for a notebook that has a style of its own."""
+    return environment().get_template(template).render(**values)
+
+
 def digest(text: str) -> str:
     """How a content security policy names a style or a script."""
     return "sha256-" + b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aistudio.report.html.charts import Curve, Histogram, curve, histogram
-from aistudio.report.html.images import Embedded
+from aistudio.report.html.images import OF_DATA, Embedded
 from aistudio.report.html.pages import page
 from aistudio.report.html.sections import Block, blocks, words
 from aistudio.report.html.values import (
@@ -79,6 +79,8 @@ def run_page(report: Any, images: Sequence[Embedded] = (), images_note: str = ""
     report = mapping(report)
     config, receipt = mapping(report.get("config")), mapping(report.get("receipt"))
     checks = [check(one) for one in mappings(report.get("checks"))]
+    found = [one for one in mappings(report.get("findings")) if {*one} >= {"kind", "severity", "places"}]
+    found = found if len(found) == len(items(report.get("findings"))) else []
     named_parts = [named(config, group) for group in ("backbone", "task", "architecture")]
     verdict = text(report.get("verdict")) or "unknown"
     return page(
@@ -96,11 +98,13 @@ def run_page(report: Any, images: Sequence[Embedded] = (), images_note: str = ""
         warnings=[text(one) for one in items(report.get("warnings"))],
         assembled=[(text(key), text(value)) for key, value in mapping(report.get("assembled")).items()],
         arrival=arrival(report.get("arrival")),
-        images=images,
+        images=[one for one in images if one.name not in OF_DATA],
+        data_images=[one for one in images if one.name in OF_DATA],
         images_note=images_note,
         checks=sorted(checks, key=lambda one: STATUSES.index(one.status)),
         figures=[figure(one) for one in mappings(report.get("measurements"))],
-        others=others(report),
+        findings=[finding(one) for one in found],
+        others=others({key: value for key, value in report.items() if key != "findings" or not found}),
         settings=settings(config, mapping(report.get("origins"))),
         receipt=[
             (words(text(key)), text(value))
@@ -109,6 +113,20 @@ def run_page(report: Any, images: Sequence[Embedded] = (), images_note: str = ""
         ],
         versions=[(text(key), text(value)) for key, value in mapping(report.get("versions")).items()],
     )
+
+
+def shown(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What a notebook shows of a report: as much as fits under the cell that made it."""
+    checks = [check(one) for one in mappings(report.get("checks"))]
+    config = mapping(report.get("config"))
+    return {
+        "names": [name for group in ("task", "backbone", "architecture") if (name := named(config, group))],
+        "verdict": text(report.get("verdict")),
+        "summary": summary(checks, report.get("seconds")),
+        "warnings": [text(one) for one in items(report.get("warnings"))],
+        "checks": checks,
+        "figures": [figure(one) for one in mappings(report.get("measurements"))],
+    }
 
 
 def tone(verdict: str) -> str:
@@ -161,6 +179,21 @@ def check(one: Mapping[str, Any]) -> Check:
         seconds=f"{seconds:.2f} s" if is_number(seconds) else "",
         details=[(name, said) for name, said in parts if said and not (status == "skipped" and name == "cause")],
         losses=curve(items(one.get("losses"))),
+    )
+
+
+def finding(one: Mapping[str, Any]) -> Check:
+    """A kind of mistake in the data, shown as checks are: its reason, how often, and the first places."""
+    severity, count = text(one.get("severity")), one.get("count")
+    places = [(text(place.get("place")), text(place.get("message"))) for place in mappings(one.get("places"))]
+    return Check(
+        name=words(text(one.get("kind"))),
+        status="skipped" if severity == "odd" else "failed",
+        mark="!" if severity == "odd" else "✗",
+        seen=text(one.get("why")),
+        seconds=f"{count:,}" if is_number(count) else "",
+        details=places,
+        losses=None,
     )
 
 

@@ -1,0 +1,189 @@
+"""Checks of what has a say in the loss: places and colours of the images, channels, outputs, pixels, boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from aistudio.checks.check_mode import own_code_in_training
+from aistudio.checks.edges import is_mask
+from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
+from aistudio.checks.sensitivity import LossGradients
+from aistudio.checks.subject import Subject
+
+CELLS = 8  # an image is looked at in so many rows and columns
+COLOURS = ("red", "green", "blue")
+
+
+@dataclass(frozen=True)
+class UsesEveryPlace:
+    """Every place and every colour of an image, and every channel of the backbone's last map, has a say in the loss.
+
+    ``faint`` is the least share of the strongest place's gradient, ``silent`` the largest share of channels that may
+    have none.
+    """
+
+    why: str
+    faint: float = 1e-4
+    silent: float = 0.2
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Reads the gradients of the loss with respect to the images, in 8 x 8 cells, and to the last map."""
+        gradients = subject.loss_gradients
+        expected = "a gradient from every place, colour and channel"
+        if not any(bool(image.any()) for image in gradients.images):
+            return skipped("the loss has no gradient with respect to the images")
+        cells = sum(in_cells(image) for image in gradients.images)
+        blind = blind_parts(cells, self.faint)
+        if blind:
+            cause = "a crop, a mask or a fade before the first layer, or a head that reads a part of the map"
+            return failed(f"the loss does not see {blind} of the images", expected, cause)
+        colours = torch.stack([image.amax((1, 2)) for image in gradients.images]).amax(0)
+        lost = [name for name, value in zip(COLOURS, colours, strict=False) if value <= self.faint * colours.max()]
+        if lost:
+            return failed(
+                f"the loss does not see {some(lost)}", expected, "a channel of the images is dropped or masked"
+            )
+        return self._of_maps(gradients, expected, float(cells.min() / cells.max()))
+
+    def _of_maps(self, gradients: LossGradients, expected: str, least: float) -> Outcome:
+        seen = f"the faintest place has {least:.2g} of the strongest one's gradient"
+        maps = gradients.maps
+        if maps is None:
+            return passed(seen, expected)
+        blind = blind_parts(maps.amax((0, 1)), 1e-6) if min(maps.shape[2:]) > 1 else ""
+        if blind:
+            cause = "the head reads some places only: pool over all of them, x.mean((2, 3))"
+            return failed(
+                f"the loss does not see {blind} of the last map ({maps.shape[2]} x {maps.shape[3]})", expected, cause
+            )
+        quiet = int((maps.amax((0, 2, 3)) == 0).sum())
+        if quiet > self.silent * maps.shape[1]:
+            cause = "the head reads some channels only, masks them, or their activation never opens"
+            return failed(f"{quiet} of {maps.shape[1]} channels of the last map have no say", expected, cause)
+        return passed(f"{seen}; {maps.shape[1] - quiet} of {maps.shape[1]} channels have a say", expected)
+
+
+def in_cells(image: Tensor) -> Tensor:
+    """(3, H, W) → (8, 8): the mean over each cell and the colours."""
+    return nn.functional.adaptive_avg_pool2d(image.float().mean(0)[None], CELLS)[0]
+
+
+def blind_parts(strength: Tensor, faint: float) -> str:
+    """Rows and columns (of a map of strengths) that are faint throughout, and corners, in words; "" for none."""
+    weak = strength <= faint * strength.max()
+    rows, columns = lines(weak.all(1)), lines(weak.all(0))
+    found = [f"rows {rows}"] * bool(rows) + [f"columns {columns}"] * bool(columns)
+    if not found and weak.float().mean() > 0.2 and min(strength.shape) >= CELLS:
+        found = [f"{int(weak.sum())} of {weak.numel()} cells"]
+    return " and ".join(found) + (f" (of {len(strength)})" if found else "")
+
+
+def lines(silent: Tensor) -> str:
+    """Numbers of the rows that are silent: ``5 to 8``."""
+    numbers = (silent.nonzero().flatten() + 1).tolist()
+    if not numbers:
+        return ""
+    whole = numbers == list(range(numbers[0], numbers[-1] + 1))
+    return f"{numbers[0]} to {numbers[-1]}" if whole and len(numbers) > 1 else some(map(str, numbers), 6)
+
+
+@dataclass(frozen=True)
+class LossIsWhole:
+    """Every image of the batch, every output, every labelled pixel and every box has a say in the loss."""
+
+    why: str
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Reads the gradients of the loss; for boxes, leaves one out and looks whether the loss is another."""
+        gradients, batch = subject.loss_gradients, subject.batch()
+        expected = "a gradient from every image, output, pixel and box"
+        strengths = [float(image.max()) for image in gradients.images]
+        if not any(strengths):
+            return skipped("the loss has no gradient with respect to the images")
+        silent = [str(index) for index, value in enumerate(strengths) if value <= 1e-9 * max(strengths)]
+        if silent:
+            cause = "the loss takes a part of the batch, or leaves some classes out: look for [:1], [0], max, weights"
+            return failed(f"images {some(silent)} of {len(strengths)} have no say", expected, cause)
+        found = [*self._outputs(gradients, subject.task.num_outputs), *self._pixels(gradients, batch.targets)]
+        if found:
+            cause = "the loss takes a part of the output, or leaves some classes out: look for slices in it"
+            return failed(some(found), expected, cause)
+        lost = lost_boxes(subject)
+        if lost:
+            cause = "the loss takes a part of the objects, or those of another image: look for [:1] or [0] on targets"
+            return failed(some(lost), expected, cause)
+        return passed(f"{len(strengths)} images, {len(gradients.outputs)} outputs", expected)
+
+    def _outputs(self, gradients: LossGradients, count: int) -> list[str]:
+        found = []
+        for name, value in gradients.outputs.items():
+            if value is None:
+                found.append(f"{name} has no say")
+            elif value.dim() in (2, 4) and value.shape[1] == count:
+                peaks = value.transpose(0, 1).flatten(1).amax(1)
+                found += [f"{name}[:, {index}] has no say" for index in (peaks == 0).nonzero().flatten().tolist()]
+        return found
+
+    def _pixels(self, gradients: LossGradients, targets: Any) -> list[str]:
+        out = gradients.outputs.get("out", gradients.outputs.get("output"))
+        if out is None or not is_mask(targets) or out.shape[-2:] != targets.shape[-2:]:
+            return []
+        counted = targets != 255
+        heard = (out.amax(1) > 0) & counted
+        found = [
+            f"pixels of class {label} have no say"
+            for label in targets[counted].unique().tolist()
+            if not bool(heard[targets == label].any())
+        ]
+        for name, dim in (("rows", (0, 2)), ("columns", (0, 1))):
+            deaf = lines(~heard.any(dim[0]).any(dim[1] - 1) & counted.any(dim[0]).any(dim[1] - 1))
+            found += [f"{name} {deaf} have no say"] * bool(deaf)
+        return found
+
+
+def lost_boxes(subject: Subject) -> list[str]:
+    """Objects without which the loss is the same, of a batch of two images with two objects each."""
+    last = max(subject.task.sample_labels - 1, 0)
+    if not subject.paints or not is_boxes(subject.batch().targets):
+        return []
+    batch = subject.batch(labels=[[0, last], [last, 0]])
+    if any(len(target["boxes"]) != 2 for target in batch.targets):
+        return []
+    model = own_code_in_training(subject.calibrated())
+
+    def loss(targets: Sequence[dict[str, Tensor]]) -> float:
+        torch.manual_seed(subject.seed)
+        with torch.no_grad():
+            return float(sum(subject.task.loss(model, batch.inputs, targets).values()))
+
+    whole, found = loss(batch.targets), []
+    changes = [(0, lambda value: part(value, 0), "the last object of the first image has no say")]
+    changes += [(1, lambda value: part(value, 1), "the first object of the last image has no say")]
+    for image, change, words in changes:
+        if loss(changed(batch.targets, image, {*batch.targets[image]}, change)) == whole:
+            found.append(words)
+    if last and loss(changed(batch.targets, 0, {"labels"}, lambda value: value.flip(0))) == whole:
+        found.append("the classes of objects have no say")
+    return found
+
+
+def changed(targets: Sequence[dict[str, Any]], image: int, names: set[str], change: Callable[[Any], Any]) -> list[dict]:
+    """Targets, with some entries of one image's changed."""
+    copied = [dict(target) for target in targets]
+    copied[image].update({name: change(copied[image][name]) for name in names if name in copied[image]})
+    return copied
+
+
+def part(value: Any, index: int) -> Any:
+    """One object of what a target holds of two."""
+    return value[index : index + 1] if isinstance(value, Tensor) and value.dim() and len(value) == 2 else value
+
+
+def is_boxes(targets: Any) -> bool:
+    """Whether targets are a list of one dict with boxes an image."""
+    return isinstance(targets, list) and bool(targets) and all(isinstance(t, dict) and "boxes" in t for t in targets)

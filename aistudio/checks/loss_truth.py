@@ -1,0 +1,139 @@
+"""A check of the loss alone: the right outputs, written down from the targets, must cost next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from aistudio.checks.edges import is_mask
+from aistudio.checks.outcome import Outcome, failed, passed, skipped
+from aistudio.checks.subject import Subject
+
+CERTAIN = (1.0, 2.0, 4.0, 8.0, 16.0)  # logits of the right class; smoothed labels like none too large
+Link = Callable[[Tensor], Tensor]
+FAR = 1000.0  # logits at which a loss without a lower bound is far below zero
+
+
+class Says(nn.Module):
+    """A model that gives the same output to everything."""
+
+    def __init__(self, output: Any):
+        super().__init__()
+        self.output = output
+
+    def forward(self, *args: Any) -> Any:
+        """``output``."""
+        return self.output
+
+
+@dataclass(frozen=True)
+class LossRewardsTruth:
+    """Outputs that are right have a small loss, and outputs that are wrong a larger one than none at all.
+
+    ``left`` is how much of the loss of knowing nothing may be left to outputs that are right: label smoothing and class
+    weights leave some.
+    """
+
+    why: str
+    left: float = 0.4
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Losses of outputs that are written down, not computed: right, unsure, wrong. No model is run."""
+        output, targets = subject.training.first.output, subject.batch().targets
+        right = right_outputs(output, targets)
+        if right is None:
+            return skipped("the loss of this task is the model's own, or takes targets of another kind")
+        try:
+            outcomes = [self._judged(subject, output, right, link) for link in links(output, targets)]
+        except Exception as error:
+            return skipped(f"the loss does not take an output alone ({type(error).__name__}: {error})")
+        return next((outcome for outcome in outcomes if outcome.status == "passed"), outcomes[0])
+
+    def _judged(self, subject: Subject, output: Any, right: Tensor, link: Link) -> Outcome:
+        """Whether losses go up from right to wrong, for outputs behind a link."""
+
+        def loss(scale: float) -> float:
+            return self._loss(subject, output, link(shifted(right, scale, subject.batch().targets)))
+
+        best, unsure, wrong, far = min(map(loss, CERTAIN)), loss(0.0), loss(-CERTAIN[1]), loss(FAR)
+        seen = f"right {best:.3g}, unsure {unsure:.3g}, wrong {wrong:.3g}"
+        expected = f"right at most {self.left:g} of unsure, and wrong above it"
+        if not all(map(isfinite, (best, unsure, wrong))):
+            return failed(seen, expected, "a logarithm or a division that is not safe for certain outputs")
+        if isfinite(far) and far < min(best, 0.0) - 10:
+            cause = "a term without a lower bound: a logarithm or a clamp is missing"
+            return failed(f"{far:.3g} for outputs of {FAR:g}", "a loss that stays above a floor", cause)
+        if best >= unsure or wrong <= best:
+            cause = "the sign of the loss, the order of its arguments, or classes that are other ones in it"
+            return failed(seen, expected, cause)
+        if best > self.left * unsure:
+            cause = "a softmax or sigmoid before a loss that takes logits, arguments swapped, or shapes that broadcast"
+            return failed(seen, expected, cause)
+        return passed(seen, expected)
+
+    def _loss(self, subject: Subject, output: Any, values: Tensor) -> float:
+        said = dict.fromkeys(output, values) if isinstance(output, dict) else values
+        torch.manual_seed(subject.seed)
+        with torch.no_grad():
+            batch = subject.batch()
+            return float(sum(subject.task.loss(Says(said), batch.inputs, batch.targets).values()))
+
+
+def shifted(right: Tensor, scale: float, targets: Tensor) -> Tensor:
+    """Right outputs, less right: logits smaller or turned around, values further away."""
+    return right + (scale - CERTAIN[-1]) / CERTAIN[-1] if is_values(targets) else right * scale
+
+
+def links(output: Any, targets: Tensor) -> list[Link]:
+    """What may stand at the end of the model, told from what it gave: nothing, or what makes probabilities."""
+    one = next(tensors(output))
+    found: list[Link] = [lambda logits: logits]
+    if is_values(targets):
+        return found
+    if bool(((one.exp().sum(1) - 1).abs() < 1e-3).all()):
+        found.append(lambda logits: logits.log_softmax(1))
+    if bool(((one >= 0) & (one <= 1)).all()):
+        found.append(lambda logits: logits.softmax(1) if one.shape[1] > 1 else logits.sigmoid())
+    return found
+
+
+def right_outputs(output: Any, targets: Any) -> Tensor | None:
+    """What a model should give for these targets, shaped as ``output``: ±1 for logits, or the values."""
+    shapes = {tuple(one.shape) for one in tensors(output)}
+    if len(shapes) != 1 or not isinstance(targets, Tensor):
+        return None
+    shape = shapes.pop()
+    if targets.dtype == torch.int64 and targets.dim() == 1 and len(shape) == 2 and shape[1] > 1:
+        return one_hot(targets, shape[1])
+    if is_mask(targets) and len(shape) == 4 and shape[2:] == targets.shape[1:]:
+        return one_hot(targets.where(targets < shape[1], 0), shape[1]).permute(0, 3, 1, 2)
+    if targets.is_floating_point() and targets.shape == shape:
+        return targets if is_values(targets) else 2 * targets - 1  # of 0 and 1
+    return None
+
+
+def is_values(targets: Any) -> bool:
+    """Whether targets are measured values, not 0 and 1."""
+    return (
+        isinstance(targets, Tensor)
+        and targets.is_floating_point()
+        and not bool(((targets == 0) | (targets == 1)).all())
+    )
+
+
+def one_hot(classes: Tensor, count: int) -> Tensor:
+    """(…) int64 → (…, count): 1 at the class, -1 elsewhere."""
+    return 2.0 * F.one_hot(classes.clamp(0, count - 1), count) - 1
+
+
+def tensors(output: Any) -> Iterator[Tensor]:
+    """The tensors of an output that is one or a dict of them."""
+    for value in output.values() if isinstance(output, dict) else [output]:
+        if isinstance(value, Tensor):
+            yield value

@@ -1,0 +1,97 @@
+"""A check that train and eval mode are one model, but for what torch's own layers do differently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from aistudio.checks.check_mode import own_code_in_training
+from aistudio.checks.evaluation import furthest, raw
+from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
+from aistudio.checks.subject import Subject
+
+DROPS = {
+    getattr(nn.functional, name)
+    for name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
+} | {torch.dropout, torch.feature_dropout, torch.alpha_dropout}
+
+
+class NothingDropped(TorchFunctionMode):
+    """Inside, every dropout function gives what it was given."""
+
+    def __torch_function__(
+        self, func: Callable, types: Iterable[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """A dropout is left out, everything else is done."""
+        kwargs = kwargs or {}
+        if func in DROPS:
+            return args[0] if args else kwargs["input"]
+        return func(*args, **kwargs)
+
+
+@dataclass(frozen=True)
+class ModesAgree:
+    """With dropout off and statistics fixed, train and eval mode give one answer; within ``relative``."""
+
+    why: str
+    relative: float = 1e-4
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Raw answers of the trained, recalibrated model: as it is, and with its own code in train mode."""
+        model, inputs = subject.trained(), subject.batch().inputs[:2]
+        evaluated = raw(subject, model, inputs)
+        own_code_in_training(model)
+        answers = []
+        for seed in (subject.seed, subject.seed + 1):
+            torch.manual_seed(seed)
+            with NothingDropped():
+                try:
+                    answers.append(raw(subject, model, inputs))
+                except Exception as error:
+                    return skipped(
+                        f"in train mode the model gives nothing to compare ({type(error).__name__}: {error})"
+                    )
+            if not comparable(evaluated, answers[-1]):
+                return skipped("in train mode the model gives other things than in eval mode")
+        noise, distance = furthest(answers[0], answers[1]), furthest(evaluated, answers[0])
+        expected = f"the same answer within {self.relative:g}, dropout off and batch norms fixed"
+        seen = f"train and eval mode differ by {distance:.2g}"
+        if distance <= self.relative:
+            return passed(seen, expected)
+        if noise > 0.1 * distance:
+            return skipped(
+                f"the model draws random numbers of its own in train mode (two answers differ by {noise:.2g})"
+            )
+        still, moved = copies(subject.built, model)
+        if moved:
+            return skipped(f"eval mode answers with averaged weights, which move ({some(moved)})")
+        if still:
+            return failed(seen, expected, f"eval mode answers with weights that training never moves: {some(still)}")
+        cause = (
+            "a layer, an activation, a pooling or an order of classes that only one mode has: look for self.training"
+        )
+        return failed(seen, expected, cause)
+
+
+def comparable(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two answers hold tensors of the same names and shapes."""
+    return one.keys() == other.keys() and all(
+        isinstance(other[name], Tensor) and other[name].shape == value.shape for name, value in one.items()
+    )
+
+
+def copies(before: nn.Module, after: nn.Module) -> tuple[list[str], list[str]]:
+    """Untrained tensors that started as copies of trained ones: those that never moved since, and those that did."""
+    trained = {
+        (p.shape, float(p.detach().double().sum())) for p in before.parameters() if p.requires_grad and p.dim() > 1
+    }
+    named = {**dict(before.named_buffers()), **{n: p for n, p in before.named_parameters() if not p.requires_grad}}
+    twins = {n: t for n, t in named.items() if t.dim() > 1 and (t.shape, float(t.detach().double().sum())) in trained}
+    now = after.state_dict()
+    still = [name for name, tensor in twins.items() if name in now and torch.equal(now[name], tensor)]
+    return still, [name for name in twins if name not in still]

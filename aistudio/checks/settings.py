@@ -1,0 +1,119 @@
+"""Checks of what can be read off a model: settings that leave nothing to learn, blocks shared or frozen by accident."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.dropout import _DropoutNd
+
+from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
+from aistudio.checks.subject import Subject
+from aistudio.models.anatomy import named_backbone
+
+MOST_FROZEN = 0.2  # of a random backbone's weights: some models hold a few fixed filters
+DROPS = ("p", "drop_prob", "drop_rate")  # what layers that drop call their share
+
+
+@dataclass(frozen=True)
+class Settings:
+    """No layer is set so that it passes nothing on, or remembers nothing.
+
+    ``eps`` is the largest that a normalisation layer may add to a variance, ``dropped`` the largest share that may be
+    dropped, ``momentum`` the largest of a batch norm (torch's: 0.1 keeps nine tenths).
+    """
+
+    why: str
+    eps: float = 0.05
+    dropped: float = 0.9
+    momentum: float = 0.9
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Reads every normalisation and dropout layer of the model as built; nothing is computed."""
+        held, count, odd, causes = {*subject.held}, 0, [], []
+        for name, module in subject.built.named_modules():
+            moves = f"{name}.weight" not in held and all(p.requires_grad for p in module.parameters(recurse=False))
+            for setting, value, cause in self._read(module, moves):
+                count += 1
+                if cause:
+                    odd.append(f"{name}.{setting}={value:g}")
+                    causes.append(cause)
+        expected = f"eps below {self.eps:g}, momentum above 0 and below {self.momentum:g}, less dropped than "
+        expected += f"{self.dropped:g}"
+        if odd:
+            return failed(some(odd), expected, "; ".join(dict.fromkeys(causes)))
+        return passed(f"{count} settings of normalisation and dropout layers", expected)
+
+    def _read(self, module: nn.Module, moves: bool) -> Iterator[tuple[str, float, str]]:
+        """Each setting of a layer, and what is wrong with it or ""."""
+        eps = getattr(module, "eps", None)
+        if isinstance(module, _NormBase | nn.LayerNorm | nn.GroupNorm) and isinstance(eps, float):
+            yield "eps", eps, f"an eps of {eps:g} drowns the variance: 1e-5 is usual" if eps >= self.eps else ""
+        momentum = getattr(module, "momentum", None)
+        if isinstance(module, _NormBase) and isinstance(momentum, float | int) and module.track_running_stats and moves:
+            yield "momentum", momentum, self._momentum_problem(float(momentum))
+        if isinstance(module, _DropoutNd) or "drop" in type(module).__name__.lower() or hasattr(module, "drop_prob"):
+            shares = [(name, value) for name in DROPS if isinstance(value := vars(module).get(name), float | int)]
+            for name, value in shares:
+                cause = f"a layer that drops {value:g} leaves almost nothing: is it the share to keep?"
+                yield name, value, cause if value >= self.dropped else ""
+        elif type(module).__name__ == "StochasticDepth":
+            cause = "blocks that are nearly always left out learn nothing: is it the share to keep?"
+            yield "p", module.p, cause if module.p >= self.dropped else ""
+
+    def _momentum_problem(self, momentum: float) -> str:
+        if momentum <= 0:
+            return "running statistics never move, and eval mode divides by those of the start: 0.1 is usual"
+        if momentum >= self.momentum:
+            return "eval mode knows the last batch only; torch's momentum is 1 minus that of Keras: 0.1 is usual"
+        return ""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """No layer stands in two places of one sequence, and nothing random is frozen.
+
+    ``allow`` lists names of modules that are shared on purpose.
+    """
+
+    why: str
+    allow: tuple[str, ...] = ()
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Compares the identity of modules and parameters; counts what does not ask for gradients."""
+        expected = "every block with weights of its own, and a backbone that is trained or was"
+        shared = [f"{one} is {other}" for one, other in shared_blocks(subject.built) if other not in self.allow]
+        if shared:
+            cause = "one layer stands in several places, as [block] * 3 makes it: build a new one for each"
+            return failed(some(shared), expected, f"{cause}, or name it in sanity.checks.structure.allow")
+        if subject.pretrained:
+            return passed("no shared block; the backbone starts from trained weights", expected)
+        prefix, backbone = named_backbone(subject.built)
+        weights = {prefix + name: p for name, p in backbone.named_parameters() if p.dim() > 1}
+        frozen = [name for name, p in weights.items() if not p.requires_grad]
+        if not weights:
+            return skipped("the backbone has no weights")
+        share = sum(weights[name].numel() for name in frozen) / max(sum(p.numel() for p in weights.values()), 1)
+        if share > MOST_FROZEN:
+            cause = "random layers that never learn are noise in front of the rest: load weights "
+            cause += "(backbone.weights=DEFAULT) or unfreeze them (backbone.frozen=false, requires_grad)"
+            return failed(f"{100 * share:.0f} % of the backbone is random and frozen: {some(frozen)}", expected, cause)
+        return passed(f"no shared block; {len(weights) - len(frozen)} of {len(weights)} weights are trained", expected)
+
+
+def shared_blocks(model: nn.Module) -> Iterator[tuple[str, str]]:
+    """Pairs of names in one Sequential or list that are the same layer with weights, or layers with one weight."""
+    for path, parent in model.named_modules():
+        if isinstance(parent, nn.Sequential | nn.ModuleList):
+            places: dict[int, list[str]] = defaultdict(list)
+            for name, child in parent._modules.items():
+                full = f"{path}.{name}".lstrip(".")
+                if child is not None and any(True for _ in child.parameters()):
+                    own = [id(child), *(id(p) for p in child.parameters(recurse=False) if p.dim() > 1)]
+                    for identity in own:
+                        places[identity].append(full)
+            for names in places.values():
+                yield from ((later, names[0]) for later in names[1:])

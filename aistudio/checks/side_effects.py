@@ -1,0 +1,216 @@
+"""A check of what a pass changes outside of itself: random numbers, modes, inputs, and what it keeps."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor, nn
+
+from aistudio.checks.learning import same
+from aistudio.checks.outcome import Outcome, failed, passed, some
+from aistudio.checks.subject import Subject
+
+GENERATORS = ("torch", "numpy", "random")
+PASSES = 3
+
+
+@dataclass(frozen=True)
+class SideEffects:
+    """A forward pass computes and does nothing else: it seeds, switches, changes and keeps nothing."""
+
+    why: str
+
+    def __call__(self, subject: Subject) -> Outcome:
+        """Three losses and two eval answers, two images each, and what is around them."""
+        expected = "random numbers, modes, inputs and targets as they were, and no tensor more after each pass"
+        with everything_put_back(), counting_new_objects():
+            found = list(dict.fromkeys([*in_training(subject), *in_eval(subject)]))
+        if found:
+            return failed(some(found), expected, because(found))
+        return passed(f"{PASSES} training passes and 2 in eval mode changed nothing", expected)
+
+
+def because(found: list[str]) -> str:
+    """Where to look, from the first thing that was found."""
+    first = found[0]
+    if "seed" in first or "random" in first:
+        return "a seed or a draw inside forward makes augmentation and dropout repeat: use a generator of its own"
+    if "kept" in first or "keeps" in first or "more" in first:
+        return "memory grows with every step: keep numbers (.item(), .detach()), not tensors, and empty what is kept"
+    if "changed" in first:
+        return "an operation in place (x.sub_, x[...] = ): whoever uses the batch again gets another one; clone first"
+    return "forward or loss switches it and does not switch it back: use it as a context (with torch.no_grad(): …)"
+
+
+def in_training(subject: Subject) -> Iterator[str]:
+    """What three training passes leave behind."""
+    model, batch = subject.model(), subject.batch(count=2)
+    inputs, targets = copy.deepcopy(batch.inputs), copy.deepcopy(batch.targets)
+    flags, ends, alive = switches(model), [], []
+    for index in range(PASSES):
+        seed_all(1000 + index)
+        total = sum(subject.task.loss(model, inputs, targets).values())
+        ends.append(draws())
+        yield from (f"{name} in train mode" for name in changed(flags, switches(model)))
+        torch.set_grad_enabled(True)
+        del total
+        alive.append(living())
+    for name in GENERATORS:
+        if same_draw(ends[0][name], ends[1][name]):
+            yield f"{name} is seeded in train mode"
+    if not same(inputs, batch.inputs):
+        yield "the images are changed in train mode"
+    if not same(targets, batch.targets):
+        yield "the targets are changed"
+    yield from kept(alive, lambda: settled(subject, model, inputs, targets))
+
+
+def kept(alive: list[tuple[int, int]], again: Any) -> Iterator[str]:
+    """Whether tensors and graphs are more after every pass; what looks so is counted once more, garbage collected."""
+    if alive[0][1] or growing([count for count, _ in alive]):
+        alive = again()
+        if growing([count for count, _ in alive]):
+            yield f"{(alive[-1][0] - alive[0][0]) // (len(alive) - 1)} tensors more are kept after every pass"
+        elif alive[-1][1]:
+            yield f"{alive[-1][1]} tensors keep the graph of an earlier pass"
+
+
+def settled(subject: Subject, model: nn.Module, inputs: Any, targets: Any) -> list[tuple[int, int]]:
+    """What lives after each of three more passes, garbage collected."""
+    alive = []
+    for _ in range(PASSES):
+        subject.task.loss(model, inputs, targets)
+        gc.collect(0)
+        alive.append(living())
+    return alive
+
+
+def growing(counts: list[int]) -> bool:
+    """Whether every count is above the one before."""
+    return all(after > before for before, after in zip(counts, counts[1:], strict=False))
+
+
+def in_eval(subject: Subject) -> Iterator[str]:
+    """What two eval passes leave behind; the second has the images in reverse order, and may have gradients."""
+    model, batch = subject.calibrated(), subject.batch(count=2)
+    inputs = copy.deepcopy(batch.inputs)
+    reverse = inputs.flip(0) if isinstance(inputs, Tensor) else inputs[::-1]
+    answers = []
+    for enabled, given in ((False, inputs), (True, reverse)):
+        torch.set_grad_enabled(enabled)
+        seed_all(2000)
+        flags, before = {**switches(model), **of_the_model(subject.built)}, draws()
+        answer = subject.task.raw_outputs(model, given)
+        answers.append({name: value.detach() for name, value in answer.items()})
+        after = draws()
+        yield from (
+            f"random numbers of {name} are drawn or seeded in eval mode"
+            for name in GENERATORS
+            if not same_draw(before[name], after[name])
+        )
+        yield from (f"{name} in eval mode" for name in changed(flags, switches(model)))
+    if not same(inputs, batch.inputs):
+        yield "the images are changed in eval mode"
+    first, second = answers
+    if any(torch.equal(one, second[name]) and not torch.equal(one[:1], one[1:]) for name, one in first.items()):
+        yield "an earlier answer is kept and given again for other images"
+
+
+def switches(model: nn.Module) -> dict[str, Any]:
+    """What a pass may not switch: of torch, and of the model."""
+    return {
+        "gradients": torch.is_grad_enabled(),
+        "default dtype": torch.get_default_dtype(),
+        "threads": torch.get_num_threads(),
+        "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        "anomaly mode": torch.is_anomaly_enabled(),
+        "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic, torch.backends.cudnn.enabled),
+        "precision of matrix products": torch.get_float32_matmul_precision(),
+        "train and eval mode": [module.training for module in model.modules()],
+        **of_the_model(model),
+    }
+
+
+def of_the_model(model: nn.Module) -> dict[str, Any]:
+    """What a pass may not add to a model or take from it."""
+    modules = list(model.modules())
+    return {
+        "requires_grad": [p.requires_grad for p in model.parameters()],
+        "number of hooks": sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in modules),
+        "number of layers": len(modules),
+    }
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Each switch that is another, in words."""
+    return [f"{name} switched" for name, value in before.items() if after[name] != value]
+
+
+def draws() -> dict[str, Any]:
+    """The states of the three generators that everybody shares."""
+    return {"torch": torch.get_rng_state(), "numpy": numpy.random.get_state(), "random": random.getstate()}
+
+
+def same_draw(one: Any, other: Any) -> bool:
+    """Whether two states of one generator are equal."""
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    return all(bool(numpy.array_equal(a, b)) for a, b in zip(one, other, strict=True))
+
+
+def seed_all(seed: int) -> None:
+    """Set the three generators."""
+    torch.manual_seed(seed)
+    numpy.random.seed(seed)
+    random.seed(seed)
+
+
+def living() -> tuple[int, int]:
+    """How many tensors were made since `counting_new_objects` and live, and how many of them hold a graph."""
+    young = [*gc.get_objects(generation=0), *gc.get_objects(generation=1)]
+    tensors = [one for one in young if issubclass(type(one), Tensor)]
+    return len(tensors), sum(one.grad_fn is not None for one in tensors)
+
+
+@contextmanager
+def counting_new_objects() -> Iterator[None]:
+    """Inside, whatever is new stays in the young generations of the garbage collector, where it is soon counted."""
+    enabled = gc.isenabled()
+    gc.collect(1)
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
+def everything_put_back() -> Iterator[None]:
+    """What is inside may change every switch and generator; afterwards they are as they were."""
+    before, states = switches(nn.Identity()), draws()
+    try:
+        torch.use_deterministic_algorithms(False)  # an earlier pass of the same model may have switched them
+        torch.autograd.set_detect_anomaly(False)
+        torch.set_grad_enabled(True)
+        yield
+    finally:
+        torch.set_rng_state(states["torch"])
+        numpy.random.set_state(states["numpy"])
+        random.setstate(states["random"])
+        torch.set_grad_enabled(before["gradients"])
+        torch.set_default_dtype(before["default dtype"])
+        torch.set_num_threads(before["threads"])
+        torch.use_deterministic_algorithms(before["deterministic algorithms"])
+        torch.autograd.set_detect_anomaly(before["anomaly mode"])
+        torch.set_float32_matmul_precision(before["precision of matrix products"])
+        cudnn = torch.backends.cudnn
+        cudnn.benchmark, cudnn.deterministic, cudnn.enabled = before["cudnn"]

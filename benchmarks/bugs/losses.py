@@ -1,0 +1,379 @@
+"""A loss that looks right: it falls, and is not the loss of the task. Targets that merge what samples tell apart."""
+
+import torch
+import torch.nn.functional as F
+
+from bugs.bug import Bug, Segmenter, anchored, classifying, detecting, judging, regressing, segmenting, two_staged
+
+
+def half_the_batch(task, model, inputs, targets):
+    half = len(targets) // 2
+    return {"loss": task.criterion(model(inputs)[:half], targets[:half])}
+
+
+def first_image(task, model, inputs, targets):
+    return {"loss": task.criterion(model(inputs)[:1], targets[:1])}
+
+
+def last_left_out(task, model, inputs, targets):
+    return {"loss": task.criterion(model(inputs)[:-1], targets[:-1])}
+
+
+def hardest_image(task, model, inputs, targets):
+    return {"loss": F.cross_entropy(model(inputs), targets, reduction="none").max()}
+
+
+def first_output(task, model, inputs, targets):
+    return {"loss": F.mse_loss(model(inputs)[:, 0], targets[:, 0])}
+
+
+def last_output_lost(task, model, inputs, targets):
+    return {"loss": F.mse_loss(model(inputs)[:, :-1], targets[:, :-1])}
+
+
+def summed(task, model, inputs, targets):
+    return {"loss": F.cross_entropy(model(inputs), targets, reduction="sum")}
+
+
+def summed_values(task, model, inputs, targets):
+    return {"loss": F.mse_loss(model(inputs), targets, reduction="sum")}
+
+
+def summed_pixels(task, model, inputs, targets):
+    return {"loss": F.cross_entropy(model(inputs)["out"], targets, ignore_index=255, reduction="sum")}
+
+
+def divided_by_batch_twice(task, model, inputs, targets):
+    return {"loss": task.criterion(model(inputs), targets) / len(targets)}
+
+
+def log_softmax_over_batch(task, model, inputs, targets):
+    return {"loss": F.nll_loss(F.log_softmax(model(inputs), 0), targets)}
+
+
+def log_softmax_over_rows(task, model, inputs, targets):
+    return {"out": F.nll_loss(F.log_softmax(model(inputs)["out"], 2), targets, ignore_index=255)}
+
+
+def softmax_first(task, model, inputs, targets):
+    return {"loss": F.cross_entropy(model(inputs).softmax(1), targets)}
+
+
+def sigmoid_first(task, model, inputs, targets):
+    return {"loss": F.binary_cross_entropy_with_logits(model(inputs).sigmoid(), targets)}
+
+
+def relu_first(task, model, inputs, targets):
+    return {"loss": F.mse_loss(model(inputs).relu(), targets)}
+
+
+def swapped_binary(task, model, inputs, targets):
+    return {"loss": F.binary_cross_entropy_with_logits(targets, model(inputs).sigmoid())}
+
+
+def swapped(task, model, inputs, targets):
+    answer = model(inputs)
+    return {"loss": F.cross_entropy(F.one_hot(targets, answer.shape[1]).float(), answer.softmax(1))}
+
+
+def flipped_sign(task, model, inputs, targets):
+    return {name: -part for name, part in task.loss(model, inputs, targets).items()}
+
+
+def unbounded(task, model, inputs, targets):
+    return {"loss": 1 - model(inputs).gather(1, targets[:, None]).mean()}
+
+
+def probability_without_log(task, model, inputs, targets):
+    return {"loss": -model(inputs).softmax(1).gather(1, targets[:, None]).mean()}
+
+
+def detached(task, model, inputs, targets):
+    return {name: part.detach() for name, part in task.loss(model, inputs, targets).items()}
+
+
+def without_targets(task, model, inputs, targets):
+    return {"loss": model(inputs).pow(2).mean()}
+
+
+def uniform(task, model, inputs, targets):
+    return {"loss": F.cross_entropy(model(inputs), targets, label_smoothing=1.0)}
+
+
+def one_too_many(task, model, inputs, targets):
+    return {"loss": F.cross_entropy(model(inputs), targets + 1)}
+
+
+def class_as_number(task, model, inputs, targets):
+    return {"loss": F.mse_loss(model(inputs)[:, 0], targets.float())}
+
+
+def argmax_as_number(task, model, inputs, targets):
+    return {"loss": F.l1_loss(model(inputs).argmax(1).float(), targets.float()) + 0 * model(inputs).sum()}
+
+
+def class_without_weight(task, model, inputs, targets):
+    answer = model(inputs)
+    weight = torch.ones(answer.shape[1], device=answer.device)
+    weight[0] = 0
+    return {"loss": F.cross_entropy(answer, targets, weight=weight)}
+
+
+def shuffled(task, model, inputs, targets):
+    return {"loss": task.criterion(model(inputs), targets[torch.randperm(len(targets))])}
+
+
+def sorted_targets(task, model, inputs, targets):
+    return {"loss": task.criterion(model(inputs), targets.sort()[0])}
+
+
+def broadcast(task, model, inputs, targets):
+    """(N, 1) against (N,) is (N, N): every image is drawn towards the mean."""
+    return {"loss": F.mse_loss(model(inputs)[:, :1], targets[:, 0])}
+
+
+def huge_targets(task, model, inputs, targets):
+    return {"loss": (model(inputs)[:, 0] - 100.0 * (1 + targets)).pow(2).mean()}
+
+
+def standardised_by_batch(task, model, inputs, targets):
+    return {"loss": F.mse_loss(model(inputs), (targets - targets.mean(0)) / targets.std(0))}
+
+
+def counts_ignored(task, model, inputs, targets):
+    return {"out": F.cross_entropy(model(inputs)["out"], targets.where(targets != 255, 0))}
+
+
+def mean_over_objects(task, model, inputs, targets):
+    loss = F.cross_entropy(model(inputs)["out"], targets, ignore_index=255, reduction="none")
+    objects = (targets > 0) & (targets != 255)
+    return {"out": (loss * objects).sum() / objects.sum() + 0.1 * loss.mean()}
+
+
+def left_pixels(task, model, inputs, targets):
+    half = targets.shape[-1] // 2
+    return {"out": task.criterion(model(inputs)["out"][..., :half], targets[..., :half])}
+
+
+def upper_pixels(task, model, inputs, targets):
+    half = targets.shape[-2] // 2
+    return {"out": task.criterion(model(inputs)["out"][:, :, :half], targets[:, :half])}
+
+
+def objects_alone(task, model, inputs, targets):
+    return {"out": task.criterion(model(inputs)["out"], targets.where(targets != 0, 255))}
+
+
+def first_mask(task, model, inputs, targets):
+    return {"out": task.criterion(model(inputs)["out"][:1], targets[:1])}
+
+
+class TwoOutputs(Segmenter):
+    """A second output that gradients reach only through its layer's weight decay."""
+
+    def forward(self, x):
+        out = super().forward(x)["out"]
+        return {"out": out, "aux": out * 0.5}
+
+
+def auxiliary_alone(task, model, inputs, targets):
+    return {"aux": task.criterion(model(inputs)["aux"].detach() + model(inputs)["out"] * 0 + 0, targets)}
+
+
+def with_targets(change):
+    """A detector's loss with its targets changed before."""
+
+    def loss(task, model, inputs, targets):
+        return task.loss(model, inputs, [change(dict(target)) for target in targets])
+
+    return loss
+
+
+def first_box(target):
+    return {name: value[:1] for name, value in target.items()}
+
+
+def last_box_lost(target):
+    count = max(len(target["labels"]) - 1, 1)
+    return {name: value[:count] for name, value in target.items()}
+
+
+def one_class(target):
+    return {**target, "labels": torch.ones_like(target["labels"])}
+
+
+def of_the_first(task, model, inputs, targets):
+    return task.loss(model, inputs, [targets[0]] * len(targets))
+
+
+def first_image_of_detector(task, model, inputs, targets):
+    return task.loss(model, inputs[:1], targets[:1])
+
+
+def boxes_left_out(task, model, inputs, targets):
+    return {name: part for name, part in task.loss(model, inputs, targets).items() if "class" in name}
+
+
+def summed_over_images(task, model, inputs, targets):
+    return {name: len(targets) * part for name, part in task.loss(model, inputs, targets).items()}
+
+
+# ---- targets ----
+
+
+def merged(task, sample):
+    return task.target(sample) // 2
+
+
+def last_two_merged(task, sample):
+    return task.target(sample).clamp(max=task.num_outputs - 2)
+
+
+def shifted(task, sample):
+    return (task.target(sample) + 1) % task.num_outputs
+
+
+def reversed_classes(task, sample):
+    return task.num_outputs - 1 - task.target(sample)
+
+
+def all_one(task, sample):
+    return torch.tensor(1)
+
+
+def one_against_rest(task, sample):
+    return (task.target(sample) > 0).long()
+
+
+def reversed_anomaly(task, sample):
+    return 1 - task.target(sample)
+
+
+def anomaly_everywhere(task, sample):
+    return torch.ones_like(task.target(sample))
+
+
+def all_boxes_one(task, sample):
+    return one_class(task.target(sample))
+
+
+def boxes_merged(task, sample):
+    target = task.target(sample)
+    return {**target, "labels": (target["labels"] + 1) // 2}
+
+
+def boxes_shifted(task, sample):
+    target = task.target(sample)
+    return {**target, "labels": target["labels"] % task.sample_labels + 1}
+
+
+def objects_in_one_class(task, sample):
+    mask = task.target(sample)
+    return mask.where((mask == 0) | (mask == 255), 1)
+
+
+def masks_shifted(task, sample):
+    mask = task.target(sample)
+    return mask.where((mask == 0) | (mask == 255), mask % (task.num_outputs - 1) + 1)
+
+
+def everything_background(task, sample):
+    return task.target(sample) * 0
+
+
+def constant_values(task, sample):
+    return task.target(sample) * 0 + 0.5
+
+
+BUGS = [
+    *(
+        Bug(name, checks, lambda loss=loss: classifying(loss=loss))
+        for name, checks, loss in (
+            ("half the batch", "loss_is_whole", half_the_batch),
+            ("first image only", "loss_is_whole", first_image),
+            ("last image left out", "loss_is_whole", last_left_out),
+            ("hardest image only", "loss_is_whole", hardest_image),
+            ("reduction=sum", "loss_is_mean", summed),
+            ("divided by the batch size twice", "loss_is_mean", divided_by_batch_twice),
+            ("log_softmax over the batch", "loss_rewards_truth loss_is_mean loss_is_whole", log_softmax_over_batch),
+            ("softmax before cross-entropy", "loss_rewards_truth overfits_one_batch", softmax_first),
+            ("arguments of cross-entropy swapped", "loss_rewards_truth overfits_one_batch loss_is_whole", swapped),
+            ("sign flipped", "loss_rewards_truth overfits_one_batch", flipped_sign),
+            ("unbounded below", "loss_rewards_truth overfits_one_batch", unbounded),
+            ("probability without its logarithm", "loss_rewards_truth overfits_one_batch", probability_without_log),
+            ("detached from the model", "gradients", detached),
+            ("targets not used", "uses_targets", without_targets),
+            ("label smoothing of 1", "loss_rewards_truth uses_targets", uniform),
+            ("labels off by one", "loss_rewards_truth edge_labels uses_targets all_finite", one_too_many),
+            ("class regressed as a number", "loss_rewards_truth loss_is_whole gradients", class_as_number),
+            ("class of the argmax as a number", "loss_rewards_truth gradients loss_is_whole", argmax_as_number),
+            ("a class without weight", "loss_is_whole edge_labels all_finite", class_without_weight),
+            (
+                "targets shuffled in every step",
+                "loss_rewards_truth loss_is_mean overfits_one_batch side_effects",
+                shuffled,
+            ),
+            ("targets sorted", "loss_rewards_truth loss_is_mean", sorted_targets),
+            ("targets not standardised", "loss_rewards_truth overfits_one_batch", huge_targets),
+        )
+    ),
+    *(
+        Bug(name, checks, lambda loss=loss: regressing(loss=loss))
+        for name, checks, loss in (
+            ("first output of three", "loss_is_whole gradients", first_output),
+            ("last output lost", "loss_is_whole gradients", last_output_lost),
+            ("reduction=sum of values", "loss_is_mean", summed_values),
+            ("(N, 1) against (N,)", "loss_rewards_truth loss_is_mean overfits_one_batch loss_is_whole", broadcast),
+            ("ReLU before the loss", "loss_rewards_truth overfits_one_batch loss_is_whole", relu_first),
+            ("standardised by the batch", "loss_rewards_truth loss_is_mean batch_of_one", standardised_by_batch),
+        )
+    ),
+    Bug("sigmoid before BCE with logits", "loss_rewards_truth overfits_one_batch", lambda: judging(loss=sigmoid_first)),
+    Bug(
+        "arguments of BCE swapped",
+        "loss_rewards_truth loss_is_whole overfits_one_batch",
+        lambda: judging(loss=swapped_binary),
+    ),
+    *(
+        Bug(name, checks, lambda loss=loss: segmenting(loss=loss))
+        for name, checks, loss in (
+            ("reduction=sum of pixels", "loss_is_mean", summed_pixels),
+            ("log_softmax over rows", "loss_rewards_truth overfits_one_batch loss_is_whole", log_softmax_over_rows),
+            ("ignore index counted", "ignored_pixels", counts_ignored),
+            ("divided by the number of objects", "no_objects", mean_over_objects),
+            ("left half of the pixels", "loss_is_whole", left_pixels),
+            ("upper half of the pixels", "loss_is_whole", upper_pixels),
+            ("background left out", "no_objects loss_is_whole all_finite", objects_alone),
+            ("first mask only", "loss_is_whole", first_mask),
+        )
+    ),
+    Bug("main output without gradient", "gradients", lambda: segmenting(TwoOutputs, loss=auxiliary_alone)),
+    Bug("first box only", "loss_is_whole", lambda: detecting(loss=with_targets(first_box))),
+    Bug("last box lost", "loss_is_whole", lambda: detecting(anchored, loss=with_targets(last_box_lost))),
+    Bug("boxes of the first image for all", "loss_is_whole", lambda: detecting(loss=of_the_first)),
+    Bug("first image of the batch", "loss_is_whole", lambda: detecting(loss=first_image_of_detector)),
+    Bug("every box of one class", "loss_is_whole", lambda: detecting(loss=with_targets(one_class))),
+    Bug("boxes left out of the loss", "gradients", lambda: detecting(loss=boxes_left_out)),
+    Bug("summed over images", "loss_is_mean", lambda: detecting(loss=summed_over_images)),
+    Bug("first box only, two stages", "loss_is_whole", lambda: detecting(two_staged, loss=with_targets(first_box))),
+    *(
+        Bug(name, checks, lambda target=target: classifying(target=target))
+        for name, checks, target in (
+            ("classes merged two by two", "targets_differ", merged),
+            ("last two classes merged", "targets_differ", last_two_merged),
+            ("classes moved on by one", "targets_differ", shifted),
+            ("classes reversed", "targets_differ", reversed_classes),
+            ("every label one", "targets_differ uses_targets", all_one),
+            ("one class against the rest", "targets_differ", one_against_rest),
+        )
+    ),
+    Bug("anomaly and normal swapped", "targets_differ", lambda: judging(target=reversed_anomaly)),
+    Bug("everything an anomaly", "targets_differ uses_targets", lambda: judging(target=anomaly_everywhere)),
+    Bug("boxes all of class one", "targets_differ uses_targets", lambda: detecting(target=all_boxes_one)),
+    Bug("classes of boxes merged", "targets_differ", lambda: detecting(target=boxes_merged)),
+    Bug("classes of boxes moved on by one", "targets_differ", lambda: detecting(target=boxes_shifted)),
+    Bug("objects all of one class", "targets_differ uses_targets", lambda: segmenting(target=objects_in_one_class)),
+    Bug("classes of masks moved on by one", "targets_differ", lambda: segmenting(target=masks_shifted)),
+    Bug("everything background", "targets_differ uses_targets", lambda: segmenting(target=everything_background)),
+    Bug("every value the same", "targets_differ uses_targets", lambda: regressing(target=constant_values)),
+]
