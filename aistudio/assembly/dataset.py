@@ -13,19 +13,20 @@ from aistudio.assembly.parts import build_source, build_task
 from aistudio.config.compose import settle
 from aistudio.config.stated import names_labelled
 from aistudio.errors import Problem, Refusal
+from aistudio.tasks.base import Task
 
 
-class TaskDataset(Dataset):
+class TaskDataset(Dataset[tuple[Tensor, Any]]):
     """Images (3, S, S) in [0, 1] and the task's targets of them; ``collate`` makes what the model and the loss take.
 
     ``class_names`` are in the order of their numbers. RuntimeError: an image that cannot be read.
     """
 
-    def __init__(self, images: Any, task: Any):
+    def __init__(self, images: Any, task: Task):
         self.images, self.task = images, task
         self.class_names = images.labels.classes
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Any]:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 
 from aistudio.assembly.found_classes import with_found_classes
@@ -18,6 +18,7 @@ from aistudio.assembly.pretrained import filled_backbone, load_chosen, without_w
 from aistudio.assembly.problems import task_or_problems, width_problems
 from aistudio.config.compose import Judged
 from aistudio.config.part import model_settings
+from aistudio.config.plain import as_dict
 from aistudio.config.weights import choices
 from aistudio.errors import refuse
 from aistudio.models.activation_checkpointing import checkpoint_stages
@@ -26,6 +27,7 @@ from aistudio.models.dry_run import materialise
 from aistudio.models.freeze import still_norms
 from aistudio.models.freeze_patterns import freeze_names, names_to_freeze
 from aistudio.models.ledger import Ledger
+from aistudio.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,14 @@ def assemble(cfg: DictConfig, seed: int | None = None) -> nn.Module:
     return build_model(judged, task, seed)
 
 
-def build_model(judged: Judged, task: Any, seed: int | None) -> nn.Module:
+def build_model(judged: Judged, task: Task, seed: int | None) -> nn.Module:
     """The model of a configuration in which nothing is wrong, as `assemble` gives it."""
     return built(judged, task, seed).model
 
 
-def built(judged: Judged, task: Any, seed: int | None, pretrained: bool = True) -> Assembled:
+def built(judged: Judged, task: Task, seed: int | None, pretrained: bool = True) -> Assembled:
     """The same, with what became of the weights; without ``pretrained`` the model starts from random numbers."""
-    cfg, plain = judged.cfg, OmegaConf.to_container(judged.cfg)
+    cfg, plain = judged.cfg, as_dict(judged.cfg)
     side, outputs = int(cfg.task.image_size), task.num_outputs
     make = partial(_made, without_weights(plain["architecture"]["model"], choices(plain)))
     with _seeded(seed):

@@ -13,11 +13,12 @@ from aistudio.assembly.instantiate import build, one_with
 from aistudio.checks.outcome import Check
 from aistudio.config.compose import Judged
 from aistudio.errors import Problem, refuse
+from aistudio.tasks.base import Task
 
 NOT_FOR_THE_TASK = ("name", "image_size", "rules")
 
 
-def build_task(judged: Judged) -> Any:
+def build_task(judged: Judged) -> Task:
     """The task object: targets, loss and output contract."""
     return one_with(build(task_settings(judged), "task"), "task", "num_outputs", "loss")
 

@@ -118,9 +118,9 @@ def finish_as_torchvision(node: Config, model: nn.Module, choice: Choice) -> Non
     ``trainable_backbone_layers`` says how many do, 0 … 5, counted from the end.
     """
     builder = str(node.get("_target_", "")).rpartition(".")[2]
-    if not is_ours(node) or "weights_backbone" not in node or not hasattr(model.backbone, "body"):
+    body = getattr(getattr(model, "backbone", None), "body", None)
+    if not is_ours(node) or "weights_backbone" not in node or not isinstance(body, nn.Module):
         return
-    body = model.backbone.body
     count = node.get("trainable_backbone_layers")
     count = TRAINABLE if count is None else count
     trainable = (*LAYERS[:count], *["bn1"] * (count == len(LAYERS)))

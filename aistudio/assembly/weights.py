@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 import torchvision
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from aistudio.config.plain import as_dict
 from aistudio.config.weights import choices
 from aistudio.errors import Problem
 from aistudio.files import file_digest
@@ -20,7 +21,7 @@ def weight_problems(cfg: DictConfig, outputs: int) -> list[Problem]:
 
     Their models are left to torchvision's own builders, which load them for as many classes as they have.
     """
-    full, plain = cfg.architecture.model, OmegaConf.to_container(cfg)
+    full, plain = cfg.architecture.model, as_dict(cfg)
     problems = [] if choices(plain) else _name_problems(cfg.backbone.model, cfg.backbone.weights, "backbone.weights")
     if "weights" in full and full.weights is not None and not choices(plain):
         problems += _name_problems(full, full.weights, "architecture.model.weights")
@@ -73,11 +74,11 @@ def _class_problems(node: DictConfig, outputs: int) -> list[Problem]:
 
 def weight_files(cfg: DictConfig) -> dict[str, str]:
     """SHA-256 of the files that torchvision's own builders have loaded, by their names in torch's cache."""
-    if choices(OmegaConf.to_container(cfg)):
+    if choices(as_dict(cfg)):
         return {}
     full = cfg.architecture.model
     named = [(cfg.backbone.model, cfg.backbone.weights), (full, full.weights if "weights" in full else None)]
-    found = {}
+    found: dict[str, str] = {}
     for node, name in named:
         published = weights_of(node)
         if name is not None and published is not None:

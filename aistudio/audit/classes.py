@@ -94,7 +94,8 @@ def check_counts(labels: Labels, masks: Mapping[str, MaskFacts]) -> Iterator[Fau
         elif train[number] == 1:
             yield Fault("single_example", place_of(labels, number), f"{labels.classes[number]!r} has one example")
     many = [number for number in train if train[number] > 1]
-    rarest, commonest = min(many, key=train.get, default=0), max(many, key=train.get, default=0)
+    rarest = min(many, key=train.__getitem__, default=0)
+    commonest = max(many, key=train.__getitem__, default=0)
     if many and train[commonest] >= IMBALANCE * train[rarest]:
         few, most = labels.classes[rarest], labels.classes[commonest]
         said = f"{train[rarest]} examples of {few!r}, {train[commonest]} of {most!r}"

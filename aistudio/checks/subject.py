@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from aistudio.checks.check_mode import apply_check_mode, calibrate, resize_inside, silence_random_layers
 from aistudio.checks.sensitivity import LossGradients, loss_gradients
 from aistudio.checks.training import FirstStep, WatchedTraining
+from aistudio.data.sample import Source
 from aistudio.models.ledger import Ledger
+from aistudio.tasks.base import Task
 from aistudio.tasks.batch import Batch, make_batch, painter_of
 
 FLOAT16_SCALE = 1024.0  # float16 loses gradients below 6e-8; a fixed factor lifts them
@@ -43,8 +45,8 @@ class Subject:
     ``why_not_one`` says why it cannot train on one image (or "").
     """
 
-    task: Any
-    source: Any
+    task: Task
+    source: Source
     built: nn.Module
     rebuild: Callable[[int], nn.Module]
     optimizer: MakeOptimizer
@@ -101,9 +103,9 @@ class Subject:
         """
         if count is None and size is None and labels is None and seed is None:
             return self._batch
-        chosen = {"seed": self.seed if seed is None else seed, "labels": labels}
         count = count or (len(labels) if labels is not None else self.batch_size)
-        made = make_batch(self.task, self.source, count, size or self.size, **chosen)
+        seed = self.seed if seed is None else seed
+        made = make_batch(self.task, self.source, count, size or self.size, seed, labels)
         return made.to(self.device, channels_last=self.channels_last)
 
     @property

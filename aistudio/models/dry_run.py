@@ -78,8 +78,9 @@ def runs_at(model: nn.Module, size: int, least_side: int = 1) -> bool:
         result = dry_run(model, size, size)[1]
     except Exception:  # whatever a model raises, it does not run
         return False
-    is_map = isinstance(result, Tensor) and result.dim() == 4
-    return not is_map or min(result.shape[2:]) >= least_side
+    if not isinstance(result, Tensor) or result.dim() != 4:
+        return True
+    return min(result.shape[2:]) >= least_side
 
 
 def size_to_check_at(model: nn.Module, wanted: int, configured: int) -> int:

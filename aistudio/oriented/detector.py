@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights
@@ -66,7 +68,7 @@ class RotatedFCOS(nn.Module):
         if num_classes < 2:
             raise ValueError(f"num_classes counts the background: it must be 2 or more, not {num_classes}")
         self.backbone = backbone
-        self.head = RotatedFCOSHead(backbone.out_channels, num_classes - 1)
+        self.head = RotatedFCOSHead(int(cast(int, backbone.out_channels)), num_classes - 1)
         mean, std = list(image_mean or IMAGENET_MEAN), list(image_std or IMAGENET_STD)
         self.transform = RotatedTransform(min_size, max_size, mean, std)
         self.num_classes = num_classes
@@ -84,12 +86,12 @@ class RotatedFCOS(nn.Module):
             targets = checked_targets(targets, len(images), self.num_classes)
         elif self.training:
             raise ValueError("in training, the detector needs targets")
-        original_sizes = [tuple(image.shape[-2:]) for image in images]
+        original_sizes = [(image.shape[-2], image.shape[-1]) for image in images]
         batch, targets = self.transform(images, targets)
         features = self.backbone(batch.tensors)
         features = list(features.values()) if isinstance(features, dict) else [features]
         outputs = self.head(features)
-        sizes = [tuple(level.shape[-2:]) for level in features]
+        sizes = [(level.shape[-2], level.shape[-1]) for level in features]
         points, strides = pyramid_points(sizes, self.strides, batch.tensors.device)
         if self.training:
             return self.losses(outputs, points, strides, targets)

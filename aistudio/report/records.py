@@ -76,16 +76,24 @@ class Rounds:
 class Finding(Protocol):
     """One kind of mistake in a data set: why it matters, and every place where it is, with what is seen there."""
 
-    kind: str
-    severity: str
-    why: str
+    @property
+    def kind(self) -> str:
+        """The kind's name."""
+
+    @property
+    def severity(self) -> str:
+        """How bad it is."""
+
+    @property
+    def why(self) -> str:
+        """Why it matters."""
 
     @property
     def count(self) -> int:
         """In how many places."""
 
     @property
-    def faults(self) -> tuple:
+    def faults(self) -> Sequence[Any]:
         """The places, each with a message."""
 
 
@@ -195,7 +203,7 @@ class Report:
     rounds: Rounds | None = None
 
 
-class Listener(Protocol):
+class Listener:
     """Who is told of a run as it goes; a class that names this one as its base hears only what it has members for."""
 
     def started(self, name: str) -> None:

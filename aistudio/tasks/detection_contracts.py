@@ -222,14 +222,14 @@ def raw_maps(model: nn.Module, images: Sequence[Tensor]) -> dict[str, Tensor]:
     One-stage detectors have a ``head``; two-stage ones an ``rpn`` and RoI heads, which are asked about four fixed boxes
     in place of proposals, so that two forwards stay comparable.
     """
-    pictures, _ = model.transform(list(images))
-    features = model.backbone(pictures.tensors)
+    part = model.get_submodule
+    pictures, _ = part("transform")(list(images))
+    features = part("backbone")(pictures.tensors)
     if hasattr(model, "head"):
-        return _batch_first(model.head(list(features.values())))
-    objectness, deltas = model.rpn.head(list(features.values()))
-    return _batch_first({"objectness": objectness, "rpn_deltas": deltas}) | _roi_maps(
-        model.roi_heads, features, pictures.image_sizes
-    )
+        return _batch_first(part("head")(list(features.values())))
+    objectness, deltas = part("rpn.head")(list(features.values()))
+    maps = _batch_first({"objectness": objectness, "rpn_deltas": deltas})
+    return maps | _roi_maps(part("roi_heads"), features, pictures.image_sizes)
 
 
 def _batch_first(maps: dict[str, Tensor | list[Tensor]]) -> dict[str, Tensor]:
@@ -244,8 +244,10 @@ def _roi_maps(heads: nn.Module, features: dict[str, Tensor], sizes: list[tuple[i
     parts = torch.tensor([[0.0, 0, 1, 1], [0, 0, 0.5, 0.5], [0.25, 0.25, 0.75, 1], [0.5, 0.1, 1, 0.4]])
     some = next(iter(features.values()))
     boxes = [parts.to(some) * some.new_tensor([width, height, width, height]) for height, width in sizes]
-    logits, deltas = heads.box_predictor(heads.box_head(heads.box_roi_pool(features, boxes, sizes)))
+    part = heads.get_submodule
+    logits, deltas = part("box_predictor")(part("box_head")(part("box_roi_pool")(features, boxes, sizes)))
     maps = {"class_logits": logits, "box_deltas": deltas}
-    if heads.has_mask():
-        maps["mask_logits"] = heads.mask_predictor(heads.mask_head(heads.mask_roi_pool(features, boxes, sizes)))
+    if getattr(heads, "mask_predictor", None) is not None:
+        inside = part("mask_head")(part("mask_roi_pool")(features, boxes, sizes))
+        maps["mask_logits"] = part("mask_predictor")(inside)
     return {name: value.unflatten(0, (len(sizes), len(parts))) for name, value in maps.items()}
