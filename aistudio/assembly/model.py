@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ import torch
 from omegaconf import DictConfig
 from torch import nn
 
+from aistudio.assembly.contract import tell_contract
 from aistudio.assembly.found_classes import with_found_classes
 from aistudio.assembly.instantiate import build, one_with
 from aistudio.assembly.pretrained import filled_backbone, load_chosen, without_weights
 from aistudio.assembly.problems import task_or_problems, width_problems
 from aistudio.config.compose import Judged
+from aistudio.config.conventions import label_warnings
 from aistudio.config.part import model_settings
 from aistudio.config.plain import as_dict
 from aistudio.config.weights import choices
@@ -46,11 +49,17 @@ def assemble(cfg: DictConfig, seed: int | None = None) -> nn.Module:
     ``task`` are read and judged, and nothing else. Random weights are drawn from torch's random numbers, as those of
     any module, so that the caller's seed decides them; with ``seed`` they come of it alone.
 
+    ``model.input_contract`` says what it takes (an `aistudio.models.InputContract`): normalised images (N, 3, H, W) of
+    backbones with a head and of segmenters, a list of images in [0, 1] of detectors. A number of classes that looks
+    like another program's way to count the background is a UserWarning.
+
     Raises `Refusal` for what the rules refuse, and for weights that do not exist, cannot be had, or do not fit.
     """
     judged = model_settings(with_found_classes(cfg))  # whoever composed it, what is judged here is what is built
     task, problems = task_or_problems(judged)
     refuse(problems)
+    for text in label_warnings(judged.values):
+        warnings.warn(text, stacklevel=2)
     return build_model(judged, task, seed)
 
 
@@ -63,7 +72,8 @@ def built(judged: Judged, task: Task, seed: int | None, pretrained: bool = True)
     """The same, with what became of the weights; without ``pretrained`` the model starts from random numbers."""
     cfg, plain = judged.cfg, as_dict(judged.cfg)
     side, outputs = int(cfg.task.image_size), task.num_outputs
-    make = partial(_made, without_weights(plain["architecture"]["model"], choices(plain)))
+    node = without_weights(plain["architecture"]["model"], choices(plain))
+    make = partial(_made, without_unused_head(node, plain["task"]))
     with _seeded(seed):
         model = make(outputs)
         one_with(model, "architecture.model", "named_parameters", "forward")
@@ -73,7 +83,14 @@ def built(judged: Judged, task: Task, seed: int | None, pretrained: bool = True)
     frozen = tuple(frozen_in(model, plain["backbone"]))
     if plain["backbone"].get("activation_checkpointing"):
         checkpoint_stages(filled_backbone(model)[1])
+    tell_contract(model, task, side)
     return Assembled(model, tuple(loaded), frozen)
+
+
+def without_unused_head(node: dict[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry of a model without the auxiliary head whose loss would count for nothing (``task.aux_weight=0``)."""
+    unused = task.get("aux_weight") == 0 and node.get("aux_loss") is True
+    return {**node, "aux_loss": False} if unused else node
 
 
 def _made(node: Any, outputs: int) -> nn.Module:
