@@ -34,6 +34,11 @@ class RotatedFCOS(nn.Module):
     pixels of the picture that came in, ``labels`` (K,) int64 and ``scores`` (K,) in falling order. Inputs
     are never changed.
 
+    In evaluation it can be traced (``torch.jit.trace`` of a module that returns one image's dict, as with torchvision's
+    detectors): for images of one size, and with suppression as an operator, so that aistudio.oriented must be imported
+    where the trace is loaded. ``torch.jit.script`` does not take it: the exact IoU and the suppression use closures,
+    ``torch.finfo`` and tv_tensors.
+
     Args:
         backbone: gives an OrderedDict of feature maps (N, out_channels, H, W), one for each of strides.
         num_classes: classes *with* background, as torchvision counts: objects are 1 … num_classes - 1.
@@ -139,7 +144,7 @@ class RotatedFCOS(nn.Module):
         chosen, first = [], 0
         for level, count in zip(scores.split(counts), counts, strict=True):
             candidates = (level > self.score_thresh).nonzero()
-            best = level[candidates[:, 0], candidates[:, 1]].topk(min(self.topk_candidates, len(candidates))).indices
+            best = _largest(level[candidates[:, 0], candidates[:, 1]], self.topk_candidates)
             chosen.append(candidates[best] + candidates.new_tensor([first, 0]))
             first += count
         point, column = torch.cat(chosen).unbind(1)
@@ -147,6 +152,13 @@ class RotatedFCOS(nn.Module):
         labels, scores = column + 1, scores[point, column]
         kept = rotated_nms(boxes, scores, self.nms_thresh, labels)[: self.detections_per_img]
         return {"boxes": boxes[kept], "labels": labels[kept], "scores": scores[kept]}
+
+
+def _largest(scores: Tensor, most: int) -> Tensor:
+    """The indices (at most ``most``) of the largest scores (K,), which a trace must not know the number of."""
+    if torch.jit.is_tracing():
+        return scores.argsort(descending=True, stable=True)[:most]
+    return scores.topk(min(most, len(scores))).indices
 
 
 def rotated_fcos_resnet50_fpn(

@@ -40,7 +40,8 @@ class RotatedTransform(GeneralizedRCNNTransform):
         return result
 
     def _scale(self, size: Sequence[int], side: int) -> float:
-        return min(side / min(size), self.max_size / max(size))
+        height, width = int(size[0]), int(size[1])  # plain numbers, also in a trace, which is of images of one size
+        return min(side / min(height, width), self.max_size / max(height, width))
 
 
 def _scaled(boxes: Tensor, scale: float) -> Tensor:
