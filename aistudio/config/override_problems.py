@@ -85,7 +85,9 @@ BRINGS = {  # what else the file of a group sets, so that nothing can be said of
 
 def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> Faults:
     """What is wrong with each override, and what is left to judge."""
-    problems, parsed, left_open = [], [], set()
+    problems: list[Problem] = []
+    parsed: list[Override] = []
+    left_open: set[str] = set()
     for override in overrides:
         problem, mend = syntax_or_choice(override, folders)
         problems += [problem] if problem else []
@@ -102,7 +104,7 @@ def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> Fault
             problems.append(Problem(fault[0], fault[1], COMMAND_LINE, fault[2]))
             left_open.add(key)
         elif section not in left_open or key in GROUPS:
-            mended.append(one.input_line)
+            mended.append(str(one.input_line))
     return Faults(problems, mended, frozenset(left_open))
 
 
@@ -150,7 +152,7 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
 
 def value_typed(override: Override) -> str | None:
     """The value of an override as it was typed; None where it takes a key away."""
-    return None if override.is_delete() else override.input_line.partition("=")[2]
+    return None if override.is_delete() else str(override.input_line).partition("=")[2]
 
 
 def absent_cards(override: str, names: Sequence[Any], there: Sequence[str]) -> tuple[Problem | None, str | None]:

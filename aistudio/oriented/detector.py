@@ -156,7 +156,7 @@ class RotatedFCOS(nn.Module):
 
 def _largest(scores: Tensor, most: int) -> Tensor:
     """The indices (at most ``most``) of the largest scores (K,), which a trace must not know the number of."""
-    if torch.jit.is_tracing():
+    if torch._C._get_tracing_state():
         return scores.argsort(descending=True, stable=True)[:most]
     return scores.topk(min(most, len(scores))).indices
 

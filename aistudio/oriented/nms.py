@@ -26,7 +26,8 @@ def rotated_nms(boxes: Tensor, scores: Tensor, iou_threshold: float, labels: Ten
     box that was kept is greater than iou_threshold (>= 0); with labels (N,) only boxes of equal label
     suppress each other.
     """
-    if torch.jit.is_tracing():  # a trace keeps operators alone: the loop below would end where the traced images let it
+    # a trace keeps operators alone: the loop below would end where the traced images let it
+    if torch._C._get_tracing_state():
         labels = torch.zeros_like(scores, dtype=torch.int64) if labels is None else labels
         return torch.ops.aistudio.rotated_nms(boxes, scores, iou_threshold, labels)
     boxes, waiting = floating(boxes.detach()), torch.argsort(scores.detach(), descending=True, stable=True)
