@@ -9,18 +9,18 @@ from aistudio.models.input_contract import InputContract
 from aistudio.tasks.base import Task
 
 
-def tell_contract(model: nn.Module, task: Task, size: int) -> None:
+def tell_contract(model: nn.Module, task: Task, size: int, channels: int = 3) -> None:
     """Put ``input_contract`` on a model, and into its ``repr``; neither on one whose task makes something else."""
-    contract = input_contract(model, task, size)
+    contract = input_contract(model, task, size, channels)
     if contract is not None:
         model.input_contract = contract  # type: ignore[assignment]  # modules take any attribute, annotated otherwise
         if type(model).extra_repr is nn.Module.extra_repr:
             model.__dict__["extra_repr"] = contract.__str__
 
 
-def input_contract(model: nn.Module, task: Task, size: int) -> InputContract | None:
+def input_contract(model: nn.Module, task: Task, size: int, channels: int = 3) -> InputContract | None:
     """What a model takes, seen in what the task makes of a black and a white image of ``size`` pixels."""
-    black_and_white = [torch.zeros(3, size, size), torch.ones(3, size, size)]
+    black_and_white = [torch.zeros(channels, size, size), torch.ones(channels, size, size)]
     inputs = task.inputs(black_and_white)
     if isinstance(inputs, Tensor) and inputs.dim() == 4 and len(inputs) == 2:
         black, white = inputs.double().mean((2, 3))

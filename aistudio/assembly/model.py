@@ -15,6 +15,7 @@ from torch import nn
 
 from aistudio.assembly.contract import tell_contract
 from aistudio.assembly.found_classes import with_found_classes
+from aistudio.assembly.input_channels import adapt_input
 from aistudio.assembly.instantiate import build, one_with
 from aistudio.assembly.pretrained import filled_backbone, load_chosen, without_weights
 from aistudio.assembly.problems import task_or_problems, width_problems
@@ -78,12 +79,13 @@ def built(judged: Judged, task: Task, seed: int | None, pretrained: bool = True)
         model = make(outputs)
         one_with(model, "architecture.model", "named_parameters", "forward")
         materialise(model, lambda: task.inputs([torch.zeros(3, side, side)] * 2))
+    adapt_input(model, plain["backbone"])
     refuse(width_problems(cfg, model))
     loaded = load_chosen(plain, model, make, outputs) if pretrained else []
     frozen = tuple(frozen_in(model, plain["backbone"]))
     if plain["backbone"].get("activation_checkpointing"):
         checkpoint_stages(filled_backbone(model)[1])
-    tell_contract(model, task, side)
+    tell_contract(model, task, side, int(cfg.backbone.in_channels))
     return Assembled(model, tuple(loaded), frozen)
 
 

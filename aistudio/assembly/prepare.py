@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -53,6 +54,9 @@ def make_subject(judged: Judged, task: Task) -> Subject:
         loaded=made.loaded,
         rebuild_random=partial(_from_random_numbers, judged, task),
         why_not_one=why_not_one(cfg, size),
+        channels=int(cfg.backbone.in_channels),
+        image_mean=tuple(cfg.backbone.image_mean or ()),
+        image_std=tuple(cfg.backbone.image_std or ()),
         check_mode=as_dict(cfg.sanity.check_mode, resolve=True),
     )
 
@@ -75,12 +79,13 @@ def check_size(cfg: DictConfig, model: nn.Module) -> int:
 
     Looked for in models that nobody has described: other people's, and backbones whose YAML states no taps.
     """
-    wanted = min(int(cfg.task.image_size), int(cfg.sanity.image_size))
+    largest, channels = int(cfg.task.image_size), int(cfg.backbone.in_channels)
+    wanted = min(largest, int(cfg.sanity.image_size))
     backbone = getattr(model, "backbone", None)
     if isinstance(backbone, BackboneWrapper):
-        return size_to_check_at(backbone, wanted, int(cfg.task.image_size)) if backbone.traced else wanted
+        return size_to_check_at(backbone, wanted, largest, channels) if backbone.traced else wanted
     shipped = type(model).__module__.startswith(SHIPPED)
-    return wanted if shipped else size_to_check_at(model, wanted, int(cfg.task.image_size))
+    return wanted if shipped else size_to_check_at(model, wanted, largest, channels)
 
 
 def is_pretrained(cfg: DictConfig) -> bool:

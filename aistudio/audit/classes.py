@@ -104,9 +104,9 @@ def check_counts(labels: Labels, masks: Mapping[str, MaskFacts]) -> Iterator[Fau
         yield Fault("single_class", place_of(labels, 0), f"{labels.classes[0]!r} alone")
 
 
-def count_examples(labels: Labels, masks: Mapping[str, MaskFacts]) -> dict[str, Counter]:
+def count_examples(labels: Labels, masks: Mapping[str, MaskFacts]) -> dict[str, Counter[int]]:
     """The examples of each class in each split: images, objects, or images whose mask has it."""
-    found: dict[str, Counter] = {}
+    found: dict[str, Counter[int]] = {}
     for image in labels.images:
         found.setdefault(image.split, Counter()).update(numbers_in(image, labels, masks))
     return found

@@ -66,7 +66,7 @@ class BlankImages:
 
     def __call__(self, subject: Subject) -> Outcome:
         """The eval contract, finite numbers among it, on three images of one value each."""
-        images = [torch.full((3, subject.size, subject.size), value) for value in (0.0, 0.5, 1.0)]
+        images = [torch.full((subject.channels, subject.size, subject.size), value) for value in (0.0, 0.5, 1.0)]
         inputs = subject.task.inputs(images)
         inputs = [one.to(subject.device) for one in inputs] if isinstance(inputs, list) else inputs.to(subject.device)
         with torch.no_grad(), subject.autocast():

@@ -42,6 +42,7 @@ class Subject:
     those that the model does not have are left out. ``frozen`` says that the configuration froze the whole backbone,
     ``held`` names the tensors that it froze, ``pretrained`` says that the backbone did not start from random numbers,
     ``loaded`` what became of each file of weights; ``rebuild_random(seed)`` assembles a model without any.
+    Images have ``channels``, and are to be normalised by ``image_mean`` and ``image_std``, of each; () is ImageNet's.
     ``why_not_one`` says why it cannot train on one image (or "").
     """
 
@@ -64,6 +65,9 @@ class Subject:
     loaded: Sequence[Ledger] = ()
     rebuild_random: Callable[[int], nn.Module] | None = None
     why_not_one: str = ""
+    channels: int = 3
+    image_mean: Sequence[float] = ()
+    image_std: Sequence[float] = ()
     check_mode: Mapping[str, Any] = field(default_factory=dict)
 
     def model(self) -> nn.Module:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +23,6 @@ def adapted_input(weight: Tensor, channels: int) -> Tensor:
     else:
         kernels = torch.cat([weight, mean.expand(-1, channels - 3, -1, -1)], 1)
     return kernels * (3 / channels)
-
-
-def adapted_statistics(values: Iterable[float], channels: int) -> tuple[float, ...]:
-    """Means or deviations of red, green and blue → of ``channels``: as the kernels, their own, then their mean."""
-    values = tuple(values)
-    mean = sum(values) / len(values)
-    return (mean,) * channels if channels < 3 else (*values, *[mean] * (channels - 3))
 
 
 def first_convolution(model: nn.Module) -> tuple[str, nn.Conv2d] | None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from aistudio.report.figures_in_words import quantity
 from aistudio.report.records import TAKEN_AWAY, CheckResult, Measurement, Report, SanityReport
-from aistudio.report.terminal import Terminal, quantity, words
+from aistudio.report.terminal import Terminal, words
 
 MEMORY = 0.10  # share by which peak memory may differ: allocators round, and processes hold different libraries
 

@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from aistudio.report.figures_in_words import quantity
 from aistudio.report.summary import Row
-from aistudio.report.terminal import quantity
 from aistudio.safety.outlet import said
 
 if TYPE_CHECKING:

@@ -145,7 +145,7 @@ class SanityReport:
         """Whether the verdict is ``passed``."""
         return self.verdict == "passed"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         ends = [f"{sum(one.status == status for one in self.checks)} {status}" for status in get_args(Status)]
         told = ", ".join(one for one in ends if not one.startswith("0 ")) or "nothing was checked"
         return f"<SanityReport {self.verdict.upper()}: {told}; {self.seconds:.1f} s>"

@@ -22,9 +22,11 @@ class OrientedObjectDetection:
 
     max_objects = 3
     allows_empty = True
+    in_channels = 3
     class_names: Sequence[str] = ()  # of labels 1, 2, …
 
-    def __init__(self, num_classes: int):
+    def __init__(self, num_classes: int, in_channels: int = 3):
+        self.in_channels = in_channels
         self.sample_labels = num_classes
         self.num_outputs = num_classes + 1
 
@@ -42,7 +44,7 @@ class OrientedObjectDetection:
 
     def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
         """Everything in `detection.check_rotated_targets`."""
-        return detection_contracts.check_rotated_targets(images, targets, self.sample_labels)
+        return detection_contracts.check_rotated_targets(images, targets, self.sample_labels, channels=self.in_channels)
 
     def loss(self, model: nn.Module, inputs: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         """The architecture's own losses."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
-from aistudio.report.terminal import quantity
+from aistudio.report.figures_in_words import quantity
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
