@@ -6,7 +6,7 @@ which the run's report.json keeps), 130 interrupted from the keyboard, 143 ended
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -54,14 +54,20 @@ def refusal_text(problems: Iterable[Problem]) -> str:
 
     Neighbours with the same answer share it. A line of it is a line, whatever a name or a message holds.
     """
-    lines: list[str] = []
+    return "\n".join(f"  {name:<8} {text}" if name != WHAT else text for name, text in answers(problems))
+
+
+WHAT = "what"  # the part that has no name of its own before it
+
+
+def answers(problems: Iterable[Problem]) -> Iterator[tuple[str, str]]:
+    """The parts of the problems with their names, one a line; a row of a table has none."""
     for answer, alike in groupby(problems, lambda one: (one.why, one.rows, one.where, one.instead)):
         why, rows, where, instead = answer
-        lines += [said(problem.what) for problem in alike]
+        yield from ((WHAT, said(problem.what)) for problem in alike)
         place = "rule" if " · " in where else "where"
         parts = (("why", why), *(("", row) for row in rows), (place, where), ("instead", instead))
-        lines += [f"  {name:<8} {said(text)}" for name, text in parts if text]
-    return "\n".join(lines)
+        yield from ((name, said(text)) for name, text in parts if text)
 
 
 def first_line(text: object) -> str:

@@ -43,6 +43,8 @@ class Seen:
 
 
 def battery(level: str) -> dict:
+    if level == "none":  # the peer alone
+        return {}
     cfg = compose(f"sanity={level}", "backbone=resnet18", *PATIENCE)
     return {name: instantiate(node, _convert_="all") for name, node in cfg.sanity.checks.items()}
 
@@ -141,7 +143,7 @@ def by_check(found: Mapping[str, dict[Bug, Seen]], healthy: Mapping[str, Seen]) 
         "| --- | --- | --- | --- | --- |",
     ]
     whole = sum(sum(one.seconds.values()) for one in healthy.values()) or 1
-    for name in next(iter(healthy.values())).seconds:
+    for name in next(iter(healthy.values())).seconds if healthy else ():
         fails = sum(name in one.failed for one in seen)
         alone = sum([name] == list(one.failed) for one in seen)
         cost = sum(one.seconds[name] for one in healthy.values()) / whole
@@ -171,7 +173,7 @@ def chosen_families(words: list[str], only: list[str]) -> dict[str, list[Bug]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--level", default="full", choices=["quick", "standard", "full"])
+    parser.add_argument("--level", default="full", choices=["none", "quick", "standard", "full"])
     parser.add_argument("--base", default="tiny")
     parser.add_argument("--family", nargs="*", default=[])
     parser.add_argument("--only", nargs="*", default=[])
@@ -190,6 +192,8 @@ def main() -> None:
         if seen.failed:
             print(f"ALARM  {name}: {seen.failed}")
     peer = peered(families) if chosen.peer else {}
+    for bug, words in peer.items():
+        print(f"{'complains' if words else 'silent'} {bug.name}: {words[:100]}")
     text = tables(found, healthy, peer)
     print(text)
     if chosen.markdown:

@@ -131,6 +131,7 @@ def test_a_bad_pair_is_refused_in_a_process_in_which_importing_torch_fails(tmp_p
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (
+        "refused: 1 problem\n"
         "backbone=resnet18 does not fit task=segmentation\n"
         "  why      torchvision builds its segmentation models on dilated ResNet-50/101 or MobileNetV3-Large\n"
         "  rule     conf/task/segmentation.yaml · rules.backbones\n"

@@ -55,7 +55,7 @@ class UsesEveryPlace:
         maps = gradients.maps
         if maps is None:
             return passed(seen, expected)
-        blind = blind_parts(maps.amax((0, 1)), 1e-6) if min(maps.shape[2:]) > 1 else ""
+        blind = blind_parts(maps.amax((0, 1)), 1e-6, scattered=1.0) if min(maps.shape[2:]) > 1 else ""
         if blind:
             cause = "the head reads some places only: pool over all of them, x.mean((2, 3))"
             return failed(
@@ -73,12 +73,12 @@ def in_cells(image: Tensor) -> Tensor:
     return nn.functional.adaptive_avg_pool2d(image.float().mean(0)[None], CELLS)[0]
 
 
-def blind_parts(strength: Tensor, faint: float) -> str:
-    """Rows and columns (of a map of strengths) that are faint throughout, and corners, in words; "" for none."""
+def blind_parts(strength: Tensor, faint: float, scattered: float = 0.2) -> str:
+    """Rows and columns of a map of strengths that are faint throughout, or more than a share of it; "" for none."""
     weak = strength <= faint * strength.max()
     rows, columns = lines(weak.all(1)), lines(weak.all(0))
     found = [f"rows {rows}"] * bool(rows) + [f"columns {columns}"] * bool(columns)
-    if not found and weak.float().mean() > 0.2 and min(strength.shape) >= CELLS:
+    if not found and weak.float().mean() > scattered:
         found = [f"{int(weak.sum())} of {weak.numel()} cells"]
     return " and ".join(found) + (f" (of {len(strength)})" if found else "")
 

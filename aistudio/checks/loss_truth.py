@@ -36,12 +36,13 @@ class Says(nn.Module):
 class LossRewardsTruth:
     """Outputs that are right have a small loss, and outputs that are wrong a larger one than none at all.
 
-    ``left`` is how much of the loss of knowing nothing may be left to outputs that are right: label smoothing and class
-    weights leave some.
+    ``left`` is how much of the loss of knowing nothing right outputs may have; ``left_smoothed`` the same
+    for smoothed labels, which too certain outputs cost more.
     """
 
     why: str
     left: float = 0.4
+    left_smoothed: float = 0.8
 
     def __call__(self, subject: Subject) -> Outcome:
         """Losses of outputs that are written down, not computed: right, unsure, wrong. No model is run."""
@@ -61,7 +62,9 @@ class LossRewardsTruth:
         def loss(scale: float) -> float:
             return self._loss(subject, output, link(shifted(right, scale, subject.batch().targets)))
 
-        best, unsure, wrong, far = min(map(loss, CERTAIN)), loss(0.0), loss(-CERTAIN[1]), loss(FAR)
+        right_ones = [loss(scale) for scale in CERTAIN]
+        best, unsure, wrong, far = min(right_ones), loss(0.0), loss(-CERTAIN[1]), loss(FAR)
+        smoothed = right_ones[-1] > 1.05 * best  # too certain is wrong again
         seen = f"right {best:.3g}, unsure {unsure:.3g}, wrong {wrong:.3g}"
         expected = f"right at most {self.left:g} of unsure, and wrong above it"
         if not all(map(isfinite, (best, unsure, wrong))):
@@ -72,7 +75,7 @@ class LossRewardsTruth:
         if best >= unsure or wrong <= best:
             cause = "the sign of the loss, the order of its arguments, or classes that are other ones in it"
             return failed(seen, expected, cause)
-        if best > self.left * unsure:
+        if best > (self.left_smoothed if smoothed else self.left) * unsure:
             cause = "a softmax or sigmoid before a loss that takes logits, arguments swapped, or shapes that broadcast"
             return failed(seen, expected, cause)
         return passed(seen, expected)

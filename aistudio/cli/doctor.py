@@ -7,13 +7,12 @@ that ships, 2 it cannot be read.
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aistudio.cli.line import Parser
-from aistudio.errors import FAILED, PASSED, REFUSED, Problem, refusal_text
+from aistudio.errors import FAILED, PASSED, REFUSED, Problem, Refusal
 from aistudio.safety.outlet import said
 from aistudio.weights.describe import facts, part_of, shapes_of
 from aistudio.weights.download import digest
@@ -35,11 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         header = read_header(path)
     except Unreadable as fault:
-        print(
-            refusal_text([Problem(f"{path} is no file of weights", fault.why, str(path), fault.instead)]),
-            file=sys.stderr,
-        )
-        return REFUSED
+        raise Refusal([Problem(f"{path} is no file of weights", fault.why, str(path), fault.instead)]) from None
     part = part_of(header)
     show(facts(path, header, part, digest(path)).items())
     if part is None or header.code:

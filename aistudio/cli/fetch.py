@@ -15,7 +15,7 @@ from rich.progress import DownloadColumn, Progress
 from aistudio.cli.line import Parser
 from aistudio.config.typed import as_typed
 from aistudio.config.weights import choices
-from aistudio.errors import FAILED, PASSED, REFUSED, Refusal, refusal_text
+from aistudio.errors import FAILED, PASSED, Refusal
 from aistudio.jobs.combinations import judged
 from aistudio.weights.download import Failed, digest, download
 from aistudio.weights.places import find, folders
@@ -32,11 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="say which files are needed and where they are; fetch none")
     parser.add_argument("--from", dest="source", help="the address of a mirror that serves the files by name")
     given = parser.parse_intermixed_args(arguments)
-    try:
-        needed = wanted(given.overrides, given.config_dir)
-    except Refusal as refusal:
-        print(refusal_text(refusal.problems), file=sys.stderr)
-        return REFUSED
+    needed = wanted(given.overrides, given.config_dir)
     if not needed:
         print("no pretrained weights are asked for (backbone.weights=DEFAULT asks for some)")
         return PASSED

@@ -17,7 +17,8 @@ import aistudio
 from aistudio.config.advice import command_elsewhere
 from aistudio.config.groups import GROUPS, options
 from aistudio.config.trust import fault_code, trusted
-from aistudio.errors import FAILED, PASSED, REFUSED, Problem, Refusal, refusal_text, refuse
+from aistudio.errors import FAILED, PASSED, REFUSED, Problem, Refusal, refuse
+from aistudio.report.refusals import tell
 from aistudio.safety.encoding import plain_where_needed
 from aistudio.safety.outlet import guard
 from aistudio.safety.search_path import SafeChildren, reach
@@ -54,7 +55,7 @@ def answer(arguments: Sequence[str]) -> int:
         command, rest = command_in(arguments)
         return command(rest)
     except Refusal as refusal:
-        print(refusal_text(refusal.problems), file=sys.stderr)
+        tell(refusal.problems)
         return REFUSED
     except KeyboardInterrupt as end:
         print(reason_of(end), file=sys.stderr)
@@ -68,7 +69,7 @@ def answer(arguments: Sequence[str]) -> int:
             return fault_code(error)
         what = f"the files of this run cannot be written: {error.filename or 'the report'}"
         problem = Problem(what, str(error.strerror), "hydra.run.dir", "hydra.run.dir=FOLDER with room in it")
-        print(refusal_text([problem]), file=sys.stderr)
+        tell([problem], headline=False)
         return FAILED
 
 

@@ -18,9 +18,10 @@ from aistudio.cli.line import Parser
 from aistudio.config.groups import options
 from aistudio.config.overrides import quoted, user_folders
 from aistudio.config.typed import as_typed
-from aistudio.errors import PASSED, REFUSED, Problem, Refusal, refusal_text
+from aistudio.errors import PASSED, REFUSED, Problem, Refusal
 from aistudio.files import refuse_links, shown, write_whole
 from aistudio.jobs.combinations import Job, judged
+from aistudio.report import refusals
 from aistudio.report.ci import Judgement, as_junit, as_sarif
 from aistudio.report.terminal import MARKS, Terminal, words
 from aistudio.safety.conf_folder import conf_folder
@@ -80,7 +81,8 @@ def tell(judgements: Sequence[Judgement], jobs: Sequence[Job]) -> None:
         what = "" if len(jobs) == 1 or one.problems else described(job)
         terminal.print(Text.assemble(mark, words(f"  {one.name:<{width}}  "), words(what, "dim")), wrap=False)
     for titles, problems in once(judgements):
-        print(f"\n{', '.join(titles)}\n{refusal_text(problems)}", file=sys.stderr)
+        print(f"\n{', '.join(titles)}", file=sys.stderr)
+        refusals.tell(problems, headline=False)
     refused = sum(bool(one.problems) for one in judgements)
     counts = ", ".join(filter(None, [f"{len(jobs) - refused} fit", f"{refused} refused" if refused else ""]))
     terminal.print(words(counts, "bold red" if refused else "bold green"))

@@ -70,7 +70,7 @@ def test_a_sweep_is_fetched_for(monkeypatch, tmp_path, capsys):
 def test_nothing_to_fetch_and_a_wrong_name(capsys):
     assert main(["fetch", "backbone=resnet18"]) == 0
     assert main(["fetch", "backbone=resnet18", "backbone.weights=IMAGENET"]) == 2
-    assert "IMAGENET1K_V1 (nearest)" in capsys.readouterr().err
+    assert "DEFAULT (nearest), IMAGENET1K_V1" in capsys.readouterr().err
 
 
 def test_offline_opens_no_socket(monkeypatch, tmp_path, capsys):
