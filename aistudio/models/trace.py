@@ -55,7 +55,7 @@ def trace(model: nn.Module, name: str, size: int = SIDE) -> Trace:
     if is_map(seen.result) and not (chain and chain[-1].gave is seen.result):
         nhwc = _is_nhwc(name, seen.result, passes.other(None))
         if seen.method == FEATURES:
-            _drop_head(model, seen.x.shape[2])
+            _drop_head(model, seen.x.shape[2], seen.x.shape[1])
         why = "its layers are not called one after another, each with what the one before returned"
         return Trace(model, channels(seen.result, nhwc), {}, why, seen.method, nhwc)
     *activations, pooling = (seen.operations.after(chain[-1], ACTIVATION) if chain else []) or [""]
@@ -78,26 +78,33 @@ def trace(model: nn.Module, name: str, size: int = SIDE) -> Trace:
 
 def _two_passes(model: nn.Module, name: str, size: int) -> tuple[TwoPasses, str]:
     """The passes of two pictures; and what ``forward_features`` gives in words where that is no map."""
-    side = size if size >= LEAST_SIDE or not runs_at(model, SIDE) else SIDE
+    channels = _channels_taken(model)
+    side = size if size >= LEAST_SIDE or not runs_at(model, SIDE, channels=channels) else SIDE
     tokens = ""
     if callable(getattr(model, FEATURES, None)):
         try:
-            seen = watch(model, FEATURES, side, side)
+            seen = watch(model, FEATURES, side, side, channels)
         except Exception:  # it wants other arguments, or another size, which its forward will say
             seen = None
         if seen and is_map(seen.result):
             return TwoPasses(seen, _larger(model, seen)), ""
         tokens = f"its {FEATURES} gives {_shape(seen.result)}, no map (N, C, H, W)" if seen else ""
     try:
-        seen = watch(model, "forward", side, side)
+        seen = watch(model, "forward", side, side, channels)
     except Exception as error:  # whatever a user's own forward raises is the answer to "can this be traced?"
         raise _does_not_run(model, name, side, error) from error
     return TwoPasses(seen, _larger(model, seen)), tokens
 
 
+def _channels_taken(model: nn.Module) -> int:
+    """How many channels the pictures of a model have: three if it runs on three, else as its first convolution says."""
+    first = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
+    return 3 if first is None or first.in_channels == 3 or runs_at(model, SIDE) else first.in_channels
+
+
 def _larger(model: nn.Module, seen: Pass) -> Pass | None:
     try:
-        return watch(model, seen.method, seen.x.shape[2] + HIGHER, seen.x.shape[3] + WIDER)
+        return watch(model, seen.method, seen.x.shape[2] + HIGHER, seen.x.shape[3] + WIDER, seen.x.shape[1])
     except Exception:  # it is made for one size
         return None
 
@@ -130,9 +137,9 @@ def _sequential(model: nn.Module, paths: list[str]) -> nn.Sequential:
     return nn.Sequential(children)
 
 
-def _drop_head(model: nn.Module, side: int) -> None:
+def _drop_head(model: nn.Module, side: int, channels: int) -> None:
     """Put identities in the place of what only the classifier calls, in ``model`` itself."""
-    inside, whole = called(model, FEATURES, side), called(model, "forward", side)
+    inside, whole = called(model, FEATURES, side, channels), called(model, "forward", side, channels)
 
     def walk(module: nn.Module, above: str) -> None:
         for name, child in module.named_children():

@@ -71,7 +71,7 @@ class Pass:
         return next((call.gave for call in reversed(self.calls) if call.path == path), None)
 
 
-def watch(model: nn.Module, method: str, height: int, width: int) -> Pass:
+def watch(model: nn.Module, method: str, height: int, width: int, channels: int = 3) -> Pass:
     """One dry run, with every call of a link of the model. Raises what the model raises."""
     calls: list[Call] = []
     operations = Operations()
@@ -81,17 +81,17 @@ def watch(model: nn.Module, method: str, height: int, width: int) -> Pass:
         operations.seen.clear()
 
     with _recording(model, calls, operations), operations:
-        x, result = dry_run(model, height, width, method, starting)
+        x, result = dry_run(model, height, width, method, starting, channels)
     return Pass(method, x, result, calls, operations)
 
 
-def called(model: nn.Module, method: str, size: int) -> set[str]:
+def called(model: nn.Module, method: str, size: int, channels: int = 3) -> set[str]:
     """The paths of all modules that one dry run calls; every path if the model raises."""
     paths: set[str] = set()
     everything = {path: module for path, module in model.named_modules() if path}
     hooks = [module.register_forward_hook(_adding(paths, path)) for path, module in everything.items()]
     try:
-        dry_run(model, size, size, method)
+        dry_run(model, size, size, method, channels=channels)
     except Exception:  # a timm model with global_pool="" may have a head that cannot be run
         return set(everything)
     finally:

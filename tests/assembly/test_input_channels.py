@@ -16,6 +16,7 @@ from aistudio.config.compose import settle
 from aistudio.data.channels import WithChannels, as_rgb, with_channels
 from aistudio.data.imagenet import normalize
 from aistudio.data.synthetic import Synthetic
+from aistudio.models import BackboneWrapper
 from aistudio.tasks.batch import make_batch
 
 MODELS = {
@@ -147,3 +148,17 @@ def test_the_sanity_run_of_four_channels_passes_and_says_so():
     assert report.ok, report.failures
     assert "4 channels (adapted by rule)" in report.assembled["backbone"]
     assert report.assembled["backbone receives"].startswith("(4, 4, 64, 64)")
+
+
+def test_a_backbone_that_takes_four_channels_by_itself_is_followed_as_it_is():
+    def layers(channels, width, stride):
+        return nn.Sequential(nn.Conv2d(channels, width, 3, stride, 1), nn.ReLU())
+
+    model = nn.Sequential(layers(4, 8, 4), layers(8, 16, 2), layers(16, 24, 2), layers(24, 32, 2))
+    wrapper = BackboneWrapper(model, "mine", image_size=64)
+    assert wrapper.out_channels == 32 and list(wrapper.channels.values()) == [8, 16, 24, 32]
+    kernels = model[0][0].weight.clone()
+    head = nn.Module()
+    head.backbone = wrapper
+    adapt_input(head, {"in_channels": 4, "name": "mine"})
+    assert torch.equal(wrapper.model[0][0].weight, kernels)
