@@ -71,26 +71,31 @@ def test_a_file_in_the_cache_that_is_not_the_published_one_is_refused(tmp_path, 
     assemble(compose("backbone=mobilenet_v3_small", f"backbone.weights={path}"))
 
 
-UNLISTED = ("backbone=resnet18", "backbone.name=mine", "backbone.pretrained=null", "backbone.weights=IMAGENET1K_V1")
-
-
-def test_names_in_no_list_are_as_offline_as_the_others(tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
-    monkeypatch.setattr("torch.hub.urlopen", None)  # whoever calls it breaks
-    with pytest.raises(Refusal, match="is not on this machine: resnet18-f37072fd.pth"):
-        assemble(compose(*UNLISTED, "offline=true"))
-
-
-def test_names_in_no_list_do_not_pass_over_the_mirror_without_a_word(tmp_path, monkeypatch):
+@pytest.fixture
+def unlisted(tmp_path, monkeypatch):
+    """Compose a backbone whose weights no list of ``conf/`` has, with an empty cache and no network."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
     monkeypatch.setattr("torch.hub.urlopen", None)
+    file = tmp_path / "conf" / "backbone" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text('name: mine\nmodel: {_target_: torchvision.models.resnet18, weights: "${backbone.weights}"}\n')
+    return lambda *lines: compose(
+        "backbone=mine", "backbone.weights=IMAGENET1K_V1", *lines, config_dir=tmp_path / "conf"
+    )
+
+
+def test_names_in_no_list_are_as_offline_as_the_others(unlisted):
+    with pytest.raises(Refusal, match="is not on this machine: resnet18-f37072fd.pth"):
+        assemble(unlisted("offline=true"))
+
+
+def test_names_in_no_list_do_not_pass_over_the_mirror_without_a_word(unlisted, tmp_path):
     file = tmp_path / "mirror" / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
     file.parent.mkdir(parents=True)
     torch.save(models.resnet18().state_dict(), file)
     mirror = f"weights_dir={tmp_path / 'mirror'}"
     with pytest.raises(Refusal, match="is in no list of conf/") as refused:
-        assemble(compose(*UNLISTED, mirror))
-    advice = refused.value.problems[0].instead
-    assert f"backbone.weights={file}" in advice
-    taken = assemble(compose(*UNLISTED[:-1], f"backbone.weights={file}", mirror))
+        assemble(unlisted(mirror))
+    assert f"backbone.weights={file}" in refused.value.problems[0].instead
+    taken = assemble(unlisted(mirror, f"backbone.weights={file}"))
     assert torch.equal(taken.backbone.model[0].weight, torch.load(file)["conv1.weight"]), "the advice works"
