@@ -9,7 +9,7 @@ from aistudio.audit.options import Options
 from aistudio.audit.records import ImageRecord, Labels
 
 
-def numbered_classes(labels: Labels, written: list[tuple[ImageRecord, str]], options: Options) -> None:
+def number_classes(labels: Labels, written: list[tuple[ImageRecord, str]], options: Options) -> None:
     """Number the labels of images: by the stated names, by their own numbers, or in the order of the alphabet."""
     texts = [text for _, text in written]
     stated = options.names()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 
-from aistudio.audit.numbered import numbered_classes
+from aistudio.audit.numbered import number_classes
 from aistudio.audit.options import Options, refuse
 from aistudio.audit.records import ImageRecord, Labels, Place
 from aistudio.audit.tree import Tree, folder_of, nearest, read_text, split_of
@@ -145,7 +145,7 @@ def place_rows(tree: Tree, labels: Labels, rows: list, columns: dict[str, list[s
     if options.task == "anomaly_detection":
         read_anomalies(labels, written)
     elif written:
-        numbered_classes(labels, written, options)
+        number_classes(labels, written, options)
     listed = {image.name for image in labels.images} | {tree.resolve(cell, folders)[0] for cell in labels.unlisted}
     labels.unlisted = [name for folder in folders[:1] for name in tree.images(folder) if name not in listed]
 
