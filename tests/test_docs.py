@@ -28,12 +28,12 @@ def docs():
 
 
 @pytest.mark.parametrize("task", groups.options("task"))
-def test_the_page_of_a_task_is_fresh_and_has_its_picture(task, docs):
+def test_the_page_of_a_task_is_fresh_and_has_its_image(task, docs):
     text = (ROOT / "docs" / "tasks" / f"{task}.md").read_text(encoding="utf-8")
     assert text == docs.page(task), "python scripts/docs.py writes it anew"
     assert all(words in text for words in ("## What fits", "## The contract", "## The settings", "(by default)"))
-    with Image.open(ROOT / "docs" / "tasks" / f"{task}.jpg") as picture:
-        assert picture.width > 300 and picture.height > 100
+    with Image.open(ROOT / "docs" / "tasks" / f"{task}.jpg") as image:
+        assert image.width > 300 and image.height > 100
     assert f"docs/tasks/{task}.md" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -28,7 +28,7 @@ def task_settings(judged: Judged) -> dict[str, Any]:
 
 
 def build_source(judged: Judged) -> Any:
-    """The source of pictures. Raises `Refusal` where there are none."""
+    """The source of images. Raises `Refusal` where there are none."""
     return one_with(build(judged.cfg.data, "data"), "data", "samples", "description")
 
 

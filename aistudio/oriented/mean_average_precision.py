@@ -1,7 +1,7 @@
 """Mean average precision of rotated detections, by the rules of DOTA and PASCAL VOC.
 
-For each class and IoU threshold, all detections of all pictures are taken in order of score. Each looks at
-the true box of its class and picture that it overlaps most. If that IoU exceeds the threshold, the first to
+For each class and IoU threshold, all detections of all images are taken in order of score. Each looks at
+the true box of its class and image that it overlaps most. If that IoU exceeds the threshold, the first to
 come is a hit and later ones are false; if the true box is *difficult*, the detection counts for nothing;
 any other detection is false. Average precision is the area under precision over recall, precision being the
 best reached at that recall or beyond.
@@ -29,11 +29,11 @@ def rotated_mean_average_precision(
     thresholds: tuple[float, ...] = THRESHOLDS,
     interpolation: Interpolation = "area",
 ) -> dict[str, float | dict[int, float]]:
-    """Average precision of detections in a list of pictures.
+    """Average precision of detections in a list of images.
 
     Args:
-        predictions: for each picture ``boxes`` (K, 5), ``labels`` (K,), ``scores`` (K,), as the detector gives them.
-        targets: for each picture ``boxes`` (N, 5), ``labels`` (N,) and, if some are to be passed over, ``difficult``
+        predictions: for each image ``boxes`` (K, 5), ``labels`` (K,), ``scores`` (K,), as the detector gives them.
+        targets: for each image ``boxes`` (N, 5), ``labels`` (N,) and, if some are to be passed over, ``difficult``
             (N,) bool.
         thresholds: IoU thresholds; all are averaged into ``map``.
         interpolation: ``area`` under the curve (VOC since 2010), or the mean over recall 0, 0.1 … 1 (``11 points``:
@@ -86,7 +86,7 @@ def _of_class(
         passed_over = target.get("difficult", torch.zeros_like(true))[true].bool()
         count += int((~passed_over).sum())
         iou = rotated_iou_matrix(prediction["boxes"][detected], target["boxes"][true].to(prediction["boxes"]))
-        # One more owner that nothing overlaps, so that a picture without a true box is no special case.
+        # One more owner that nothing overlaps, so that an image without a true box is no special case.
         best, owner = nn.functional.pad(iou, (0, 1)).max(dim=1)
         scores.append(prediction["scores"][detected])
         overlaps.append(best)
