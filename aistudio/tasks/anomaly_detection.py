@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
 from aistudio.drawing import BAD, GOOD, NEUTRAL
+from aistudio.tasks.base import StackTask
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import canvas
 from aistudio.tasks.losses import apply
@@ -18,7 +18,7 @@ from aistudio.tasks.losses import apply
 NAMES = ("normal", "anomalous")
 
 
-class AnomalyDetection:
+class AnomalyDetection(StackTask):
     """``loss`` takes logits (N, 1) and targets (N, 1) of 0. and 1."""
 
     num_outputs = 1
@@ -28,10 +28,6 @@ class AnomalyDetection:
 
     def __init__(self, loss: Callable[[Tensor, Tensor], Tensor]):
         self.criterion = loss
-
-    def inputs(self, images: Sequence[Tensor]) -> Tensor:
-        """Images of one size → (N, 3, H, W), normalised."""
-        return normalize(torch.stack(list(images)))
 
     def target(self, sample: Sample) -> Tensor:
         """1. if the sample's object is of class 1, else 0.: float32 scalar."""
@@ -60,14 +56,6 @@ class AnomalyDetection:
     def output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """The logit is (N, 1), floating point, finite; its sigmoid is the anomaly score."""
         return tensor_problems(output, (len(inputs), 1))
-
-    def training_output_problems(self, output: object, inputs: Tensor) -> list[str]:
-        """As in eval mode."""
-        return self.output_problems(output, inputs)
-
-    def enlarge(self, values: Tensor, factor: float) -> Tensor:
-        """A score is the same in an image of any size."""
-        return values
 
     def draw(self, image: Tensor, target: Tensor | None, output: Tensor | None) -> Image.Image:
         """A badge, normal or anomalous, with the anomaly score; below, what was expected."""

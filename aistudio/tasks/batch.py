@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from aistudio.data.sample import Painter, Sample, Source
 from aistudio.data.synthetic import Synthetic
 from aistudio.errors import Problem, Refusal
+from aistudio.models.nested import map_tensors
 from aistudio.tasks.base import Task
 
 
@@ -25,10 +26,14 @@ class Batch:
 
     def to(self, device: torch.device | str, channels_last: bool = False) -> Batch:
         """The same batch on another device; ``channels_last`` is the memory format of a stacked (N, 3, H, W) input."""
-        inputs = _move(self.inputs, device)
+
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device)
+
+        inputs = map_tensors(move, self.inputs)
         if channels_last and isinstance(inputs, Tensor):
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        return replace(self, inputs=inputs, targets=_move(self.targets, device))
+        return replace(self, inputs=inputs, targets=map_tensors(move, self.targets))
 
 
 def make_batch(
@@ -86,11 +91,3 @@ def pick(output: Any, index: int) -> Any:
     if isinstance(output, dict):
         return {name: value[index] for name, value in output.items()}
     return output[index]
-
-
-def _move(value: Any, device: torch.device | str) -> Any:
-    if isinstance(value, Tensor):
-        return value.to(device)
-    if isinstance(value, dict):
-        return {name: _move(item, device) for name, item in value.items()}
-    return [_move(item, device) for item in value]

@@ -8,15 +8,15 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
 from aistudio.drawing import BAD, GOOD, NEUTRAL
+from aistudio.tasks.base import StackTask
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import canvas, class_name
 from aistudio.tasks.losses import apply
 
 
-class Classification:
+class Classification(StackTask):
     """``loss`` takes logits (N, ``num_classes``) and class ids (N,)."""
 
     max_objects = 1
@@ -27,17 +27,9 @@ class Classification:
         self.num_outputs = self.sample_labels = num_classes
         self.criterion = loss
 
-    def inputs(self, images: Sequence[Tensor]) -> Tensor:
-        """Images of one size → (N, 3, H, W), normalised."""
-        return normalize(torch.stack(list(images)))
-
     def target(self, sample: Sample) -> Tensor:
         """The label of the sample's object: int64 scalar."""
         return sample.known("labels")[0]
-
-    def collate(self, targets: Sequence[Tensor]) -> Tensor:
-        """(N,) int64."""
-        return torch.stack(list(targets))
 
     def target_problems(self, images: Sequence[Tensor], targets: Tensor) -> list[str]:
         """Class ids that are none of 0 … C-1."""
@@ -58,14 +50,6 @@ class Classification:
     def output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """Logits are (N, C), floating point, finite."""
         return tensor_problems(output, (len(inputs), self.num_outputs))
-
-    def training_output_problems(self, output: object, inputs: Tensor) -> list[str]:
-        """As in eval mode."""
-        return self.output_problems(output, inputs)
-
-    def enlarge(self, values: Tensor, factor: float) -> Tensor:
-        """A class is the same in an image of any size."""
-        return values
 
     def draw(self, image: Tensor, target: Tensor | None, output: Tensor | None) -> Image.Image:
         """A badge with the predicted class and its probability; below, the class that was expected."""

@@ -10,50 +10,27 @@ from collections.abc import Sequence
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from aistudio.data.sample import Sample
 from aistudio.drawing import colour
 from aistudio.drawing.colours import WHITE
 from aistudio.tasks import detection_contracts, detection_drawing
+from aistudio.tasks.base import DetectionTask
 from aistudio.tasks.drawing import area, canvas
 
 
-class InstanceSegmentation:
+class InstanceSegmentation(DetectionTask):
     """``num_classes`` leaves out the background; the model's last layer has it. The loss is the architecture's own."""
-
-    max_objects = 3
-    allows_empty = True
-    class_names: Sequence[str] = ()  # of labels 1, 2, …
-
-    def __init__(self, num_classes: int):
-        self.sample_labels = num_classes
-        self.num_outputs = num_classes + 1
-
-    def inputs(self, images: Sequence[Tensor]) -> list[Tensor]:
-        """The images as they are: detectors take a list in [0, 1], of any sizes, and normalise inside."""
-        return list(images)
 
     def target(self, sample: Sample) -> dict[str, Tensor]:
         """``boxes`` (K, 4) float32, ``labels`` (K,) int64 in 1 … C, ``masks`` (K, H, W) uint8."""
         masks = sample.known("masks").to(torch.uint8)
         return {"boxes": sample.known("extents"), "labels": sample.known("labels") + 1, "masks": masks}
 
-    def collate(self, targets: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
-        """The list itself."""
-        return list(targets)
-
     def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
         """Everything in `detection.check_targets`, masks too."""
         return detection_contracts.check_targets(images, targets, self.sample_labels, masks=True)
-
-    def loss(self, model: nn.Module, inputs: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """The architecture's own losses."""
-        return model(inputs, targets)
-
-    def raw_outputs(self, model: nn.Module, inputs: list[Tensor]) -> dict[str, Tensor]:
-        """The heads' maps, before anything is decoded."""
-        return detection_contracts.raw_maps(model, inputs)
 
     def output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
         """As in object detection, and a mask of the image's size for every box."""
@@ -61,14 +38,6 @@ class InstanceSegmentation:
         return problems or detection_contracts.outside_problems(output, inputs) + detection_contracts.mask_problems(
             output, inputs
         )
-
-    def training_output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
-        """Scalar losses."""
-        return detection_contracts.training_output_problems(output)
-
-    def enlarge(self, values: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
-        """A target or an output for an image ``factor`` times as large."""
-        return detection_drawing.enlarge(values, factor)
 
     def draw(self, image: Tensor, target: dict[str, Tensor] | None, output: dict[str, Tensor] | None) -> Image.Image:
         """The best of the found objects, a colour each, with class and score; the expected ones are dashed."""

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
 from aistudio.drawing import NEUTRAL
+from aistudio.tasks.base import StackTask
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import canvas
 from aistudio.tasks.losses import apply
@@ -22,7 +22,7 @@ from aistudio.tasks.losses import apply
 LISTED = 4  # values written on a picture at most
 
 
-class Regression:
+class Regression(StackTask):
     """``loss`` takes values and targets, both (N, ``num_outputs``) and standardised.
 
     ``mean`` and ``std`` are those of the values in the user's own units, into which pictures map them back.
@@ -41,20 +41,12 @@ class Regression:
         self.criterion = loss
         self.mean, self.std = mean, std
 
-    def inputs(self, images: Sequence[Tensor]) -> Tensor:
-        """Images of one size → (N, 3, H, W), normalised."""
-        return normalize(torch.stack(list(images)))
-
     def target(self, sample: Sample) -> Tensor:
         """(num_outputs,) float32: what people measured, else the sample's quantities, in turn."""
         if sample.values is not None:
             return sample.values
         values = quantities(sample)
         return values[torch.arange(self.num_outputs) % len(values)]
-
-    def collate(self, targets: Sequence[Tensor]) -> Tensor:
-        """(N, num_outputs) float32."""
-        return torch.stack(list(targets))
 
     def target_problems(self, images: Sequence[Tensor], targets: Tensor) -> list[str]:
         """Targets that are not finite, or not standardised."""
@@ -79,14 +71,6 @@ class Regression:
     def output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """Values are (N, num_outputs), floating point, finite."""
         return tensor_problems(output, (len(inputs), self.num_outputs))
-
-    def training_output_problems(self, output: object, inputs: Tensor) -> list[str]:
-        """As in eval mode."""
-        return self.output_problems(output, inputs)
-
-    def enlarge(self, values: Tensor, factor: float) -> Tensor:
-        """What is measured is the same in an image of any size."""
-        return values
 
     def draw(self, image: Tensor, target: Tensor | None, output: Tensor | None) -> Image.Image:
         """The predicted values in the user's units; below, those that were expected."""

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
 from aistudio.drawing import Canvas, colour
 from aistudio.errors import Problem, Refusal
+from aistudio.tasks.base import StackTask
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import area, canvas, class_name
 from aistudio.tasks.losses import apply
@@ -24,7 +24,7 @@ from aistudio.tasks.losses import apply
 IGNORED = (240, 240, 240)  # the colour of ignored pixels
 
 
-class Segmentation:
+class Segmentation(StackTask):
     """``num_classes`` counts the background. ``loss`` takes logits (N, C, H, W) and masks (N, H, W).
 
     The training loss is ``loss(out) + aux_weight * loss(aux)``. Raises `Refusal` if ``loss`` ignores another index.
@@ -52,10 +52,6 @@ class Segmentation:
         self.aux_weight = aux_weight
         self.ignore_index = ignore_index
 
-    def inputs(self, images: Sequence[Tensor]) -> Tensor:
-        """Images of one size → (N, 3, H, W), normalised."""
-        return normalize(torch.stack(list(images)))
-
     def target(self, sample: Sample) -> Tensor:
         """(H, W) int64: 0, label + 1 inside objects, the ignore index in a ring around each, as in VOC.
 
@@ -73,10 +69,6 @@ class Segmentation:
             near = F.max_pool2d(objects[None].float(), 2 * ring + 1, stride=1, padding=ring)[0] > 0
             mask[near & ~objects] = self.ignore_index
         return mask
-
-    def collate(self, targets: Sequence[Tensor]) -> Tensor:
-        """(N, H, W) int64."""
-        return torch.stack(list(targets))
 
     def target_problems(self, images: Sequence[Tensor], targets: Tensor) -> list[str]:
         """Masks of another size than their images, or with values that are no class."""
@@ -110,10 +102,6 @@ class Segmentation:
             return [f"the output is {names}; expected a dict with out, and aux at most"]
         shape = (len(inputs), self.num_outputs, *inputs.shape[-2:])
         return [f"{name}: {problem}" for name in output for problem in tensor_problems(output[name], shape)]
-
-    def training_output_problems(self, output: object, inputs: Tensor) -> list[str]:
-        """As in eval mode."""
-        return self.output_problems(output, inputs)
 
     def enlarge(self, values: Tensor | dict[str, Tensor], factor: float) -> Tensor | dict[str, Tensor]:
         """A target (H, W) or an output (C, H, W) for an image ``factor`` times as large."""
