@@ -21,14 +21,14 @@ class _Arrived(Exception):
 def received(model: nn.Module, inputs: Tensor | list[Tensor]) -> Tensor:
     """What the backbone's first convolution receives, (N, 3, H, W), without computing anything behind it.
 
-    Where that is no picture any more (some models turn blocks of pixels into channels first), it is what the backbone
+    Where that is no image any more (some models turn blocks of pixels into channels first), it is what the backbone
     itself receives.
     """
     return arrivals(model, inputs)[1]
 
 
 def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, Tensor]:
-    """What the backbone itself receives, and its first convolution, if that is pictures still."""
+    """What the backbone itself receives, and its first convolution, if that is images still."""
     entered: list[Tensor] = []
 
     def note(module: nn.Module, args: tuple[Any, ...]) -> None:
@@ -56,7 +56,7 @@ def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, T
 
 
 def is_picture(value: object) -> bool:
-    """Whether this is a stack of colour pictures, (N, 3, H, W)."""
+    """Whether this is a stack of colour images, (N, 3, H, W)."""
     return isinstance(value, Tensor) and value.dim() == 4 and value.shape[1] == 3
 
 
@@ -81,7 +81,7 @@ def histogram(values: Tensor, bins: int = 48) -> dict[str, Any]:
 
 
 def arrival_warnings(values: Tensor, images: Sequence[Tensor]) -> list[str]:
-    """What is wrong with pictures (N, 3, H, W) as the backbone receives them, where it cannot be otherwise.
+    """What is wrong with images (N, 3, H, W) as the backbone receives them, where it cannot be otherwise.
 
     ``images`` (3, H, W) in [0, 1] are what was given. White images arrive above 0 and black ones do not vary, so values
     alone tell nothing: their mean and deviation are compared with those that each mistake would give to these images.
@@ -100,9 +100,9 @@ def arrival_warnings(values: Tensor, images: Sequence[Tensor]) -> list[str]:
     far = {words: apart(values, expected) for words, expected in mistakes.items()}
     words = min(far, key=far.__getitem__)
     if apart(values, once) > SURE and far[words] < SURE:
-        return [f"the backbone receives {low:.2f} to {high:.2f}: the pictures are {words}"]
+        return [f"the backbone receives {low:.2f} to {high:.2f}: the images are {words}"]
     if low < -2.2 or high > 2.7:
-        return [f"the backbone receives {low:.1f} to {high:.1f}, not -2.12 to 2.64: are the pictures normalised twice?"]
+        return [f"the backbone receives {low:.1f} to {high:.1f}, not -2.12 to 2.64: are the images normalised twice?"]
     return []
 
 

@@ -1,4 +1,4 @@
-"""Checks of detectors: whether their settings leave them anything to answer, and whether boxes follow the image."""
+"""Checks of detectors: whether their settings leave them anything to find, and whether boxes follow the image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEAST_SHARE = 0.3  # that an anchor's shape must share with an object's, of the 
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """Thresholds, limits, anchors and the size inside leave a detector something to answer and to learn.
+    """Thresholds, limits, anchors and the size inside leave a detector something to find and to learn.
 
     ``score`` is the highest threshold of a score, ``suppression`` the overlaps between which boxes may be suppressed,
     ``matched`` the highest overlap from which a region may count as an object, ``resized`` the largest factor by which
@@ -133,7 +133,7 @@ class BoxesFollowTheImage:
     most: float = 2.5
 
     def __call__(self, subject: Subject) -> Outcome:
-        """One eval answer to an image, to the same enlarged, and to its left half; the size inside is the same."""
+        """One eval output for an image, for the same enlarged, and for its left half; the size inside is the same."""
         if not is_boxes(subject.batch().targets):
             return skipped("this task has no boxes")
         image = subject.batch().inputs[0]

@@ -29,7 +29,7 @@ OTHERWISE: dict[str, Callable[[Tensor], Tensor]] = {  # (2, 3, H, W) in [0, 1], 
 
 @dataclass(frozen=True)
 class InputRange:
-    """The backbone receives pictures normalised exactly once, whoever normalises them.
+    """The backbone receives images normalised exactly once, whoever normalises them.
 
     An image that is black on its left and white on its right must arrive as (0 - mean) / std … (1 - mean) / std of
     each colour, and two coloured ones, alike nowhere, at every pixel; ``tolerance`` is in those units.
@@ -129,5 +129,5 @@ def wrong_range_because(low: float, high: float) -> str:
 
 
 def moved(inputs: Tensor | list[Tensor], subject: Subject) -> Tensor | list[Tensor]:
-    """Pictures on the device of the subject."""
+    """Images on the device of the subject."""
     return [image.to(subject.device) for image in inputs] if isinstance(inputs, list) else inputs.to(subject.device)

@@ -33,7 +33,7 @@ class Watch:
         self.listener.started(name)
         started = time.perf_counter()
         try:
-            outcome = answer(check())
+            outcome = as_outcome(check())
         except Exception as error:  # a user's model may raise anything, and that is a finding, not a crash
             outcome = finding(error)
         self.add(CheckResult(name, why, **asdict(outcome), seconds=time.perf_counter() - started))
@@ -51,7 +51,7 @@ class Watch:
         self.listener.checked(result)
 
 
-def answer(outcome: object) -> Outcome:
+def as_outcome(outcome: object) -> Outcome:
     """What a check has returned, if it is an answer."""
     if not isinstance(outcome, Outcome):
         raise TypeError(f"a check returns an aistudio.checks.outcome.Outcome, and this one a {type(outcome).__name__}")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves
 
 from aistudio.checks.subject import Subject
 from aistudio.costs import machine
@@ -20,6 +19,7 @@ from aistudio.costs.machine import Clocks, read_clocks
 from aistudio.costs.proof import proof
 from aistudio.costs.timing import as_measurements, time_repeatedly
 from aistudio.models.anatomy import named_backbone
+from aistudio.models.nested import tensors_in
 from aistudio.report.records import Measurement
 from aistudio.tasks.batch import Batch
 
@@ -107,7 +107,7 @@ def alive_from(model: nn.Module, batch: Batch, device: torch.device) -> LiveByte
     """Counts the bytes of tensors on a device, the weights and the images among them."""
     live = LiveBytes(device=device.type, block=BLOCKS.get(device.type, 1))
     live.hold([*model.parameters(), *model.buffers()], "weights")
-    live.hold(tree_leaves(batch.inputs), "input")
+    live.hold(tensors_in(batch.inputs), "input")
     return live
 
 
