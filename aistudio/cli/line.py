@@ -36,7 +36,7 @@ def parsed(arguments: Sequence[str]) -> Namespace:
     parser = get_args_parser()
     flags = [flag for action in parser._actions for flag in action.option_strings]
     refuse([*unknown_flags(arguments, flags)])
-    parser.error = lambda message: refuse([Problem(message, "", COMMAND_LINE, WAYS)])  # type: ignore[assignment]
+    setattr(parser, "error", lambda message: refuse([Problem(message, "", COMMAND_LINE, WAYS)]))  # noqa: B010
     given, unknown = parser.parse_known_args(arguments)
     refuse([Problem(f"{one} is not taken", "it is no option", COMMAND_LINE, WAYS) for one in unknown])
     refuse([*bare_words(given.overrides)])

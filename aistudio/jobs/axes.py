@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, QuotedString
@@ -73,7 +73,7 @@ def read_axis(override: str, folders: Sequence[Path]) -> Axis:
 
 def globbed(parsed: Override, folders: Sequence[Path]) -> list[str]:
     """The options of a group that a ``glob(…)`` names."""
-    glob = parsed.value()
+    glob = cast(Glob, parsed.value())
     names = available(parsed.key_or_group, folders)
     kept = [name for name in names if any(fnmatch(name, pattern) for pattern in map(unquoted, glob.include))]
     kept = [name for name in kept if not any(fnmatch(name, pattern) for pattern in map(unquoted, glob.exclude))]

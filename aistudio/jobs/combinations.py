@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from aistudio.config import groups, shipped
 from aistudio.config.compose import Composition, Settled, composition, resolve, verdict
 from aistudio.config.overrides import user_folders
+from aistudio.config.plain import as_dict
 from aistudio.config.values import MISSING, lookup
 from aistudio.errors import Problem, Refusal
 from aistudio.jobs.axes import Axis, distinct, last_of_each, names_of, read_axis
@@ -60,7 +61,7 @@ def judged(overrides: Sequence[str], config_dir: str | Path | None = None) -> It
             batches[files] = tuple(refused) or composed(files, config_dir)
         batch = batches[files]
         if isinstance(batch, Batch):
-            values = {one.key: one.values[place] for one, place in pairs if one.sets_values}
+            values = {one.key: one.values[place] for one, place in pairs if one.values is not None}
             problems, config = batch.with_values(values) if batch.takes(values) else judged_alone(line, config_dir)
             yield Job(name, line, tuple(problems), config)
         else:
@@ -72,7 +73,7 @@ class Batch:
 
     def __init__(self, found: Composition):
         self.found = found
-        self.unresolved = OmegaConf.to_container(found.config)
+        self.unresolved = as_dict(found.config)
         self.interpolations = " ".join(interpolations(self.unresolved))
         self.settled: dict[tuple[Any, ...], tuple[Settled, list[Problem]]] = {}
 

@@ -26,8 +26,14 @@ class AnomalyDetection(StackTask):
     max_objects = 1
     allows_empty = False
 
-    def __init__(self, loss: Callable[[Tensor, Tensor], Tensor]):
+    def __init__(
+        self,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        image_mean: Sequence[float] | None = None,
+        image_std: Sequence[float] | None = None,
+    ):
         self.criterion = loss
+        self.image_mean, self.image_std = image_mean, image_std
 
     def target(self, sample: Sample) -> Tensor:
         """1. if the sample's object is of class 1, else 0.: float32 scalar."""

@@ -70,11 +70,17 @@ class Task(Protocol):
 
 
 class StackTask:
-    """The members that tasks share whose images have one size and become one stack."""
+    """The members that tasks share whose images have one size and become one stack.
+
+    ``image_mean`` and ``image_std`` are those that images are normalised with; None is ImageNet's.
+    """
+
+    image_mean: Sequence[float] | None = None
+    image_std: Sequence[float] | None = None
 
     def inputs(self, images: Sequence[Tensor]) -> Tensor:
-        """Images of one size → (N, 3, H, W), normalised."""
-        return normalize(torch.stack(list(images)))
+        """Images of one size → (N, C, H, W), normalised."""
+        return normalize(torch.stack(list(images)), self.image_mean, self.image_std)
 
     def collate(self, targets: Sequence[Tensor]) -> Tensor:
         """Targets of one shape → one stack of them, (N, …)."""
@@ -101,9 +107,11 @@ class DetectionTask:
 
     max_objects = 3
     allows_empty = True
+    in_channels = 3
     class_names: Sequence[str] = ()  # of labels 1, 2, …
 
-    def __init__(self, num_classes: int):
+    def __init__(self, num_classes: int, in_channels: int = 3):
+        self.in_channels = in_channels
         self.sample_labels = num_classes
         self.num_outputs = num_classes + 1
 

@@ -23,9 +23,16 @@ class Classification(StackTask):
     allows_empty = False
     class_names: Sequence[str] = ()
 
-    def __init__(self, num_classes: int, loss: Callable[[Tensor, Tensor], Tensor]):
+    def __init__(
+        self,
+        num_classes: int,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        image_mean: Sequence[float] | None = None,
+        image_std: Sequence[float] | None = None,
+    ):
         self.num_outputs = self.sample_labels = num_classes
         self.criterion = loss
+        self.image_mean, self.image_std = image_mean, image_std
 
     def target(self, sample: Sample) -> Tensor:
         """The label of the sample's object: int64 scalar."""

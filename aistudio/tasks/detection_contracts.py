@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 
-def check_images(images: Sequence[Tensor]) -> list[str]:
-    """What is wrong with images that should be (3, H, W) float in [0, 1], each sentence with its image's index."""
+def check_images(images: Sequence[Tensor], channels: int = 3) -> list[str]:
+    """What is wrong with images that should be (channels, H, W) float in [0, 1], each with its image's index."""
     problems = []
     for index, image in enumerate(images):
-        if image.dim() != 3 or image.shape[0] != 3:
-            problems.append(f"image {index} has shape {tuple(image.shape)}; expected (3, H, W)")
+        if image.dim() != 3 or image.shape[0] != channels:
+            problems.append(f"image {index} has shape {tuple(image.shape)}; expected ({channels}, H, W)")
         elif not image.is_floating_point():
             problems.append(f"image {index} is {image.dtype}; expected float in [0, 1]")
         elif not image.isfinite().all():
@@ -51,13 +51,19 @@ def check_labels(targets: Sequence[dict[str, Tensor]], num_classes: int) -> list
 
 
 def check_targets(
-    images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]], num_classes: int, masks: bool = False
+    images: Sequence[Tensor],
+    targets: Sequence[dict[str, Tensor]],
+    num_classes: int,
+    masks: bool = False,
+    channels: int = 3,
 ) -> list[str]:
     """Everything wrong with a batch for a detector of upright boxes; ``num_classes`` without the background.
 
     torchvision takes most of it without a word: images in 0–255, boxes outside the image or in 0–1 units, label 0.
     """
-    problems = _common_problems(images, targets, num_classes, {"boxes", "labels"} | ({"masks"} if masks else set()))
+    problems = _common_problems(
+        images, targets, num_classes, channels, {"boxes", "labels"} | ({"masks"} if masks else set())
+    )
     for index, (image, target) in enumerate(zip(images, targets, strict=True) if not problems else ()):
         found = _box_problems(target["boxes"], *image.shape[-2:])
         found += _target_mask_problems(target, image) if masks else []
@@ -66,13 +72,13 @@ def check_targets(
 
 
 def check_rotated_targets(
-    images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]], num_classes: int
+    images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]], num_classes: int, channels: int = 3
 ) -> list[str]:
     """Everything wrong with a batch for a detector of rotated boxes (K, 5), cx, cy, w, h in pixels and degrees.
 
     Corners may lie outside the image; a centre may not.
     """
-    problems = _common_problems(images, targets, num_classes, {"boxes", "labels"})
+    problems = _common_problems(images, targets, num_classes, channels, {"boxes", "labels"})
     for index, (image, target) in enumerate(zip(images, targets, strict=True) if not problems else ()):
         found = _rotated_problems(target["boxes"], *image.shape[-2:])
         problems += [f"target {index} {problem}" for problem in found]
@@ -80,14 +86,14 @@ def check_rotated_targets(
 
 
 def _common_problems(
-    images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]], num_classes: int, names: set[str]
+    images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]], num_classes: int, channels: int, names: set[str]
 ) -> list[str]:
     if len(images) != len(targets):
         return [f"{len(images)} images, but {len(targets)} targets"]
     missing = [
         f"target {i} has no {', '.join(sorted(names - set(t)))}" for i, t in enumerate(targets) if names - set(t)
     ]
-    return missing or check_images(images) + check_labels(targets, num_classes)
+    return missing or check_images(images, channels) + check_labels(targets, num_classes)
 
 
 def _box_problems(boxes: Tensor, height: int, width: int) -> list[str]:

@@ -7,6 +7,7 @@ Targets hold masks (K, H, W) uint8 of 0 and 1. In train mode the model gives a d
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from PIL import Image
@@ -30,9 +31,11 @@ class InstanceSegmentation(DetectionTask):
 
     def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
         """Everything in `detection.check_targets`, masks too."""
-        return detection_contracts.check_targets(images, targets, self.sample_labels, masks=True)
+        return detection_contracts.check_targets(
+            images, targets, self.sample_labels, masks=True, channels=self.in_channels
+        )
 
-    def output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
+    def output_problems(self, output: Any, inputs: list[Tensor]) -> list[str]:
         """As in object detection, and a mask of the image's size for every box."""
         problems = detection_contracts.output_problems(output, inputs, self.sample_labels)
         return problems or detection_contracts.outside_problems(output, inputs) + detection_contracts.mask_problems(

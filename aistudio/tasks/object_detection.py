@@ -6,6 +6,7 @@ In train mode the model gives a dict of losses; in eval mode a list of {boxes (K
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
@@ -25,9 +26,9 @@ class ObjectDetection(DetectionTask):
 
     def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
         """Everything in `detection.check_targets`."""
-        return detection_contracts.check_targets(images, targets, self.sample_labels)
+        return detection_contracts.check_targets(images, targets, self.sample_labels, channels=self.in_channels)
 
-    def output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
+    def output_problems(self, output: Any, inputs: list[Tensor]) -> list[str]:
         """Boxes, labels, scores of matching lengths; boxes inside their image, labels 1 … C, scores in [0, 1]."""
         problems = detection_contracts.output_problems(output, inputs, self.sample_labels)
         return problems or detection_contracts.outside_problems(output, inputs)

@@ -6,6 +6,7 @@ In train mode the model gives a dict of losses; in eval mode a list of {boxes (K
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
@@ -26,9 +27,9 @@ class OrientedObjectDetection(DetectionTask):
 
     def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
         """Everything in `detection.check_rotated_targets`."""
-        return detection_contracts.check_rotated_targets(images, targets, self.sample_labels)
+        return detection_contracts.check_rotated_targets(images, targets, self.sample_labels, channels=self.in_channels)
 
-    def output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
+    def output_problems(self, output: Any, inputs: list[Tensor]) -> list[str]:
         """Boxes, labels, scores of matching lengths; w >= h > 0, -90 <= angle < 90, labels 1 … C, scores in [0, 1]."""
         problems = detection_contracts.output_problems(output, inputs, self.sample_labels, columns=5)
         return problems or detection_contracts.canonical_problems(output)

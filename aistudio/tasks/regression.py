@@ -36,10 +36,19 @@ class Regression(StackTask):
     mean: float | Tensor
     std: float | Tensor
 
-    def __init__(self, num_outputs: int, loss: Callable[[Tensor, Tensor], Tensor], mean: float = 0.0, std: float = 1.0):
+    def __init__(
+        self,
+        num_outputs: int,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        mean: float = 0.0,
+        std: float = 1.0,
+        image_mean: Sequence[float] | None = None,
+        image_std: Sequence[float] | None = None,
+    ):
         self.num_outputs = num_outputs
         self.criterion = loss
         self.mean, self.std = mean, std
+        self.image_mean, self.image_std = image_mean, image_std
 
     def target(self, sample: Sample) -> Tensor:
         """(num_outputs,) float32: what people measured, else the sample's quantities, in turn."""

@@ -40,6 +40,8 @@ class Segmentation(StackTask):
         loss: Callable[[Tensor, Tensor], Tensor],
         aux_weight: float = 0.4,
         ignore_index: int = 255,
+        image_mean: Sequence[float] | None = None,
+        image_std: Sequence[float] | None = None,
     ):
         counted = getattr(loss, "ignore_index", ignore_index)
         if counted != ignore_index:
@@ -51,6 +53,7 @@ class Segmentation(StackTask):
         self.criterion = loss
         self.aux_weight = aux_weight
         self.ignore_index = ignore_index
+        self.image_mean, self.image_std = image_mean, image_std
 
     def target(self, sample: Sample) -> Tensor:
         """(H, W) int64: 0, label + 1 inside objects, the ignore index in a ring around each, as in VOC.

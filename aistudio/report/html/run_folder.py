@@ -27,8 +27,14 @@ def write_page(folder: Path) -> Path:
         OSError: where the page cannot be written.
     """
     report = files.whole(folder / files.REPORT)
-    write_whole(folder / PAGE, run_page(report, *embedded(folder / DRAWINGS)))
+    write_whole(folder / PAGE, run_page(report, *embedded(drawings_in(folder))))
     return folder / PAGE
+
+
+def drawings_in(folder: Path) -> Path:
+    """Where a run has left its drawings; ``pictures`` in one of before the folder had its name."""
+    before = folder / "pictures"
+    return before if before.is_dir() and not (folder / DRAWINGS).exists() else folder / DRAWINGS
 
 
 def save(report: SanityReport, folder: Path) -> Path:
