@@ -167,6 +167,7 @@ def measure(cfg: DictConfig, subject: Subject, watch: Watch) -> list[Measurement
         return build(cfg.sanity.measure, "sanity.measure")(subject, int(cfg.task.image_size), int(cfg.data.batch_size))
     except Exception as error:
         why, outcome = "The model must run at its configured size.", asdict(finding(error))
+        outcome.pop("warning")
         watch.add(CheckResult("measure", why, **outcome, seconds=time.perf_counter() - started))
         return []
 

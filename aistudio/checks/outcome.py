@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Outcome:
     """What one check found; the sanity run adds its name, its reason and the time it took.
 
-    ``losses`` are those of a training that it watched, step by step.
+    ``losses`` are those of a training that it watched, step by step. ``warning`` is what the report is to say of a
+    check that passed all the same.
     """
 
     status: Status
@@ -24,6 +25,7 @@ class Outcome:
     expected: str = ""
     cause: str = ""
     losses: tuple[float, ...] = ()
+    warning: str = ""
 
 
 class Check(Protocol):

@@ -36,7 +36,10 @@ class Watch:
             outcome = answer(check())
         except Exception as error:  # a user's model may raise anything, and that is a finding, not a crash
             outcome = finding(error)
-        self.add(CheckResult(name, why, **asdict(outcome), seconds=time.perf_counter() - started))
+        parts = asdict(outcome)
+        if warning := parts.pop("warning"):
+            self.warnings.append(f"{name}: {warning}")
+        self.add(CheckResult(name, why, **parts, seconds=time.perf_counter() - started))
 
     def quietly(self, name: str, action: Callable[[], None]) -> None:
         """Something that is no check: what it raises becomes a warning."""
