@@ -13,6 +13,7 @@ from aistudio.audit.configured import (
 from aistudio.audit.findings import Finding, as_csv, fails
 from aistudio.audit.options import Options, options_from
 from aistudio.audit.records import Fault, ImageRecord, Labels, ObjectRecord, Place
+from aistudio.audit.shards import Merged, as_lines, merge, read_shard
 from aistudio.audit.words import describe, finding_lines, verdict
 
 __all__ = [
@@ -22,10 +23,12 @@ __all__ = [
     "Finding",
     "ImageRecord",
     "Labels",
+    "Merged",
     "ObjectRecord",
     "Options",
     "Place",
     "as_csv",
+    "as_lines",
     "audit",
     "audit_configured",
     "configured_options",
@@ -34,10 +37,12 @@ __all__ = [
     "finding_lines",
     "is_labelled",
     "labels_configured",
+    "merge",
     "options_from",
     "outputs_found",
     "outputs_key",
     "read_labels",
+    "read_shard",
     "task_of",
     "verdict",
 ]

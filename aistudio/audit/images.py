@@ -14,6 +14,8 @@ from aistudio.audit.records import Fault, Place
 from aistudio.audit.tree import Tree
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from PIL import Image
 
@@ -183,10 +185,10 @@ def check_images(facts: dict[str, ImageFacts]) -> Iterator[Fault]:
             yield Fault(one.fault, Place(name), one.message)
 
 
-def digest(tree: Tree, name: str) -> str:
+def digest(path: Path) -> str:
     """The hash of a file's bytes; "" where it cannot be read."""
     try:
-        with open(tree.path(name), "rb") as file:
+        with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha1").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
     except OSError:
         return ""

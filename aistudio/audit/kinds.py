@@ -31,7 +31,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "unknown_image": (BREAKS, "it belongs to no image"),
     "duplicate_id": (POISONS, "of two entries with one id the last wins"),
     "duplicate_entry": (POISONS, "an image that is listed twice counts twice"),
-    "no_objects": (ODD, "an image with nothing in it"),
+    "no_label_file": (ODD, "YOLO takes an image without a label file for background; here it is left out"),
+    "no_objects": (ODD, "most images of a split have nothing in them: were their labels lost?"),
     "empty_label_file": (ODD, "a label file with nothing in it"),
     # classes
     "class_out_of_range": (BREAKS, "the loss stops at a class that does not exist, or counts it as another"),

@@ -11,8 +11,11 @@ from omegaconf import DictConfig
 
 from aistudio.audit import (
     Audit,
+    Finding,
     as_csv,
+    as_lines,
     audit_configured,
+    configured_options,
     describe,
     fails,
     finding_lines,
@@ -31,6 +34,7 @@ from aistudio.report.terminal import Terminal, words
 from aistudio.safety.outlet import as_yaml, data
 
 FINDINGS = "findings.csv"
+SHARD = "shard.jsonl"  # what the audit of a shard leaves for the others
 STYLES = {"✗": "bold red", "!": "yellow", " ": "dim", "F": "bold red", "P": "bold green"}
 
 
@@ -43,6 +47,9 @@ def audit_data(config: DictConfig, judged: Judged, folder: Path, overrides: Sequ
         audit = audit_configured(judged.values, stated_outputs(config, outputs_key(judged.values)))
     print_audit(terminal, audit)
     write_whole(folder / FINDINGS, as_csv(audit.findings))
+    if judged.values["data"].get("shard") is not None:
+        lines = as_lines(audit, configured_options(judged.values))
+        write_whole(folder / SHARD, "".join(f"{line}\n" for line in lines))
     seconds = time.perf_counter() - started
     written = data(dict(judged.written))
     report = SanityReport(
@@ -114,6 +121,11 @@ def save_labels(audit: Audit, path: Path) -> bool:
 
 def print_audit(terminal: Terminal, audit: Audit) -> None:
     """The findings, and what was looked at."""
-    terminal.print(words(f"{'audit':<11} {describe(audit)}"), wrap=False)
-    for line in (*finding_lines(audit.findings), verdict(audit.findings)):
+    print_findings(terminal, describe(audit), audit.findings)
+
+
+def print_findings(terminal: Terminal, looked_at: str, findings: Sequence[Finding]) -> None:
+    """What was looked at, and what is wrong with it."""
+    terminal.print(words(f"{'audit':<11} {looked_at}"), wrap=False)
+    for line in (*finding_lines(findings), verdict(findings)):
         terminal.print(words(line, STYLES.get(line[:1], "")), wrap=False)
