@@ -26,8 +26,8 @@ from aistudio.config.compose import Judged
 from aistudio.config.stated import names_labelled, stated_outputs
 from aistudio.errors import FAILED, PASSED, first_line
 from aistudio.files import shown, write_whole
-from aistudio.report.files import REPORT, write
-from aistudio.report.html.run_folder import DRAWINGS, PAGE, leave_page
+from aistudio.report.files import DRAWINGS, PAGE, REPORT, write
+from aistudio.report.html.run_folder import leave_page
 from aistudio.report.receipt import receipt
 from aistudio.report.records import SanityReport, data_check
 from aistudio.report.terminal import Terminal, words

@@ -15,9 +15,6 @@ from aistudio.report.receipt import receipt
 from aistudio.report.records import SanityReport
 from aistudio.safety.outlet import as_yaml, data
 
-PAGE = "report.html"
-DRAWINGS = "drawings"  # a folder beside it
-
 
 def write_page(folder: Path) -> Path:
     """Write ``report.html`` beside ``report.json``; the same files give the same bytes.
@@ -27,8 +24,8 @@ def write_page(folder: Path) -> Path:
         OSError: where the page cannot be written.
     """
     report = files.whole(folder / files.REPORT)
-    write_whole(folder / PAGE, run_page(report, *embedded(folder / DRAWINGS)))
-    return folder / PAGE
+    write_whole(folder / files.PAGE, run_page(report, *embedded(folder / files.DRAWINGS)))
+    return folder / files.PAGE
 
 
 def save(report: SanityReport, folder: Path) -> Path:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aistudio.report.files import DRAWINGS
 from aistudio.report.html.images import found
-from aistudio.report.html.run_folder import DRAWINGS
 from aistudio.report.html.values import flat, is_number, items, mapping, mappings, text, written
 
 FILES = ("report.html", "report.json", "config.yaml")
