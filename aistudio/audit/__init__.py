@@ -11,6 +11,7 @@ from aistudio.audit.configured import (
     task_of,
 )
 from aistudio.audit.findings import Finding, as_csv, fails
+from aistudio.audit.formats.own import Reader
 from aistudio.audit.options import Options, options_from
 from aistudio.audit.records import Fault, ImageRecord, Labels, ObjectRecord, Place
 from aistudio.audit.shards import Merged, as_lines, merge, read_shard
@@ -27,6 +28,7 @@ __all__ = [
     "ObjectRecord",
     "Options",
     "Place",
+    "Reader",
     "as_csv",
     "as_lines",
     "audit",

@@ -13,7 +13,7 @@ from aistudio.audit.classes import check_counts, check_names, count_examples
 from aistudio.audit.corners import check_corners
 from aistudio.audit.duplicates import Entry, check_duplicates, entries
 from aistudio.audit.findings import Finding, group
-from aistudio.audit.formats import coco, csv_table, dota, image_folder, masks, mvtec, voc, yolo, yolo_obb
+from aistudio.audit.formats import coco, csv_table, dota, image_folder, masks, mvtec, own, voc, yolo, yolo_obb
 from aistudio.audit.images import ImageFacts, check_images, inspect_images
 from aistudio.audit.masks import MaskFacts, check_masks, count_classes, read_masks
 from aistudio.audit.options import Options, refuse
@@ -34,6 +34,7 @@ READERS = {
     "dota": dota.read,
     "yolo_obb": yolo_obb.read,
     "masks": masks.read,
+    "own": own.read,
 }
 FORMATS = (*READERS,)
 BACKGROUND = 0.5  # of the labelled images of a split; data sets with negative examples have up to a half

@@ -21,6 +21,7 @@ TASKS = {  # the tasks that a format has labels for
     "yolo_obb": ("oriented_object_detection",),
     "masks": ("segmentation",),
 }
+TASKS["own"] = (*dict.fromkeys(task for tasks in TASKS.values() for task in tasks),)
 OWN = "aistudio.tasks."  # a task of a user's own, of a class of ours, learns from what that class learns from
 
 

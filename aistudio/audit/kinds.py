@@ -33,7 +33,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "duplicate_entry": (POISONS, "an image that is listed twice counts twice"),
     "no_label_file": (ODD, "YOLO takes an image without a label file for background; here it is left out"),
     "no_objects": (ODD, "most images of a split have nothing in them: were their labels lost?"),
-    "empty_label_file": (ODD, "a label file with nothing in it"),
+    "empty_label_file": (BREAKS, "an empty file is no XML: loaders stop"),
     # classes
     "class_out_of_range": (BREAKS, "the loss stops at a class that does not exist, or counts it as another"),
     "class_count": (BREAKS, "the number of classes and their names contradict each other"),
@@ -42,7 +42,6 @@ KINDS: dict[str, tuple[str, str]] = {
     "background_class": (POISONS, "the background is counted twice: as a class of its own and as what is no object"),
     "unused_class": (ODD, "a class without an example is never learnt"),
     "class_missing_in_train": (POISONS, "what is not in the training split cannot be learnt"),
-    "class_missing_in_split": (ODD, "a class that this split never asks for"),
     "class_index_shift": (POISONS, "the splits number their classes differently"),
     "empty_class": (BREAKS, "torchvision's ImageFolder stops at a class folder without an image"),
     "single_example": (ODD, "one example is too few to learn or to judge by"),

@@ -17,16 +17,14 @@ SIZES = (512, 768, 1024, 1536)  # pixels that are tried where a class is too thi
 HALF = 0.5  # of a class's pixels
 
 
-def fit_of_classes(
-    model: nn.Module, classes: int, source: Labelled, size: int, limit: int, hopeless: float
-) -> Outcome:
+def fit_of_classes(model: nn.Module, classes: int, source: Labelled, size: int, limit: int, hopeless: float) -> Outcome:
     """The share of each class's pixels that lie in cells which are mostly of that class."""
     stride = output_stride(model, size)
     if stride is None:
         return skipped(f"the output stride of {type(model).__name__} is not known: it has no backbone that gives maps")
     dataset = source.dataset(source.split)
     records = spread_over([*range(len(dataset))], limit)
-    masks = [sample.mask for sample in map(dataset.__getitem__, records) if not isinstance(sample, str)]
+    masks = [sample.class_mask for sample in map(dataset.__getitem__, records) if not isinstance(sample, str)]
     masks = [mask for mask in masks if mask is not None]
     if not masks:
         return skipped("no mask of the split can be read; the audit names them")

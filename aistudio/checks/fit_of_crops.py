@@ -27,8 +27,8 @@ def fit_of_crops(arrived: Arrival, size: int) -> Outcome:
     warnings = []
     if halved >= MANY:
         warnings.append(
-            f"{percent(halved)} of the images are more than twice as long as wide, and lose more than half of what they "
-            "show: cut or pad them to squares"
+            f"{percent(halved)} of the images are more than twice as long as wide, and lose more than half of what "
+            "they show: cut or pad them to squares"
         )
     if float(short.median()) * 2 <= size:
         least = max(32, round(float(short.median()) / 32) * 32)

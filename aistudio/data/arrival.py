@@ -50,7 +50,7 @@ def letterbox_scale(width: int, height: int, size: int) -> tuple[float, float]:
 
 
 def arrival(source: Labelled, limit: int) -> Arrival:
-    """At most ``limit`` images of the split that is learnt from, evenly spread; those that cannot be opened left out."""
+    """At most ``limit`` images of the split that is learnt from, evenly spread, without those that cannot be opened."""
     dataset = source.dataset(source.split)
     width = 5 if source.task == "oriented_object_detection" else 4
     task = "object_detection" if width == 4 else source.task
@@ -71,7 +71,7 @@ def boxes_of(record: ImageRecord, dataset: LabelledImages, task: str, size: tupl
         return torch.zeros((0, width))
     blank = torch.zeros(1).expand(3, size[1], size[0])
     sample = make_sample(record, dataset.labels, task, blank)
-    return sample.boxes if width == 5 else sample.extents()
+    return sample.boxes if width == 5 else sample.extents
 
 
 def shown_size(path: str | Path) -> tuple[int, int] | None:

