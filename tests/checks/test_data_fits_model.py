@@ -5,8 +5,8 @@ import pytest
 import torch
 from labelled_sets import SETS, photo, save
 from PIL import Image
-from tiny_models import OneLevel, Segmenter, classification, detection, detector, segmentation, subject
-from torchvision.models.detection import FCOS, RetinaNet
+from tiny_models import OneLevel, Segmenter, anchored, classification, detection, detector, segmentation, subject
+from torchvision.models.detection import FCOS
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 from aistudio.checks import DataFitsModel
@@ -21,12 +21,6 @@ def labelled(root, name, **options):
     write, kind, task = SETS[name]
     write(root)
     return Labelled(str(root), kind, task, **options)
-
-
-def anchored(size, side):
-    """RetinaNet on one level, with square anchors of one size."""
-    anchors = AnchorGenerator(sizes=((size,),), aspect_ratios=((1.0,),))
-    return lambda: RetinaNet(OneLevel(), 5, min_size=side, max_size=side, anchor_generator=anchors)
 
 
 def pointed(side):
@@ -48,7 +42,7 @@ def test_boxes_that_points_reach_pass_without_a_warning(tmp_path):
 
 def test_boxes_that_no_anchor_reaches_fail_with_the_size_to_set(tmp_path):
     """Boxes of about 32 x 18 px in images 160 px wide, anchors of 100."""
-    found = outcome(anchored(100, 160), detection(), labelled(tmp_path, "coco"), 160)
+    found = outcome(lambda: anchored(100, 160), detection(), labelled(tmp_path, "coco"), 160)
     assert found.status == "failed"
     assert "0 % of 30 boxes" in found.seen and "the one anchor that overlaps most" in found.seen
     said = "the objects are too small at 160 px, where 0 % are matched: task.image_size=640 would match 87 %"
@@ -56,7 +50,7 @@ def test_boxes_that_no_anchor_reaches_fail_with_the_size_to_set(tmp_path):
 
 
 def test_boxes_that_half_fit_pass_with_a_warning(tmp_path):
-    found = outcome(anchored(32, 160), detection(), labelled(tmp_path, "coco"), 160)
+    found = outcome(lambda: anchored(32, 160), detection(), labelled(tmp_path, "coco"), 160)
     assert found.status == "passed"
     assert "task.image_size=" in found.warning and "too small at 160 px" in found.warning
 
