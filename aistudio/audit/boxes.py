@@ -78,6 +78,8 @@ def judge(one: ObjectRecord, box: Sequence[float], size: Size | None, labels: La
     width, height = size
     if labels.relative and max(map(abs, one.box or ())) > 2:
         return "not_normalised", f"{said}: shares of the image are between 0 and 1"
+    if labels.relative and min(width, height) > 16 and min(box) >= 0 and max(box) <= 1:
+        return "box_format", f"{said}: all of it in the first pixel, as if divided twice by the image's size"
     if not labels.relative and min(width, height) > 16 and min(box) >= 0 and max(box) <= 1:
         return "not_pixels", f"{said} in an image of {width:g} x {height:g} pixels"
     if min(x1, y1) < -TOLERANCE or x2 > width + TOLERANCE or y2 > height + TOLERANCE:

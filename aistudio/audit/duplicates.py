@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aistudio.audit.images import FORMATS, ImageFacts, digest
+from aistudio.audit.images import FORMATS, SOUND, ImageFacts, digest
 from aistudio.audit.records import Fault, ImageRecord, Labels, Place
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ SHARES = 3  # pixels of the smaller image to one of the details that are compare
 SAME_DETAIL = 0.65  # correlation of details: another photograph of the same scene has other grain
 FLAT = 4.0  # of 255: an image without more contrast is like any other
 CANDIDATES = 20  # for each image
+GREY = (0.299, 0.587, 0.114)  # shares of red, green and blue, as PIL has them
+WAYS = [(mirrored, quarters) for mirrored in (False, True) for quarters in range(4)]
 HOW = ("the same bytes as", "nearly the same image as")  # how the message of every such fault begins
 ROWS = 2048  # thumbnails that are compared with all others at a time
 
@@ -52,7 +54,7 @@ def entries(labels: Labels, facts: dict[str, ImageFacts], everything: bool = Fal
     found = []
     for name, image in images.items():
         one = facts.get(name)
-        if one is not None and one.fault in ("", "tiny_image"):
+        if one is not None and one.fault in SOUND:
             said = repr((image.label, image.values))
             described = objects_of(image) if everything or lengths[one.bytes] > 1 else ""
             what = one.bytes, one.stored, said, described, one.thumbnail
@@ -89,30 +91,52 @@ def equal_files(root: Path, those: Sequence[Entry]) -> Iterator[tuple[str, str]]
 
 
 def alike(root: Path, those: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
-    """Pairs of images with the same content in another size or quality."""
+    """Pairs of images with the same content in another size, quality, brightness or orientation."""
     import numpy as np
 
     if len(those) < 2:
         return
     thumbnails = np.stack([one.thumbnail for one in those]).astype(np.float32)
-    flat = thumbnails.reshape(len(those), -1)
-    centred = flat - flat.mean(1, keepdims=True)
-    spread = centred.std(1)
-    unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
-    contrasted = spread >= FLAT
+    grey = thumbnails @ np.asarray(GREY, dtype=np.float32)
+    centred = grey - grey.mean((1, 2), keepdims=True)
+    contrast = centred.std((1, 2))
+    unit = centred / np.maximum(contrast, 1e-6)[:, None, None]
+    contrasted = np.flatnonzero(contrast >= FLAT)
+    found: dict[int, list[tuple[int, int]]] = {}
+    for way in range(len(WAYS)):
+        for one, other in close_pairs(unit, contrasted, way):
+            difference = np.abs(turned(unit[one], way) - unit[other]).max() * min(contrast[one], contrast[other])
+            if difference <= BLOCK and len(found.setdefault(one, [])) < CANDIDATES:
+                found[one].append((other, way))
+    for one in sorted(found):
+        same = (other for other, way in sorted(found[one]) if same_details(root, those[one], those[other], way))
+        if (other := next(same, None)) is not None:
+            yield those[one], those[other]
+
+
+def close_pairs(unit: np.ndarray, those: np.ndarray, way: int) -> Iterator[tuple[int, int]]:
+    """Each of those images, turned one way, with the earlier ones that it is like; ``unit`` (N, 16, 16)."""
+    import numpy as np
+
+    flat = unit[those].reshape(len(those), -1)
+    other_way = turned(unit[those], way).reshape(flat.shape)
     for start in range(0, len(those), ROWS):
-        close = (unit[start : start + ROWS] @ unit.T >= ALIKE) & contrasted
-        for row in np.flatnonzero(contrasted[start : start + ROWS]):
-            one = int(row) + start
-            for other in np.flatnonzero(close[row, :one])[:CANDIDATES]:
-                same = np.abs(flat[one] - flat[other]).max() <= BLOCK
-                if same and same_details(root, those[one], those[other]):
-                    yield those[one], those[other]
-                    break
+        close = other_way[start : start + ROWS] @ flat.T >= ALIKE * flat.shape[1]
+        for row, column in np.argwhere(close):
+            if column < row + start:
+                yield int(those[row + start]), int(those[column])
 
 
-def same_details(root: Path, one: Entry, other: Entry) -> bool:
-    """Whether what is left of two images without their broad shapes is the same."""
+def turned(images: np.ndarray, way: int) -> np.ndarray:
+    """Images (..., H, W), H = W, mirrored and turned by quarters."""
+    import numpy as np
+
+    mirrored, quarters = WAYS[way]
+    return np.rot90(images[..., ::-1] if mirrored else images, quarters, axes=(-2, -1))
+
+
+def same_details(root: Path, one: Entry, other: Entry, way: int) -> bool:
+    """Whether what is left of two images without their broad shapes is the same, one of them turned."""
     import numpy as np
 
     shortest = min(side for image in (one, other) for side in image.stored or (0,))
@@ -120,6 +144,7 @@ def same_details(root: Path, one: Entry, other: Entry) -> bool:
     a, b = detail(root / one.name, side), detail(root / other.name, side)
     if a is None or b is None:
         return False
+    a = turned(a, way)
     scale = float(np.linalg.norm(a) * np.linalg.norm(b))
     return scale > 0 and float((a * b).sum()) / scale >= SAME_DETAIL
 

@@ -25,6 +25,8 @@ ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xae\x42\x60\x82"}
 TAIL = 4096
 SMALLEST = 8  # pixels a side
 THUMBNAIL = 16  # pixels a side
+BLANK = 2  # of 255, between any two pixels
+SOUND = ("", "tiny_image", "blank_image")  # what keeps no image from being used
 ORIENTATION = 0x0112
 
 
@@ -136,6 +138,14 @@ def decode_pixels(facts: ImageFacts, image: Image.Image) -> None:
     if facts.orientation > 1:
         image = ImageOps.exif_transpose(image)
     facts.thumbnail = thumbnail(image)
+    if not facts.fault and facts.thumbnail.std((0, 1)).max() < 1 and is_blank(image):
+        blamed(facts, "blank_image", f"every pixel of it is RGB {', '.join(map(str, facts.thumbnail[0, 0]))}")
+
+
+def is_blank(image: Image.Image) -> bool:
+    """Whether no pixel differs from another by more than JPEG makes it."""
+    bands = image.getextrema()
+    return all(high - low <= BLANK for low, high in (bands if isinstance(bands[0], tuple) else [bands]))
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:

@@ -20,6 +20,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "truncated_image": (BREAKS, "its header is whole, its pixels are not: loaders stop, or train on grey"),
     "unreadable_file": (BREAKS, "it cannot be opened"),
     "oversized_image": (BREAKS, "decoding it takes all memory; decoders refuse"),
+    "blank_image": (ODD, "an image of a single colour shows nothing"),
     "tiny_image": (ODD, "hardly any pixels are left in it"),
     # sizes and orientation
     "wrong_size": (POISONS, "labels drawn for another size lie beside their objects"),
@@ -79,6 +80,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "mask_interpolated": (POISONS, "resizing with interpolation invents classes along every border"),
     "mask_not_ids": (BREAKS, "the mask holds colours, not class ids"),
     "mask_without_image": (ODD, "a mask that belongs to no image"),
+    "mask_inverted": (ODD, "nearly all of an image is marked as a defect: are black and white changed over?"),
     "empty_mask": (ODD, "a mask in which nothing is marked"),
     "unlabelled_mask": (POISONS, "every pixel is ignored: nothing is learnt from this image"),
     # values
@@ -90,7 +92,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "other_unit": (POISONS, "some rows are in another unit"),
     # images among each other
     "duplicate_image": (ODD, "the same image twice counts twice"),
-    "near_duplicate": (ODD, "the same image in another size or quality counts twice"),
+    "near_duplicate": (ODD, "the same image in another size, quality, brightness or orientation counts twice"),
     "image_in_two_splits": (POISONS, "the test asks what the training has seen"),
     "image_with_two_labels": (POISONS, "the same image under two labels contradicts itself"),
     "anomaly_in_train": (POISONS, "the training split of normal images holds anomalies"),

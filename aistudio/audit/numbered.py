@@ -8,9 +8,12 @@ from statistics import median
 from aistudio.audit.options import Options
 from aistudio.audit.records import ImageRecord, Labels, ObjectRecord
 
+NOTHING = ("nan", "null", "n/a", "#n/a")  # how programs write an empty cell
+
 
 def numbered_classes(labels: Labels, written: list[tuple[ImageRecord, str]], options: Options) -> None:
     """Number the labels of images: by the stated names, by their own numbers, or in the order of the alphabet."""
+    written = [(image, "" if text.strip().lower() in NOTHING else text) for image, text in written]
     texts = [text for _, text in written]
     stated = options.names()
     ids = [number_of(text) for text in texts]
