@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -79,10 +79,10 @@ def part_of(labels: Labels, options: Options) -> Labels:
     return replace(labels, images=[image for image in labels.images if shard_of(image.name, shards) == number])
 
 
-def audit(options: Options) -> Audit:
-    """Everything that is wrong with a data set."""
+def audit(options: Options, tell: Callable[[str], object] = len) -> Audit:
+    """Everything that is wrong with a data set; ``tell`` is given words about what goes on."""
     with no_collection():
-        return audit_all(options)
+        return audit_all(options, tell)
 
 
 @contextmanager
@@ -97,14 +97,16 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def audit_all(options: Options) -> Audit:
+def audit_all(options: Options, tell: Callable[[str], object]) -> Audit:
     """Read, inspect, check. Of a shard the files and what is marked in them, of the set what only all of it tells."""
+    tell("reading labels")
     tree, everything = read_all(options)
     if options.shard is not None and everything.format == "masks":
         name_classes(tree, everything, options)  # every shard counts the same ones
     labels = part_of(everything, options)
     names = [image.name for image in labels.images]
-    facts = inspect_images(tree, names, sample(names, options.limit))
+    facts = inspect_images(tree, names, sample(names, options.limit), tell)
+    tell("checking labels")
     marked = sample([image.mask for image in labels.images if image.mask], options.limit)
     masks_found = read_masks(tree, marked)
     faults = [*labels.faults, *check_files(labels, facts, masks_found, options)]
@@ -112,6 +114,7 @@ def audit_all(options: Options) -> Audit:
         faults += check_counts(everything, count_examples(everything, masks_found))
     faults += check_set(everything, options)
     those = entries(labels, facts, everything=options.shard is not None)
+    tell("comparing images")
     faults += check_duplicates(tree.root, those)
     decoded = sum(one.decoded for one in facts.values())
     objects = sum(len(image.objects) for image in labels.images)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aistudio.audit.audit import READERS, Audit, audit, name_classes, read_labels
@@ -60,9 +60,11 @@ def outputs_key(config: Mapping[str, Any]) -> str | None:
     return next((key for key in ("num_classes", "num_outputs") if key in config["task"]), None)
 
 
-def audit_configured(config: Mapping[str, Any], stated: int | None = None) -> Audit:
+def audit_configured(
+    config: Mapping[str, Any], stated: int | None = None, tell: Callable[[str], object] = len
+) -> Audit:
     """The audit of a resolved configuration's data; refused where ``stated`` contradicts it."""
-    done = audit(configured_options(config, stated))
+    done = audit(configured_options(config, stated), tell)
     refuse_contradiction(config, done.labels, stated)
     return done
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from aistudio.audit.records import Fault, Place
@@ -54,15 +55,25 @@ class ImageFacts:
         return (self.stored[1], self.stored[0]) if self.stored and self.orientation >= 5 else self.stored
 
 
-def inspect_images(tree: Tree, names: Iterable[str], decode: Iterable[str]) -> dict[str, ImageFacts]:
-    """The facts of every file; those in ``decode`` are decoded, and so is one that does not end as it should."""
+def inspect_images(
+    tree: Tree, names: Iterable[str], decode: Iterable[str], tell: Callable[[str], object] = len
+) -> dict[str, ImageFacts]:
+    """The facts of every file; those in ``decode`` are decoded, and so is one that does not end as it should.
+
+    ``tell`` is given words about how far it is, every hundred files.
+    """
     pixels = set(decode)
     with warnings.catch_warnings(), ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 2))) as pool:
         warnings.simplefilter("ignore")
         wanted = [name for name in dict.fromkeys(names) if name in tree.names]
-        headers = [inspect_image(tree, name, False) for name in wanted if name not in pixels]
+        headers = (inspect_image(tree, name, False) for name in wanted if name not in pixels)
         decoded = pool.map(lambda name: inspect_image(tree, name, True), [name for name in wanted if name in pixels])
-        return {facts.name: facts for facts in (*headers, *decoded)}
+        found = {}
+        for facts in chain(headers, decoded):
+            found[facts.name] = facts
+            if len(found) % 100 == 0:
+                tell(f"reading images: {len(found):,} of {len(wanted):,}")
+        return found
 
 
 def inspect_image(tree: Tree, name: str, decode: bool) -> ImageFacts:

@@ -43,8 +43,7 @@ def audit_data(config: DictConfig, judged: Judged, folder: Path, overrides: Sequ
     started = time.perf_counter()
     terminal = Terminal()
     with terminal.busy():
-        terminal.started("reading labels and images")
-        audit = audit_configured(judged.values, stated_outputs(config, outputs_key(judged.values)))
+        audit = audit_configured(judged.values, stated_outputs(config, outputs_key(judged.values)), terminal.started)
     print_audit(terminal, audit)
     write_whole(folder / FINDINGS, as_csv(audit.findings))
     if judged.values["data"].get("shard") is not None:
@@ -74,8 +73,7 @@ def audit_first(config: DictConfig, judged: Judged, folder: Path, terminal: Term
     """The audit before a run that trains, with its findings in a file; None where nothing is labelled."""
     if not names_labelled(config):
         return None
-    terminal.started("reading labels and images")
-    audit = audit_configured(judged.values, stated_outputs(config, outputs_key(judged.values)))
+    audit = audit_configured(judged.values, stated_outputs(config, outputs_key(judged.values)), terminal.started)
     print_audit(terminal, audit)
     write_whole(folder / FINDINGS, as_csv(audit.findings))
     save_drawings(audit, folder / DRAWINGS, terminal)

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from labelled_sets import SETS
+from labelled_sets import SETS, photo, save
 from planting import all_of, edit_json, text
 
 from aistudio.audit import Options, audit, describe
@@ -44,3 +44,11 @@ def test_images_of_background_are_a_fact_and_no_finding(name, tmp_path):
     found = audit(Options(str(tmp_path), kind, task))
     assert [(fault.kind, str(fault.place), fault.message) for one in found.findings for fault in one.faults] == []
     assert "5 images of background" in describe(found)
+
+
+def test_how_far_the_reading_is_gets_told(tmp_path):
+    for number in range(120):
+        save(photo(number), tmp_path / f"{'cat' if number % 2 else 'dog'}/{number}.jpg")
+    told = []
+    audit(Options(str(tmp_path), "image_folder"), told.append)
+    assert told == ["reading labels", "reading images: 100 of 120", "checking labels", "comparing images"]
