@@ -31,7 +31,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     """Import a public function when it is first asked for (PEP 562)."""
     homes = {
         "assemble": "aistudio.assembly.model",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from aistudio.safety.outlet import said
 
@@ -44,7 +45,7 @@ class Refusal(Exception):
         self.problems = tuple(problems)
         super().__init__(refusal_text(self.problems))
 
-    def __reduce__(self):  # joblib and multiprocessing send exceptions between processes
+    def __reduce__(self) -> tuple[Any, ...]:  # joblib and multiprocessing send exceptions between processes
         return (type(self), (self.problems,))
 
 

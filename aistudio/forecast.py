@@ -19,6 +19,7 @@ from aistudio.checks.outcome import Outcome, failed, passed
 from aistudio.checks.runner import Watch
 from aistudio.config.cards import cards, in_bytes
 from aistudio.config.compose import Judged, settle
+from aistudio.config.plain import as_dict
 from aistudio.config.values import show
 from aistudio.costs.autocast import Backend
 from aistudio.costs.card import Card
@@ -29,6 +30,7 @@ from aistudio.costs.outlook import GIB, Outlook, Saving, advice, outlook, saving
 from aistudio.costs.real_step import real_peak, step_if_there_is_room
 from aistudio.costs.tell import of_card, of_passes, of_savings
 from aistudio.report.records import Measurement
+from aistudio.tasks.base import Task
 from aistudio.tasks.batch import make_batch
 
 WHY = "What a run needs should be known before a machine is rented for it."
@@ -47,7 +49,7 @@ class Work:
     least: int = 1
 
 
-def workload(judged: Judged, task: Any = None, backend: Backend = "cuda") -> Work:
+def workload(judged: Judged, task: Task | None = None, backend: Backend = "cuda") -> Work:
     """The training step of a configuration, as ``backend`` runs it. Only two images are made, to see their shapes.
 
     ``task`` is the configured one, where it was made already.
@@ -71,13 +73,13 @@ def workload(judged: Judged, task: Any = None, backend: Backend = "cuda") -> Wor
     return Work(shapes, partial(model_of, judged, task), batch, 2 if why_not_one(cfg, size) else 1)
 
 
-def model_of(judged: Judged, task: Any, pretrained: bool = True) -> nn.Module:
+def model_of(judged: Judged, task: Task, pretrained: bool = True) -> nn.Module:
     """The configured model in its memory format; its shapes alone where no weights are loaded."""
     model = built(judged, task, None, pretrained).model
     return model.to(memory_format=torch.channels_last) if judged.cfg.runtime.channels_last else model
 
 
-def forecast(judged: Judged, task: Any, watch: Watch) -> list[Measurement]:
+def forecast(judged: Judged, task: Task, watch: Watch) -> list[Measurement]:
     """Forecast a configuration: a result for what it needs and for every card, and the numbers."""
     cfg = judged.cfg
     work, count = workload(judged, task), int(cfg.data.batch_size)
@@ -174,7 +176,7 @@ def half_of(cards: Sequence[Card]) -> str:
 
 def varied(cfg: DictConfig, key: str, value: Any) -> DictConfig:
     """A settled configuration with another value; what was resolved from it follows for the size of images."""
-    other = OmegaConf.create(OmegaConf.to_container(cfg))
+    other = OmegaConf.create(as_dict(cfg))
     before = OmegaConf.select(other, key)
     OmegaConf.update(other, key, value, merge=False)
     if key == "task.image_size":  # settled long ago: detectors resize to a size of their own
@@ -188,7 +190,7 @@ def varied(cfg: DictConfig, key: str, value: Any) -> DictConfig:
 def cards_of(cfg: DictConfig) -> list[Card]:
     """The cards that a configuration names, their published peaks as multiply-adds a second."""
     found = []
-    for name, card in cards(OmegaConf.to_container(cfg, resolve=True)).items():
+    for name, card in cards(as_dict(cfg, resolve=True)).items():
         peaks = {precision: tflops * 1e12 / 2 for precision, tflops in (card.get("tflops") or {}).items()}
         bandwidth = card.get("bandwidth")
         found.append(Card(name, in_bytes(card["memory"]) or 0, bandwidth and bandwidth * 1e9, peaks))

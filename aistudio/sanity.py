@@ -27,6 +27,7 @@ from aistudio.checks.predictions import save_batch, save_predictions
 from aistudio.checks.runner import Watch, finding, is_out_of_memory
 from aistudio.checks.subject import Subject
 from aistudio.config.compose import Judged, settle
+from aistudio.config.conventions import label_warnings
 from aistudio.config.shipped import changed_rules
 from aistudio.costs.find_batch import find_batch
 from aistudio.costs.machine import busy_warnings
@@ -206,6 +207,7 @@ def conclude(judged: Judged, found: Found, watch: Watch, device: torch.device, s
         seconds=seconds,
         warnings=(
             *changed_rules(judged.written),
+            *label_warnings(judged.values),
             *found.warnings,
             *watch.warnings,
             *busy_warnings(found.measurements),

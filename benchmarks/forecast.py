@@ -132,7 +132,8 @@ def compare_all(kind: str, size: int) -> None:
     if off:
         print(f"\nmedian {100 * statistics.median(off):.4f} %, worst {100 * max(off):.3f} % of {len(off)}")
     if inside:
-        print(f"{sum(inside)} of {len(inside)} inside their range")
+        over = max(100 * (ratio - 1) for ratio, least, _ in found if least < ratio)
+        print(f"{sum(inside)} of {len(inside)} inside their range, its upper end at most {over:.2f} % too high")
     print(
         f"seconds a forecast: median {statistics.median(f[2] for f in found):.2f}, worst {max(f[2] for f in found):.2f}"
     )

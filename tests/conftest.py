@@ -32,6 +32,12 @@ def nothing_asked():
 
 
 @pytest.fixture
+def any_published_file(monkeypatch):
+    """Let a file pass for the published weights that it is named after, though no test can make one with their hash."""
+    monkeypatch.setattr("aistudio.assembly.pretrained.file_digest", lambda path: path.stem.rpartition("-")[2])
+
+
+@pytest.fixture
 def golden(request):
     """Compare text with ``tests/golden/NAME``; ``pytest --overwrite`` rewrites the file, and git shows the change."""
 

@@ -1,6 +1,8 @@
 """Documents say what is so: pages that are made from conf/ are fresh, and every link leads somewhere."""
 
+import ast
 import importlib.util
+import inspect
 import json
 import re
 import subprocess
@@ -9,9 +11,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from aistudio.checks import Check
 from aistudio.config import groups
+from aistudio.data import Source
 from aistudio.report.files import without_verdict
 from aistudio.report.receipt import receipt
+from aistudio.tasks import Task
 
 ROOT = Path(__file__).parent.parent
 TRACKED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True).stdout.split()
@@ -61,3 +66,38 @@ def test_the_page_on_reports_names_every_key():
 
 def test_there_are_pages():
     assert len(PAGES) >= 7
+
+
+@pytest.mark.parametrize(
+    "room", [path.parent.name for path in (ROOT / "aistudio").glob("*/__init__.py")] + ["aistudio"]
+)
+def test_every_public_package_has_a_page_with_its_names(room):
+    """The pages are made of docstrings by mkdocs, which CI runs; here only that none is forgotten."""
+    package = ROOT / "aistudio" / ("" if room == "aistudio" else room)
+    names = public_names(package)
+    page = ROOT / "docs" / "api" / f"{room}.md"
+    assert page.exists() == bool(names), "a package with __all__ has a page, and no other"
+    if names:
+        path = room if room == "aistudio" else f"aistudio.{room}"
+        text, shown = page.read_text(encoding="utf-8"), (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+        assert f"::: {path}\n" in text and f"api/{room}.md" in shown
+        hidden = [name for name in names if (package / f"{name}.py").exists()]  # the file hides the function
+        assert [f"::: {path}.{name}.{name}\n" in text for name in hidden] == [True] * len(hidden), hidden
+
+
+def public_names(package):
+    lists = re.findall(r"^__all__ = (\[.*?\])", (package / "__init__.py").read_text(encoding="utf-8"), re.S | re.M)
+    return [name for found in lists for name in ast.literal_eval(found)]
+
+
+@pytest.mark.parametrize("protocol", [Task, Source, Check], ids=lambda protocol: protocol.__name__)
+def test_contributing_explains_every_member_of_a_part(protocol):
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n### {protocol.__name__}\n")[2].partition("\n#")[0]
+    explained = re.findall(r"^\| `([^`]+)` \|", section, re.M)
+    methods = [
+        f"{name}({', '.join([*inspect.signature(member).parameters][1:])})"
+        for name, member in vars(protocol).items()
+        if inspect.isfunction(member) and (name == "__call__" or not name.startswith("_"))
+    ]
+    assert explained == [*protocol.__annotations__, *methods], "in the order in which they stand in the code"

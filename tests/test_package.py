@@ -18,6 +18,7 @@ def test_the_wheel_carries_every_file_of_conf_and_every_module(wheel):
     conf = conf_folder.conf_folder()
     assert {f"aistudio/conf/{path.relative_to(conf)}" for path in conf.rglob("*.yaml")} <= inside
     assert {str(path.relative_to(ROOT)) for path in (ROOT / "aistudio").rglob("*.py")} <= inside
+    assert "aistudio/py.typed" in inside  # type checkers read the annotations of packages that say they have them
     assert not [name for name in inside if name.startswith(("tests", "conf/"))]
 
 

@@ -12,27 +12,29 @@ from aistudio.assembly.found_classes import with_found_classes
 from aistudio.assembly.parts import build_source, build_task
 from aistudio.config.compose import settle
 from aistudio.config.stated import names_labelled
+from aistudio.data.channels import with_channels
 from aistudio.errors import Problem, Refusal
+from aistudio.tasks.base import Task
 
 
-class TaskDataset(Dataset):
-    """Images (3, S, S) in [0, 1] and the task's targets of them; ``collate`` makes what the model and the loss take.
+class TaskDataset(Dataset[tuple[Tensor, Any]]):
+    """Images (C, S, S) in [0, 1] and the task's targets of them; ``collate`` makes what the model and the loss take.
 
     ``class_names`` are in the order of their numbers. RuntimeError: an image that cannot be read.
     """
 
-    def __init__(self, images: Any, task: Any):
-        self.images, self.task = images, task
+    def __init__(self, images: Any, task: Task, channels: int = 3):
+        self.images, self.task, self.channels = images, task, channels
         self.class_names = images.labels.classes
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Any]:
         sample = self.images[index]
         if isinstance(sample, str):
             raise RuntimeError(sample)
-        return sample.image, self.task.target(sample)
+        return with_channels(sample.image, self.channels), self.task.target(sample)
 
     def collate(self, pairs: list[tuple[Tensor, Any]]) -> tuple[Any, Any]:
         """The ``collate_fn`` of a DataLoader: inputs, normalised where the model does not do so itself, and targets."""
@@ -49,4 +51,5 @@ def dataset(cfg: DictConfig, split: str = "train") -> TaskDataset:
         what, why = "this data has no labels", "a dataset gives images with their targets"
         raise Refusal([Problem(what, why, "data", "data=coco, data=image_folder or another labelled format")])
     judged = settle(with_found_classes(cfg))
-    return TaskDataset(build_source(judged).dataset(split, int(judged.cfg.task.image_size)), build_task(judged))
+    images = build_source(judged).dataset(split, int(judged.cfg.task.image_size))
+    return TaskDataset(images, build_task(judged), int(judged.cfg.backbone.in_channels))

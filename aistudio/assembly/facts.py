@@ -16,6 +16,7 @@ from aistudio.data.sample import invents_targets
 from aistudio.errors import Refusal
 from aistudio.models.anatomy import named_backbone
 from aistudio.models.freeze_patterns import parts
+from aistudio.models.surgery import INPUT_RULE
 
 LISTED = 12  # classes named
 MADE_UP = "made up, for photographs have no labels: they show that the model trains, and no output is judged by them"
@@ -28,7 +29,9 @@ def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[st
         batch = subject.batch(count=subject.batch_size, size=int(cfg.task.image_size))
         values = received(subject.built.eval(), batch.inputs)
         arriving = arrival(values)
-        warnings += arrival_warnings(values.float(), [sample.image for sample in batch.samples])
+        warnings += arrival_warnings(
+            values.float(), [sample.image for sample in batch.samples], subject.image_mean, subject.image_std
+        )
         warnings += [f"{copies}: {OTHER_IMAGES}"] if (copies := one_image(batch.samples)) else []
         counts = histogram(values)
     except Refusal:
@@ -38,7 +41,7 @@ def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[st
     whole = any(not one.setting.startswith("backbone.") for one in subject.loaded)
     weights = (None if whole else cfg.backbone.weights) or ("the whole model's" if subject.pretrained else "random")
     facts = {
-        "backbone": f"{cfg.backbone.name}, weights: {weights}{', frozen' * subject.frozen}",
+        "backbone": f"{cfg.backbone.name}, weights: {weights}{', frozen' * subject.frozen}{channels_in_words(subject)}",
         "architecture": cfg.architecture.name,
         **{one.setting: in_a_line(one) for one in subject.loaded},
         **trainable(subject),
@@ -58,6 +61,11 @@ def targets_and_classes(subject: Subject) -> dict[str, str]:
     said = {"targets": MADE_UP} if invents_targets(subject.source) else {}
     names = getattr(subject.task, "class_names", ())
     return {**said, "classes": some(names, LISTED)} if names else said
+
+
+def channels_in_words(subject: Subject) -> str:
+    """How many channels images have where they are not red, green and blue, and what became of the first layer."""
+    return "" if subject.channels == 3 else f", {INPUT_RULE.format(subject.channels)} (adapted by rule)"
 
 
 def trainable(subject: Subject) -> dict[str, str]:

@@ -112,4 +112,8 @@ def whole_models(file: Mapping[str, Shape]) -> Iterator[tuple[str, str, Callable
             given |= {key: section["model"][key] for key in ("aux_loss",) if key in section["model"]}
             builder = partial(get_object(target.replace("${architecture.name}", full)), **given)
             settings = f"task={task} architecture={family} backbone={backbone}"
-            yield settings, "architecture.weights", lambda classes, b=builder: b(num_classes=classes), 91
+            yield settings, "architecture.weights", partial(_of_classes, builder), 91
+
+
+def _of_classes(builder: Callable[..., nn.Module], classes: int) -> nn.Module:
+    return builder(num_classes=classes)

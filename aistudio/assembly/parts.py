@@ -9,15 +9,17 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from aistudio.assembly.input_channels import with_configured_channels
 from aistudio.assembly.instantiate import build, one_with
 from aistudio.checks.outcome import Check
 from aistudio.config.compose import Judged
 from aistudio.errors import Problem, refuse
+from aistudio.tasks.base import Task
 
 NOT_FOR_THE_TASK = ("name", "image_size", "rules")
 
 
-def build_task(judged: Judged) -> Any:
+def build_task(judged: Judged) -> Task:
     """The task object: targets, loss and output contract."""
     return one_with(build(task_settings(judged), "task"), "task", "num_outputs", "loss")
 
@@ -29,7 +31,8 @@ def task_settings(judged: Judged) -> dict[str, Any]:
 
 def build_source(judged: Judged) -> Any:
     """The source of pictures. Raises `Refusal` where there are none."""
-    return one_with(build(judged.cfg.data, "data"), "data", "samples", "description")
+    source = one_with(build(judged.cfg.data, "data"), "data", "samples", "description")
+    return with_configured_channels(source, judged.values["backbone"])
 
 
 def build_optimizer(judged: Judged) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 
 from aistudio.assembly.device import PRECISIONS, resolve_device
@@ -14,14 +14,16 @@ from aistudio.assembly.model import build_model, built
 from aistudio.assembly.parts import build_optimizer, build_source
 from aistudio.checks.subject import Subject
 from aistudio.config.compose import Judged
+from aistudio.config.plain import as_dict
 from aistudio.config.weights import asked
 from aistudio.models.backbone import BackboneWrapper
 from aistudio.models.dry_run import size_to_check_at
+from aistudio.tasks.base import Task
 
 SHIPPED = ("torchvision.models.detection", "torchvision.models.segmentation", "aistudio.")  # they take any size
 
 
-def make_subject(judged: Judged, task: Any) -> Subject:
+def make_subject(judged: Judged, task: Task) -> Subject:
     """Everything that checks need besides the task, with the model on its device."""
     cfg = judged.cfg
     device = resolve_device(str(cfg.runtime.device))
@@ -52,7 +54,10 @@ def make_subject(judged: Judged, task: Any) -> Subject:
         loaded=made.loaded,
         rebuild_random=partial(_from_random_numbers, judged, task),
         why_not_one=why_not_one(cfg, size),
-        check_mode=OmegaConf.to_container(cfg.sanity.check_mode, resolve=True),
+        channels=int(cfg.backbone.in_channels),
+        image_mean=tuple(cfg.backbone.image_mean or ()),
+        image_std=tuple(cfg.backbone.image_std or ()),
+        check_mode=as_dict(cfg.sanity.check_mode, resolve=True),
     )
 
 
@@ -65,7 +70,7 @@ def name_outputs(task: Any, source: Any) -> None:
         task.mean, task.std = units
 
 
-def _from_random_numbers(judged: Judged, task: Any, seed: int) -> nn.Module:
+def _from_random_numbers(judged: Judged, task: Task, seed: int) -> nn.Module:
     return built(judged, task, seed, pretrained=False).model
 
 
@@ -74,17 +79,18 @@ def check_size(cfg: DictConfig, model: nn.Module) -> int:
 
     Looked for in models that nobody has described: other people's, and backbones whose YAML states no taps.
     """
-    wanted = min(int(cfg.task.image_size), int(cfg.sanity.image_size))
+    largest, channels = int(cfg.task.image_size), int(cfg.backbone.in_channels)
+    wanted = min(largest, int(cfg.sanity.image_size))
     backbone = getattr(model, "backbone", None)
     if isinstance(backbone, BackboneWrapper):
-        return size_to_check_at(backbone, wanted, int(cfg.task.image_size)) if backbone.traced else wanted
+        return size_to_check_at(backbone, wanted, largest, channels) if backbone.traced else wanted
     shipped = type(model).__module__.startswith(SHIPPED)
-    return wanted if shipped else size_to_check_at(model, wanted, int(cfg.task.image_size))
+    return wanted if shipped else size_to_check_at(model, wanted, largest, channels)
 
 
 def is_pretrained(cfg: DictConfig) -> bool:
     """Whether the backbone starts from trained weights, its own or the whole model's."""
-    return bool(asked(OmegaConf.to_container(cfg)))
+    return bool(asked(as_dict(cfg)))
 
 
 def why_not_one(cfg: DictConfig, size: int) -> str:

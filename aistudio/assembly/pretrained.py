@@ -17,7 +17,8 @@ from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from aistudio.config.weights import Choice, choices, is_ours
-from aistudio.errors import Problem, Refusal
+from aistudio.errors import Problem, Refusal, refuse
+from aistudio.files import file_digest
 from aistudio.models.anatomy import named_backbone
 from aistudio.models.checkpoint import read_checkpoint
 from aistudio.models.freeze import still_norms
@@ -68,6 +69,7 @@ def load_chosen(config: Config, model: nn.Module, build: Callable[[int], nn.Modu
             checkpoint = read_checkpoint(path)
         except Unreadable as fault:
             raise Refusal([unreadable(choice, path, fault)]) from None
+        refuse(unpublished(choice, path))
         prefix, part = ("", model) if choice.whole else filled_backbone(model)
         section = "architecture" if choice.whole else "backbone"
         called = f"{section}={config[section]['name']}"
@@ -112,15 +114,25 @@ def located(choice: Choice, config: Config) -> Path:
     return target
 
 
+def unpublished(choice: Choice, path: Path) -> list[Problem]:
+    """The answer to a file that has the name of published weights, and other contents."""
+    if choice.published is None or (digest := file_digest(path)).startswith(choice.published.hash):
+        return []
+    what = f"{choice.key}={choice.value}: {path} is not the file that was published"
+    why = f"its SHA-256 begins with {digest[:8]}, not with {choice.published.hash}"
+    instead = f"delete it, and it is fetched again; or {choice.key}={path}, if it is a file of yours"
+    return [Problem(what, why, choice.key, instead)]
+
+
 def finish_as_torchvision(node: Config, model: nn.Module, choice: Choice) -> None:
     """What torchvision does to a detector that starts from weights: batch norms stand still, first layers do not train.
 
     ``trainable_backbone_layers`` says how many do, 0 … 5, counted from the end.
     """
     builder = str(node.get("_target_", "")).rpartition(".")[2]
-    if not is_ours(node) or "weights_backbone" not in node or not hasattr(model.backbone, "body"):
+    body = getattr(getattr(model, "backbone", None), "body", None)
+    if not is_ours(node) or "weights_backbone" not in node or not isinstance(body, nn.Module):
         return
-    body = model.backbone.body
     count = node.get("trainable_backbone_layers")
     count = TRAINABLE if count is None else count
     trainable = (*LAYERS[:count], *["bn1"] * (count == len(LAYERS)))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 import torchvision
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from aistudio.config.plain import as_dict
 from aistudio.config.weights import choices
 from aistudio.errors import Problem
 from aistudio.files import file_digest
+from aistudio.weights.places import absent, find
+from aistudio.weights.published import Published
 
 
 def weight_problems(cfg: DictConfig, outputs: int) -> list[Problem]:
@@ -20,12 +24,42 @@ def weight_problems(cfg: DictConfig, outputs: int) -> list[Problem]:
 
     Their models are left to torchvision's own builders, which load them for as many classes as they have.
     """
-    full, plain = cfg.architecture.model, OmegaConf.to_container(cfg)
+    full, plain = cfg.architecture.model, as_dict(cfg)
     problems = [] if choices(plain) else _name_problems(cfg.backbone.model, cfg.backbone.weights, "backbone.weights")
     if "weights" in full and full.weights is not None and not choices(plain):
         problems += _name_problems(full, full.weights, "architecture.model.weights")
         problems += [] if problems else _class_problems(full, outputs)
-    return problems
+    return problems or [*_place_problems(cfg)]
+
+
+def _place_problems(cfg: DictConfig) -> Iterator[Problem]:
+    """Files that torchvision's own builders would fetch, or look for in torch's cache alone, against what was said."""
+    if choices(as_dict(cfg)):
+        return
+    cache, mirror = Path(torch.hub.get_dir()) / "checkpoints", cfg.get("weights_dir")
+    for key, node, name in _named(cfg):
+        url = node[name].url
+        weights = Published(name, url.rpartition("/")[2], url, megabytes=node[name].meta.get("_file_size", 0.0))
+        found = find(weights, mirror, cache)
+        if found is None and cfg.get("offline"):
+            yield absent(key, weights, mirror, "offline=true", cache)
+        elif found is not None and found.parent != cache:
+            what = f"{key}={name} is in no list of conf/, so that torchvision's own code loads it"
+            why = f"it looks into {cache} alone, not into weights_dir"
+            yield Problem(what, why, key, f"{key}={found}, or a copy of it there")
+
+
+def _named(cfg: DictConfig) -> Iterator[tuple[str, Any, str]]:
+    """Settings that name weights in no list of ``conf/``: the setting, torchvision's enumeration and the name in it."""
+    full = cfg.architecture.model
+    whole = full.weights if "weights" in full else None
+    for key, node, name in (
+        ("backbone.weights", cfg.backbone.model, cfg.backbone.weights),
+        ("architecture.weights", full, whole),
+    ):
+        names = weights_of(node) if name is not None else None
+        if names is not None:
+            yield key, names, str(name).removeprefix(f"{names.__name__}.")
 
 
 def weights_of(node: DictConfig) -> Any:
@@ -73,15 +107,10 @@ def _class_problems(node: DictConfig, outputs: int) -> list[Problem]:
 
 def weight_files(cfg: DictConfig) -> dict[str, str]:
     """SHA-256 of the files that torchvision's own builders have loaded, by their names in torch's cache."""
-    if choices(OmegaConf.to_container(cfg)):
+    if choices(as_dict(cfg)):
         return {}
-    full = cfg.architecture.model
-    named = [(cfg.backbone.model, cfg.backbone.weights), (full, full.weights if "weights" in full else None)]
-    found = {}
-    for node, name in named:
-        published = weights_of(node)
-        if name is not None and published is not None:
-            weights = published[str(name).removeprefix(f"{published.__name__}.")]
-            path = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
-            found |= {path.name: file_digest(path)} if path.is_file() else {}
+    found: dict[str, str] = {}
+    for _, names, name in _named(cfg):
+        path = Path(torch.hub.get_dir()) / "checkpoints" / names[name].url.rpartition("/")[2]
+        found |= {path.name: file_digest(path)} if path.is_file() else {}
     return found

@@ -94,7 +94,8 @@ def check_counts(labels: Labels, masks: Mapping[str, MaskFacts]) -> Iterator[Fau
         elif train[number] == 1:
             yield Fault("single_example", place_of(labels, number), f"{labels.classes[number]!r} has one example")
     many = [number for number in train if train[number] > 1]
-    rarest, commonest = min(many, key=train.get, default=0), max(many, key=train.get, default=0)
+    rarest = min(many, key=train.__getitem__, default=0)
+    commonest = max(many, key=train.__getitem__, default=0)
     if many and train[commonest] >= IMBALANCE * train[rarest]:
         few, most = labels.classes[rarest], labels.classes[commonest]
         said = f"{train[rarest]} examples of {few!r}, {train[commonest]} of {most!r}"
@@ -103,9 +104,9 @@ def check_counts(labels: Labels, masks: Mapping[str, MaskFacts]) -> Iterator[Fau
         yield Fault("single_class", place_of(labels, 0), f"{labels.classes[0]!r} alone")
 
 
-def count_examples(labels: Labels, masks: Mapping[str, MaskFacts]) -> dict[str, Counter]:
+def count_examples(labels: Labels, masks: Mapping[str, MaskFacts]) -> dict[str, Counter[int]]:
     """The examples of each class in each split: images, objects, or images whose mask has it."""
-    found: dict[str, Counter] = {}
+    found: dict[str, Counter[int]] = {}
     for image in labels.images:
         found.setdefault(image.split, Counter()).update(numbers_in(image, labels, masks))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -35,8 +36,9 @@ def distribution(audit: Audit) -> Distribution:
     labels = audit.labels
     splits = tuple(sorted({image.split for image in labels.images}))
     examples = count_examples(labels, audit.masks)
+    none: Counter[int] = Counter()
     classes = {
-        name: tuple(examples.get(split, {}).get(number, 0) for split in splits)
+        name: tuple(examples.get(split, none)[number] for split in splits)
         for number, name in enumerate([] if labels.value_names else labels.classes)
     }
     counted = "images" if labels.format == "masks" or not labels.positional else "objects"

@@ -17,6 +17,8 @@ from aistudio.audit.sizes import times
 from aistudio.audit.tree import Tree
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     import numpy as np
     from PIL import Image
 
@@ -72,7 +74,7 @@ def read_mask(tree: Tree, name: str) -> MaskFacts:
     return facts
 
 
-def ids_in(image: Image.Image, np) -> np.ndarray | None:
+def ids_in(image: Image.Image, np: ModuleType) -> np.ndarray | None:
     """(H, W) ids of a mask, or None where it holds colours."""
     values = np.asarray(image)
     if values.dtype == bool:
@@ -105,9 +107,9 @@ def check_masks(
                 yield Fault("mask_not_ids", Place(name), "only 0 and 255: the objects are marked with the id to ignore")
         return
     for image in labels.images:
-        one = masks.get(image.mask or "")
-        if one is None:
+        if (image.mask or "") not in masks:
             continue
+        one = masks[image.mask or ""]
         place = Place(one.name)
         yield from check_mask_size(image, one, facts.get(image.name))
         if one.fault:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aistudio.audit.boxes import Size, shown
@@ -65,7 +65,7 @@ def check_shape(one: ObjectRecord, size: Size | None, labels: Labels) -> Fault |
     return None if labels.relative else check_agreement(one, around, size)
 
 
-def leaves(box: Box, size: Size) -> bool:
+def leaves(box: Sequence[float], size: Size) -> bool:
     """Whether a box goes beyond an image by more than rounding does."""
     return min(box[0], box[1]) < -1 or box[2] > size[0] + 1 or box[3] > size[1] + 1
 

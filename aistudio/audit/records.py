@@ -15,7 +15,7 @@ class Place(NamedTuple):
     line: int | None = None
     id: str | None = None
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.line is not None:
             return f"{self.file}:{self.line}"
         return f"{self.file}, {self.id}" if self.id else self.file

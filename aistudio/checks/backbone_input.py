@@ -30,9 +30,10 @@ def received(model: nn.Module, inputs: Tensor | list[Tensor]) -> Tensor:
 def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, Tensor]:
     """What the backbone itself receives, and its first convolution, if that is pictures still."""
     entered: list[Tensor] = []
+    channels = inputs[0].shape[0]
 
     def note(module: nn.Module, args: tuple[Any, ...]) -> None:
-        entered.extend(value.detach() for value in args[:1] if is_picture(value))
+        entered.extend(value.detach() for value in args[:1] if is_picture(value, channels))
 
     def stop(module: nn.Module, args: tuple[Any, ...]) -> None:
         raise _Arrived(args[0].detach())
@@ -46,7 +47,7 @@ def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, T
             model(inputs)
     except _Arrived as arrived:
         first = arrived.args[0]
-        return (entered or [first])[0], first if is_picture(first) or not entered else entered[0]
+        return (entered or [first])[0], first if is_picture(first, channels) or not entered else entered[0]
     finally:
         for hook in hooks:
             hook.remove()
@@ -55,9 +56,9 @@ def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, T
     raise RuntimeError("the forward pass never reached the backbone's first layer")
 
 
-def is_picture(value: object) -> bool:
-    """Whether this is a stack of colour pictures, (N, 3, H, W)."""
-    return isinstance(value, Tensor) and value.dim() == 4 and value.shape[1] == 3
+def is_picture(value: object, channels: int = 3) -> bool:
+    """Whether this is a stack of pictures, (N, channels, H, W)."""
+    return isinstance(value, Tensor) and value.dim() == 4 and value.shape[1] == channels
 
 
 def arrival(values: Tensor) -> str:
@@ -80,28 +81,30 @@ def histogram(values: Tensor, bins: int = 48) -> dict[str, Any]:
     return {"low": float(numbers.min()), "high": float(numbers.max()), "counts": [int(count) for count in counts]}
 
 
-def arrival_warnings(values: Tensor, images: Sequence[Tensor]) -> list[str]:
-    """What is wrong with pictures (N, 3, H, W) as the backbone receives them, where it cannot be otherwise.
+def arrival_warnings(
+    values: Tensor, images: Sequence[Tensor], mean: Sequence[float] = (), std: Sequence[float] = ()
+) -> list[str]:
+    """What is wrong with pictures (N, C, H, W) as the backbone receives them, where it cannot be otherwise.
 
-    ``images`` (3, H, W) in [0, 1] are what was given. White images arrive above 0 and black ones do not vary, so values
+    ``images`` (C, H, W) in [0, 1] are what was given. White images arrive above 0 and black ones do not vary, so values
     alone tell nothing: their mean and deviation are compared with those that each mistake would give to these images.
     """
     given = torch.stack([image.float() for image in images]).to(values.device)
-    once = normalize(given)
+    once = normalize(given, mean, std)
     mistakes = {
         "not normalised": given,
-        "normalised twice": normalize(once),
-        "divided by 255 twice": normalize(given / 255),
+        "normalised twice": normalize(once, mean, std),
+        "divided by 255 twice": normalize(given / 255, mean, std),
         "divided by 255 twice, and not normalised": given / 255,
         "in 0 to 255, and not normalised": given * 255,
-        "normalised in 0 to 255": normalize(given * 255),
+        "normalised in 0 to 255": normalize(given * 255, mean, std),
     }
     low, high = float(values.min()), float(values.max())
     far = {words: apart(values, expected) for words, expected in mistakes.items()}
     words = min(far, key=far.__getitem__)
     if apart(values, once) > SURE and far[words] < SURE:
         return [f"the backbone receives {low:.2f} to {high:.2f}: the pictures are {words}"]
-    if low < -2.2 or high > 2.7:
+    if not mean and (low < -2.2 or high > 2.7):
         return [f"the backbone receives {low:.1f} to {high:.1f}, not -2.12 to 2.64: are the pictures normalised twice?"]
     return []
 

@@ -86,8 +86,9 @@ class TargetsDiffer:
         if classes > MOST_CLASSES:
             chosen = [*chosen[: MOST_CLASSES // 2], *chosen[-MOST_CLASSES // 2 :]]
         batch = subject.batch(labels=[[label] for label in chosen])
-        numbers = [class_of(one, classes) for one in batch.targets]
-        if classes < 2 or None in numbers:
+        found = [class_of(one, classes) for one in batch.targets]
+        numbers = [number for number in found if number is not None]
+        if classes < 2 or len(numbers) < len(found):
             return self._of_values(subject)
         seen = ", ".join(f"{label} → {number:g}" for label, number in zip(chosen, numbers, strict=True))
         merged = len(chosen) - len(set(numbers))

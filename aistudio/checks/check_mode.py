@@ -10,6 +10,7 @@ import torch
 import torchvision
 from torch import nn
 
+from aistudio.tasks.base import Task
 from aistudio.tasks.batch import Batch
 
 PLAIN = (bool, int, float, str, list, tuple, dict)
@@ -54,7 +55,7 @@ def own(owner: Any) -> Mapping[str, Any]:
 def resize_inside(model: nn.Module, size: int) -> None:
     """Let a detector, which resizes by itself, work at ``size`` pixels."""
     transform = getattr(model, "transform", None)
-    if hasattr(transform, "min_size") and hasattr(transform, "max_size"):
+    if transform is not None and hasattr(transform, "min_size") and hasattr(transform, "max_size"):
         transform.min_size, transform.max_size = (size,), size
 
 
@@ -75,7 +76,7 @@ def own_code_in_training(model: nn.Module) -> nn.Module:
     return model
 
 
-def calibrate(model: nn.Module, task: Any, batch: Batch) -> nn.Module:
+def calibrate(model: nn.Module, task: Task, batch: Batch) -> nn.Module:
     """Give batch norms the statistics of one batch and switch to eval mode, in place.
 
     Fresh statistics (0, 1) squash the signal: an untrained EfficientNet in eval mode answers every picture alike.

@@ -52,6 +52,8 @@ class BackboneContract:
         if not wrapper.channels:
             return skipped(wrapper.why_no_scales)
         wrapper, inputs = copy.deepcopy(wrapper).eval(), subject.batch().inputs
+        if not isinstance(inputs, Tensor):
+            return skipped("the model takes a list of images, and scales them itself")
         with torch.no_grad():
             maps, last = wrapper.forward_multiscale(inputs), wrapper(inputs)
         stated = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -66,7 +66,7 @@ class BlankImages:
 
     def __call__(self, subject: Subject) -> Outcome:
         """The eval contract, finite numbers among it, on three images of one value each."""
-        images = [torch.full((3, subject.size, subject.size), value) for value in (0.0, 0.5, 1.0)]
+        images = [torch.full((subject.channels, subject.size, subject.size), value) for value in (0.0, 0.5, 1.0)]
         inputs = subject.task.inputs(images)
         inputs = [one.to(subject.device) for one in inputs] if isinstance(inputs, list) else inputs.to(subject.device)
         with torch.no_grad(), subject.autocast():
@@ -134,7 +134,7 @@ def loss_and_backward(subject: Subject, batch: Batch, backward: bool = True) -> 
     model = subject.model()
     torch.manual_seed(subject.seed)
     with torch.set_grad_enabled(backward):
-        total = sum(subject.task.loss(model, batch.inputs, batch.targets).values())
+        total = cast(Tensor, sum(subject.task.loss(model, batch.inputs, batch.targets).values()))
     if backward and total.requires_grad:
         total.backward()
         gradients = [p.grad.sum(dtype=torch.float32) for p in model.parameters() if p.grad is not None]
@@ -158,5 +158,5 @@ def output_gradient(subject: Subject, batch: Batch) -> Tensor:
         outputs.append(main)
 
     model.register_forward_hook(keep)
-    sum(subject.task.loss(model, batch.inputs, batch.targets).values()).backward()
+    cast(Tensor, sum(subject.task.loss(model, batch.inputs, batch.targets).values())).backward()
     return outputs[0].grad

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from aistudio.checks.backbone_input import arrivals, is_picture
 from aistudio.checks.outcome import Outcome, failed, passed
 from aistudio.checks.subject import Subject
+from aistudio.data.channels import with_channels
+from aistudio.data.imagenet import adapted_statistics
 
 SHRUNK = 0.8  # of an image's side: what arrives smaller was cropped or shrunk
 COARSE = 0.5  # units by which an image that was resized inside may differ: it is only known roughly
@@ -32,7 +34,9 @@ class InputRange:
     """The backbone receives pictures normalised exactly once, whoever normalises them.
 
     An image that is black on its left and white on its right must arrive as (0 - mean) / std … (1 - mean) / std of
-    each colour, and two coloured ones, alike nowhere, at every pixel; ``tolerance`` is in those units.
+    each channel, and two coloured ones, alike nowhere, at every pixel; ``tolerance`` is in those units. ``mean`` and
+    ``std`` are of red, green and blue; other channels have theirs by `aistudio.data.imagenet.adapted_statistics`, or
+    ``backbone.image_mean`` and ``image_std``.
     """
 
     why: str
@@ -42,13 +46,13 @@ class InputRange:
 
     def __call__(self, subject: Subject) -> Outcome:
         """Stops the forward pass at the first convolution of the backbone and looks at what arrives there."""
-        image = torch.zeros(3, subject.size, subject.size)
+        image = torch.zeros(subject.channels, subject.size, subject.size)
         image[:, :, subject.size // 2 :] = 1
         seen = self._arrived(subject, [image, image])
-        if not is_picture(seen):
+        if not is_picture(seen, subject.channels):
             cause = "the backbone is called with something else: give it the images, or leave this check out"
-            return failed(f"{tuple(seen.shape)} arrives", "images (N, 3, H, W)", cause)
-        mean, std = self._normal(subject.built)
+            return failed(f"{tuple(seen.shape)} arrives", f"images (N, {subject.channels}, H, W)", cause)
+        mean, std = self._normal(subject)
         low, high = seen.amin((0, 2, 3)).tolist(), seen.amax((0, 2, 3)).tolist()
         black = [(0 - m) / s for m, s in zip(mean, std, strict=True)]
         white = [(1 - m) / s for m, s in zip(mean, std, strict=True)]
@@ -59,24 +63,28 @@ class InputRange:
             return failed(text, expected, wrong_range_because(min(low), max(high)))
         for problem, cause in self._of_pixels(subject, mean, std):
             return failed(problem, "every pixel where it was, normalised", cause)
-        own = "" if mean == tuple(self.mean) else "; the model's own transform_input brings images to that range"
+        own = (
+            "" if not turned_inside(subject.built) else "; the model's own transform_input brings images to that range"
+        )
         return passed(f"{text}, every pixel in its place{own}", expected)
 
     def _arrived(self, subject: Subject, images: list[Tensor]) -> Tensor:
         """What the first convolution receives, or the backbone where that works at a smaller size first."""
         entered, first = arrivals(subject.model().eval(), moved(subject.task.inputs(images), subject))
-        smaller = is_picture(first) and is_picture(entered) and min(first.shape[2:]) < SHRUNK * min(entered.shape[2:])
+        pictures = is_picture(first, subject.channels) and is_picture(entered, subject.channels)
+        smaller = pictures and min(first.shape[2:]) < SHRUNK * min(entered.shape[2:])
         return (entered if smaller else first).float()
 
-    def _normal(self, model: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and deviation as they arrive: GoogLeNet and Inception turn ImageNet's into 0.5 themselves."""
-        if any(getattr(module, "transform_input", False) is True for module in model.modules()):
-            return (0.5,) * 3, (0.5,) * 3
-        return tuple(self.mean), tuple(self.std)
+    def _normal(self, subject: Subject) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of each channel as they arrive."""
+        if turned_inside(subject.built):
+            return (0.5,) * subject.channels, (0.5,) * subject.channels
+        mean = subject.image_mean or adapted_statistics(self.mean, subject.channels)
+        return tuple(mean), tuple(subject.image_std or adapted_statistics(self.std, subject.channels))
 
     def _of_pixels(self, subject: Subject, mean: Sequence[float], std: Sequence[float]) -> Iterator[tuple[str, str]]:
         """What is wrong with two coloured images as they arrive, and its cause."""
-        images = coloured(subject.size)
+        images = torch.stack([with_channels(image, subject.channels) for image in coloured(subject.size)])
         seen = self._arrived(subject, list(images)).cpu()
         if len(seen) != len(images):
             return
@@ -85,7 +93,7 @@ class InputRange:
             cause = "they are cropped or shrunk on the way: what is outside, or finer, is never seen"
             yield f"images of {subject.size} px arrive at {arrived}", cause
             return
-        shape = lambda value: torch.tensor(value).view(3, 1, 1)  # noqa: E731
+        shape = lambda value: torch.tensor(value).view(-1, 1, 1)  # noqa: E731
         margin = min(seen.shape[2] - subject.size, seen.shape[3] - subject.size)
         padded = margin >= 0 and max(seen.shape[2:]) < subject.size + 32
         limit = (self.tolerance if padded else COARSE) * max(std)
@@ -99,6 +107,11 @@ class InputRange:
         cause = "something changes images in front of the backbone: in task.inputs or in the model"
         detail = "" if words else ": a crop, a mask, a blur, a stretch of contrast, an augmentation that is always on"
         yield f"images arrive {words or f'changed, by up to {off:.2f} of white'}", cause + detail
+
+
+def turned_inside(model: nn.Module) -> bool:
+    """Whether a model turns ImageNet's statistics into 0.5 itself, as GoogLeNet and Inception do."""
+    return any(getattr(module, "transform_input", False) is True for module in model.modules())
 
 
 def coloured(size: int) -> Tensor:

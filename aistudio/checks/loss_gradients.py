@@ -37,7 +37,7 @@ class UsesEveryPlace:
         expected = "a gradient from every place, colour and channel"
         if not any(bool(image.any()) for image in gradients.images):
             return skipped("the loss has no gradient with respect to the images")
-        cells = sum(in_cells(image) for image in gradients.images)
+        cells = torch.stack([in_cells(image) for image in gradients.images]).sum(0)
         blind = blind_parts(cells, self.faint)
         if blind:
             cause = "a crop, a mask or a fade before the first layer, or a head that reads a part of the map"

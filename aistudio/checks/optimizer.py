@@ -124,7 +124,7 @@ def on_a_slope(make: MakeOptimizer) -> Trial:
         before = values(parameters)
         optimizer.zero_grad()
         trial.left = max([trial.left, *(float(p.grad.abs().max()) for p in parameters if p.grad is not None)])
-        (-SLOPE * sum(p.sum() for p in parameters)).backward()
+        (-SLOPE * torch.stack([p.sum() for p in parameters]).sum()).backward()
         optimizer.step()
         norm = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None] or [torch.zeros(1)]).norm()
         trial.kept = min(trial.kept, float(norm) / (SLOPE * before.numel() ** 0.5))

@@ -15,7 +15,7 @@ from torch import Tensor
 from aistudio.checks.backbone_input import received
 from aistudio.checks.check_mode import undo_check_mode
 from aistudio.checks.subject import Subject
-from aistudio.data.imagenet import MEAN, STD
+from aistudio.data.imagenet import MEAN, STD, adapted_statistics
 from aistudio.data.sample import Sample, invents_targets
 from aistudio.drawing import Tile, contact_sheet
 from aistudio.drawing.canvas import SIDE
@@ -41,7 +41,11 @@ def save_batch(subject: Subject, folder: Path, size: int) -> None:
     """``batch.png``: a batch of ``size`` pixels as the backbone receives it, undone to [0, 1], with its targets."""
     batch = subject.batch(count=subject.batch_size, size=size)
     values = received(subject.built.eval(), batch.inputs).float().cpu()
-    images = values * torch.tensor(STD).view(-1, 1, 1) + torch.tensor(MEAN).view(-1, 1, 1)
+    mean, std = (
+        torch.tensor(given or adapted_statistics(usual, subject.channels)).view(-1, 1, 1)
+        for given, usual in ((subject.image_mean, MEAN), (subject.image_std, STD))
+    )
+    images = values * std + mean
     cpu = batch.to("cpu")
     tiles = []
     for index, (image, sample) in enumerate(zip(images, cpu.samples, strict=True)):

@@ -60,8 +60,8 @@ def loss_gradients(model: nn.Module, task: Any, batch: Batch, seed: int) -> Loss
             total.backward()
     found = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad.abs() for leaf in leaves]
     images = found if isinstance(inputs, list) else list(found[0])
-    last = maps[-1] if maps and maps[-1].grad is not None else None
+    last = maps[-1] if maps else None
     ends = {name: None if value.grad is None else value.grad.abs() for name, value in outputs.items()}
-    return LossGradients(
-        images, None if last is None else last.grad.abs(), None if last is None else last.detach(), ends
-    )
+    if last is None or last.grad is None:
+        return LossGradients(images, None, None, ends)
+    return LossGradients(images, last.grad.abs(), last.detach(), ends)

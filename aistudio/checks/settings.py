@@ -60,9 +60,11 @@ class Settings:
             for name, value in shares:
                 cause = f"a layer that drops {value:g} leaves almost nothing: is it the share to keep?"
                 yield name, value, cause if value >= self.dropped else ""
-        elif type(module).__name__ == "StochasticDepth":
+        elif type(module).__name__ == "StochasticDepth" and isinstance(
+            share := getattr(module, "p", None), float | int
+        ):
             cause = "blocks that are nearly always left out learn nothing: is it the share to keep?"
-            yield "p", module.p, cause if module.p >= self.dropped else ""
+            yield "p", share, cause if share >= self.dropped else ""
 
     def _momentum_problem(self, momentum: float) -> str:
         if momentum <= 0:

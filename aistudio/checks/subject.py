@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from aistudio.checks.check_mode import apply_check_mode, calibrate, resize_inside, silence_random_layers
 from aistudio.checks.sensitivity import LossGradients, loss_gradients
 from aistudio.checks.training import FirstStep, WatchedTraining
+from aistudio.data.sample import Source
 from aistudio.models.ledger import Ledger
+from aistudio.tasks.base import Task
 from aistudio.tasks.batch import Batch, make_batch, painter_of
 
 FLOAT16_SCALE = 1024.0  # float16 loses gradients below 6e-8; a fixed factor lifts them
@@ -40,11 +42,12 @@ class Subject:
     those that the model does not have are left out. ``frozen`` says that the configuration froze the whole backbone,
     ``held`` names the tensors that it froze, ``pretrained`` says that the backbone did not start from random numbers,
     ``loaded`` what became of each file of weights; ``rebuild_random(seed)`` assembles a model without any.
+    Images have ``channels``, and are to be normalised by ``image_mean`` and ``image_std``, of each; () is ImageNet's.
     ``why_not_one`` says why it cannot train on one image (or "").
     """
 
-    task: Any
-    source: Any
+    task: Task
+    source: Source
     built: nn.Module
     rebuild: Callable[[int], nn.Module]
     optimizer: MakeOptimizer
@@ -62,6 +65,9 @@ class Subject:
     loaded: Sequence[Ledger] = ()
     rebuild_random: Callable[[int], nn.Module] | None = None
     why_not_one: str = ""
+    channels: int = 3
+    image_mean: Sequence[float] = ()
+    image_std: Sequence[float] = ()
     check_mode: Mapping[str, Any] = field(default_factory=dict)
 
     def model(self) -> nn.Module:
@@ -101,9 +107,9 @@ class Subject:
         """
         if count is None and size is None and labels is None and seed is None:
             return self._batch
-        chosen = {"seed": self.seed if seed is None else seed, "labels": labels}
         count = count or (len(labels) if labels is not None else self.batch_size)
-        made = make_batch(self.task, self.source, count, size or self.size, **chosen)
+        seed = self.seed if seed is None else seed
+        made = make_batch(self.task, self.source, count, size or self.size, seed, labels)
         return made.to(self.device, channels_last=self.channels_last)
 
     @property

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from aistudio.tasks.base import Task
 from aistudio.tasks.batch import Batch
 
 
@@ -42,7 +43,7 @@ class WatchedTraining:
         self,
         model: nn.Module,
         before: nn.Module,
-        task: Any,
+        task: Task,
         batch: Batch,
         optimizer: torch.optim.Optimizer,
         seed: int,
@@ -109,14 +110,16 @@ class WatchedTraining:
         self.model.train()
         with precision:
             parts = self.task.loss(self.model, self.batch.inputs, self.batch.targets)
-        self._pending = sum(parts.values())
+        self._pending = cast(Tensor, sum(parts.values()))
         self.losses.append(float(self._pending.detach()))
         return parts
 
     def _descend(self) -> None:
         total, self._pending = self._pending, None
         self.optimizer.zero_grad(set_to_none=True)
-        if not total.requires_grad:  # a loss cut off from the model: no gradient anywhere, and a check will say so
+        if (
+            total is None or not total.requires_grad
+        ):  # a loss cut off from the model: no gradient anywhere, and a check will say so
             return
         (total * self.scale).backward()
         for parameter in self.model.parameters() if self.scale != 1.0 else ():

@@ -100,7 +100,8 @@ class PretrainedFeatures:
             return skipped(NO_FILE)
         trained, random = features(subject.built, subject), features(subject.rebuild_random(subject.seed), subject)
         if trained.shape != random.shape:
-            return failed(f"{tuple(trained.shape)}, from random numbers {tuple(random.shape)}", "maps of one shape")
+            seen = f"{tuple(trained.shape)}, from random numbers {tuple(random.shape)}"
+            return failed(seen, "maps of one shape", "the model is built otherwise where it loads weights")
         difference = float((trained - random).norm() / random.norm().clamp(min=1e-12))
         expected = f"a difference above {self.relative:g} of the random answer"
         if not difference > self.relative:

@@ -7,7 +7,7 @@ that ships, 2 it cannot be read.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +75,7 @@ def how(one: Fit) -> str:
     return "; ".join(words)
 
 
-def show(rows: object) -> None:
+def show(rows: Iterable[tuple[str, str]]) -> None:
     """Names and what they are, in two columns."""
     for name, text in rows:
         print(f"{name:<12}{said(text)}")  # names in a file may hold anything

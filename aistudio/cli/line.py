@@ -40,7 +40,7 @@ def parsed(arguments: Sequence[str]) -> Namespace:
     """The flags and the overrides of a run; a `Refusal` with all that is none of them."""
     parser = get_args_parser()
     refuse([*unknown_flags(arguments, flags())])
-    parser.error = lambda message: refuse([Problem(message, "", COMMAND_LINE, WAYS)])  # type: ignore[assignment]
+    setattr(parser, "error", lambda message: refuse([Problem(message, "", COMMAND_LINE, WAYS)]))  # noqa: B010
     given, unknown = parser.parse_known_args(arguments)
     refuse([Problem(f"{one} is not taken", "it is no option", COMMAND_LINE, WAYS) for one in unknown])
     refuse([*bare_words(given.overrides)])

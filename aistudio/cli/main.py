@@ -68,7 +68,7 @@ def answer(arguments: Sequence[str]) -> int:
             traceback.print_exc()
             return fault_code(error)
         what = f"the files of this run cannot be written: {error.filename or 'the report'}"
-        problem = Problem(what, error.strerror, "hydra.run.dir", "hydra.run.dir=FOLDER with room in it")
+        problem = Problem(what, str(error.strerror), "hydra.run.dir", "hydra.run.dir=FOLDER with room in it")
         tell([problem], headline=False)
         return FAILED
 

@@ -9,9 +9,11 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import hydra
 from hydra._internal.callbacks import Callbacks
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import run_job
 from hydra.types import HydraContext, RunMode
@@ -127,7 +129,7 @@ def run(config: DictConfig, judged: Judged, overrides: Sequence[str]) -> int:
         config.hydra.run.dir, config.hydra.mode = str(folder), RunMode.RUN
     callbacks = Callbacks(config)  # none, but those that were asked for on the command line
     callbacks.on_run_start(config=config, config_name="config")
-    context = HydraContext(config_loader=None, callbacks=callbacks)
+    context = HydraContext(config_loader=cast(ConfigLoader, None), callbacks=callbacks)  # one job composes nothing more
     said = [one for one in overrides if not is_hydras(one)]  # by the person, whatever Hydra's section may say
     task = partial(job, judged=judged, overrides=said)
     setbase(VERSION_BASE)  # what run_job goes by
@@ -140,7 +142,7 @@ def run(config: DictConfig, judged: Judged, overrides: Sequence[str]) -> int:
 
 def job(config: DictConfig, judged: Judged, overrides: Sequence[str]) -> int:
     """The job, as Hydra calls it; its exit code."""
-    settings = HydraConfig.get()
+    settings = cast(DictConfig, HydraConfig.get())
     scrub_files(settings)
     folder = Path(settings.runtime.output_dir)
     begin(config, folder, overrides, own_folders(settings))

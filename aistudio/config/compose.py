@@ -124,7 +124,7 @@ def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Comp
     problems += override_problems.several_files(choices, overrides)
     chosen = {group: str(option) for group, option in choices.items() if group in GROUPS and option}
     config = without_hydra(composed)
-    unresolved = OmegaConf.to_container(config)
+    unresolved = plain.as_dict(config)
     problems += key_problems.unknown_keys(unresolved, chosen, folders, overrides)
     problems += key_problems.misnamed(unresolved, chosen)
     return Composition(composed, config, chosen, problems, *resolve(config))
@@ -167,8 +167,8 @@ def as_written(problem: Problem, settled: Settled) -> Problem:
             text = text.replace(value, name)
         return text
 
-    parts = (problem.what, problem.why, problem.where, problem.instead)
-    return Problem(*map(written, parts), tuple(map(written, problem.rows)))
+    what, why, where, instead = map(written, (problem.what, problem.why, problem.where, problem.instead))
+    return Problem(what, why, where, instead, tuple(map(written, problem.rows)))
 
 
 def from_environment(settled: Settled) -> Iterator[tuple[str, str]]:
@@ -184,7 +184,7 @@ def from_environment(settled: Settled) -> Iterator[tuple[str, str]]:
 
 def resolve(config: DictConfig) -> tuple[Settled, list[Problem]]:
     """The configuration as plain containers, or what keeps it from being resolved."""
-    unresolved, nothing = OmegaConf.to_container(config), Settled({}, {})
+    unresolved, nothing = plain.as_dict(config), Settled({}, {})
     sections = [name for name in GROUPS if name not in OPTIONAL and not isinstance(unresolved.get(name), Mapping)]
     if sections:
         why = "it holds keys and values"
@@ -194,7 +194,7 @@ def resolve(config: DictConfig) -> tuple[Settled, list[Problem]]:
     if foreign := [*resolver_problems(whole)]:
         return nothing, foreign
     try:
-        values = OmegaConf.to_container(config, resolve=True)
+        values = plain.as_dict(config, resolve=True)
     except OmegaConfBaseException as error:  # what interpolates a missing value cannot be resolved
         return nothing, missing or [override_problems.in_its_own_words(error)]
     try:

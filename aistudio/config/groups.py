@@ -13,6 +13,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from aistudio.config.plain import as_dict
 from aistudio.safety.conf_folder import conf_folder
 
 GROUPS = ("runtime", "data", "sanity", "backbone", "architecture", "task", "gpu", "track", "experiment")
@@ -36,7 +37,7 @@ def tree(group: str, option: str, folder: Path | None = None) -> Tree:
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         return {}
-    own = OmegaConf.to_container(OmegaConf.load(path))
+    own = as_dict(OmegaConf.load(path))
     defaults = own.pop("defaults", [])
     if not group or "@package _global_" in path.read_text(encoding="utf-8").split("\n\n")[0]:
         result: Tree = {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from aistudio.config.overrides import STUMBLES, Uncomposable, key_of, search_path, stumble
+from aistudio.config.plain import as_dict
 from aistudio.safety.conf_folder import conf_folder
 
 VERSION_BASE = "1.3"
@@ -53,10 +54,10 @@ def files_in_order(
         parsed, repository = loader._parse_overrides_and_create_caching_repo("config", [*kept, *search_path(folders)])
         files = create_defaults_list(repository, "config", parsed, prepend_hydra=True, skip_missing=False)
     for one in files.defaults:
-        if not one.config_path.startswith("hydra"):
-            loaded = repository.load_config(one.config_path)
+        path = str(one.config_path)
+        if not path.startswith("hydra") and (loaded := repository.load_config(path)):
             folder = Path(loaded.path.removeprefix("file://"))
-            yield folder, one.config_path, one.package or "", OmegaConf.to_container(loaded.config)
+            yield folder, path, one.package or "", as_dict(loaded.config)
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def _another_hydra_put_back() -> Iterator[None]:
 
     Hydra keeps itself, the name of the job and its ``version_base`` in singletons, and sets all three anew.
     """
-    kinds = (GlobalHydra, JobRuntime, VersionBase)
+    kinds: tuple[type, ...] = (GlobalHydra, JobRuntime, VersionBase)
     held = {kind: Singleton._instances.pop(kind) for kind in kinds if kind in Singleton._instances}
     setbase(VERSION_BASE)
     try:
@@ -78,7 +79,7 @@ def _another_hydra_put_back() -> Iterator[None]:
 
 def without_hydra(composed: DictConfig) -> DictConfig:
     """The configuration alone, closed to keys it does not have."""
-    config = OmegaConf.masked_copy(composed, [key for key in composed if key != "hydra"])
+    config = OmegaConf.masked_copy(composed, cast(list[str], [key for key in composed if key != "hydra"]))
     OmegaConf.set_struct(config, True)
     return config
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from antlr4 import ParserRuleContext
 from omegaconf.errors import OmegaConfBaseException
-from omegaconf.grammar_parser import OmegaConfGrammarParser, parse
+from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
+from omegaconf.grammar_parser import parse
 
 from aistudio.errors import Problem
 

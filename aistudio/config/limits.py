@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aistudio.config.advice import value_here
+from aistudio.config.channel_statistics import statistics_problems
 from aistudio.config.values import MISSING, Config, is_a, lookup, show, suggest
 from aistudio.errors import Problem
 
@@ -51,6 +52,7 @@ LIMITS = {
     "backbone.weights": WEIGHTS,
     "architecture.weights": WEIGHTS,
     "backbone.activation_checkpointing": Limit(bool, "stages are computed twice or are not"),
+    "backbone.in_channels": Limit(int, "it counts the channels of an image", 1, 1025),
     "backbone.out_channels": Limit(int, "it counts channels", 1, 2**20, nullable=True),
     "weights_dir": Limit(str, "it is the folder that weights are looked for in", nullable=True),
     "weights_coverage": Limit(float, "it is the share of a model's tensors that a file must fill", 0, SHARE.below),
@@ -128,6 +130,7 @@ def limit_problems(config: Config) -> list[Problem]:
     return [
         *section_problems(config),
         *found.values(),
+        *statistics_problems(config),
         *device_problems(config),
         *ignore_index_problems(config["task"]),
     ]
@@ -141,9 +144,9 @@ def limited(config: Config) -> Iterator[tuple[str, Any, Limit]]:
             yield key, value, limit
     for key, value in our_leaves(config):
         below = next((limit for part, limit in BELOW.items() if part in key), None)
-        limit = below or BY_LAST_WORD.get(key.rpartition(".")[2])
-        if key not in LIMITS and limit and value != MISSING and not (value is None and limit.nullable):
-            yield from ((key, one, limit) for one in (value if isinstance(value, list) and value else [value]))
+        meant = below or BY_LAST_WORD.get(key.rpartition(".")[2])
+        if key not in LIMITS and meant and value != MISSING and not (value is None and meant.nullable):
+            yield from ((key, one, meant) for one in (value if isinstance(value, list) and value else [value]))
 
 
 def our_leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -218,7 +221,8 @@ def device_problems(config: Config) -> list[Problem]:
 
 def ignore_index_problems(task: Config) -> list[Problem]:
     """A segmentation whose last classes would be ignored."""
-    classes, ignored = task.get("num_classes"), task.get("ignore_index")
+    classes: Any = task.get("num_classes")
+    ignored: Any = task.get("ignore_index")
     if not (is_a(classes, int) and is_a(ignored, int)) or not 0 <= ignored < classes:
         return []
     what = f"task.num_classes={classes} collides with task.ignore_index={ignored}"

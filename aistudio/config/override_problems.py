@@ -11,7 +11,6 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import OmegaConf
 
 from aistudio.config import key_problems
 from aistudio.config.advice import option_here
@@ -19,6 +18,7 @@ from aistudio.config.groups import GROUPS, OPTIONAL, Tree, available, options
 from aistudio.config.hydra import HYDRA_ERRORS, hydra_composed, without_hydra
 from aistudio.config.key_problems import NOT_READ, unknown_key
 from aistudio.config.overrides import COMMAND_LINE, Uncomposable, key_of, quoted
+from aistudio.config.plain import as_dict
 from aistudio.config.values import show, suggest
 from aistudio.errors import Problem
 
@@ -85,7 +85,9 @@ BRINGS = {  # what else the file of a group sets, so that nothing can be said of
 
 def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> Faults:
     """What is wrong with each override, and what is left to judge."""
-    problems, parsed, left_open = [], [], set()
+    problems: list[Problem] = []
+    parsed: list[Override] = []
+    left_open: set[str] = set()
     for override in overrides:
         problem, mend = syntax_or_choice(override, folders)
         problems += [problem] if problem else []
@@ -94,15 +96,15 @@ def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> Fault
             key = key_of(override)
             left_open.update(BRINGS.get(key, (key,)))
     known, mended = known_to(parsed, folders), []
-    for override in parsed:
-        key = override.key_or_group
+    for one in parsed:
+        key = one.key_or_group
         section = key.replace("/", ".").split(".")[0]
-        ours = known and key not in GROUPS and not override.is_add() and section not in ("hydra", *left_open)
-        if fault := unknown_key(key.split("."), known, value_typed(override)) if ours else None:
+        ours = known and key not in GROUPS and not one.is_add() and section not in ("hydra", *left_open)
+        if fault := unknown_key(key.split("."), known, value_typed(one)) if ours else None:
             problems.append(Problem(fault[0], fault[1], COMMAND_LINE, fault[2]))
             left_open.add(key)
         elif section not in left_open or key in GROUPS:
-            mended.append(override.input_line)
+            mended.append(str(one.input_line))
     return Faults(problems, mended, frozenset(left_open))
 
 
@@ -134,8 +136,8 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
     if group not in GROUPS or parsed.is_delete() or (parsed.value() is None and group in OPTIONAL):
         return None, override
     there, name = available(group, folders), show(parsed.value())
-    if group == "gpu" and isinstance(parsed.value(), list):
-        return absent_cards(override, parsed.value(), there)
+    if group == "gpu" and isinstance(cards := parsed.value(), list):
+        return absent_cards(override, cards, there)
     said = override.partition("=")[2]
     if said in there and said != name:  # a file whose name Hydra reads as a list, a mapping, a quotation
         instead = f"{group}={quoted(said)}"
@@ -150,7 +152,7 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
 
 def value_typed(override: Override) -> str | None:
     """The value of an override as it was typed; None where it takes a key away."""
-    return None if override.is_delete() else override.input_line.partition("=")[2]
+    return None if override.is_delete() else str(override.input_line).partition("=")[2]
 
 
 def absent_cards(override: str, names: Sequence[Any], there: Sequence[str]) -> tuple[Problem | None, str | None]:
@@ -179,8 +181,8 @@ def absent_launcher(name: str, folders: Sequence[Path]) -> Problem | None:
 
 def known_to(parsed: Sequence[Override], folders: Sequence[Path]) -> Tree:
     """The configuration's keys under the choices among the overrides; empty if not even those compose."""
-    choices = [override.input_line for override in parsed if override.key_or_group in GROUPS]
+    choices = [str(override.input_line) for override in parsed if override.key_or_group in GROUPS]
     try:
-        return OmegaConf.to_container(without_hydra(hydra_composed(choices, folders)))
+        return as_dict(without_hydra(hydra_composed(choices, folders)))
     except HYDRA_ERRORS:
         return {}

@@ -14,6 +14,7 @@ from yaml import YAMLError
 
 from aistudio.config.groups import GROUPS
 from aistudio.errors import Problem, Refusal, first_line
+from aistudio.safety.conf_folder import conf_folder
 
 COMMAND_LINE = "the command line"
 
@@ -105,7 +106,7 @@ def without_plus(overrides: Sequence[str]) -> list[str]:
 
 
 def user_folders(overrides: Sequence[str], config_dir: str | Path | None) -> list[Path]:
-    """Folders that a user adds to the search path: ``--config-dir`` and ``hydra.searchpath=[file://…]``."""
+    """Folders that a user adds to the search path: ``--config-dir`` and ``hydra.searchpath=[file://…]``; not ours."""
     folders = [Path(config_dir).absolute()] if config_dir else []
     for override in overrides:
         if key_of(override) == "hydra.searchpath":
@@ -126,4 +127,4 @@ def user_folders(overrides: Sequence[str], config_dir: str | Path | None) -> lis
                 for folder in absent
             ]
         )
-    return folders
+    return [folder for folder in folders if not folder.samefile(conf_folder())]  # ours is there anyway

@@ -31,7 +31,7 @@ def model_settings(config: DictConfig | Mapping[str, Any]) -> Judged:
         Refusal: with every problem that was found.
     """
     config = config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))
-    whole = OmegaConf.to_container(config._get_root())
+    whole = plain.as_dict(config._get_root())
     part = whole
     for key in _keys_above(config):
         part = part[key]
@@ -42,7 +42,8 @@ def model_settings(config: DictConfig | Mapping[str, Any]) -> Judged:
     refuse([_missing(key) for key in rules.missing_keys(stated)] or [*resolver_problems(stated)])
     if part is not whole:
         whole.update({name: f"${{{config._get_full_key(name)}}}" for name in SECTIONS})
-    settled = _settled(OmegaConf.create(whole, flags={"allow_objects": True}), _keys_above(config))
+    held = OmegaConf.create(whole, flags={"allow_objects": True})
+    settled = _settled(held, _keys_above(config))
     refuse([*left_over_problems(settled.values)] or verdict(settled))
     return Judged(settled.values, settled.written)
 
@@ -85,7 +86,7 @@ def _settled(whole: DictConfig, keys: list[Any]) -> Settled:
 
 
 def _resolved(section: DictConfig) -> dict[str, Any]:
-    nodes = {key: section[key] for key in section if key != NOT_BUILT}
+    nodes: dict[Any, Any] = {key: section[key] for key in section if key != NOT_BUILT}
     is_config = OmegaConf.is_config
     return {k: OmegaConf.to_container(node, resolve=True) if is_config(node) else node for k, node in nodes.items()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
@@ -23,13 +23,19 @@ def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, node
 
 
+def as_dict(config: Any, resolve: bool = False) -> dict[str, Any]:
+    """A configuration as plain containers; with interpolations as they are written, unless they are to be resolved."""
+    return cast(dict[str, Any], OmegaConf.to_container(config, resolve=resolve))
+
+
 def plain(config: DictConfig, missing: bool = False) -> dict[str, Any]:
     """A configuration as plain containers, resolved but for environment variables: they stand there as written.
 
     So a secret gets into no report, whichever way a configuration reaches for it. ``missing`` lets ``???`` pass.
     """
     with environment_left_out():
-        return OmegaConf.to_container(config, resolve=True, throw_on_missing=not missing)
+        found = OmegaConf.to_container(config, resolve=True, throw_on_missing=not missing)
+    return cast(dict[str, Any], found)
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from aistudio.config import rules
 from aistudio.config.groups import Tree, merged, options, tree
+from aistudio.config.plain import as_dict
 from aistudio.safety.conf_folder import conf_folder
 
 
@@ -31,7 +33,7 @@ def pair_problems(backbone: str, task: str, architecture: str) -> list[Any]:
     return rules.fit(config, {"backbone": backbone, "task": task, "architecture": architecture})
 
 
-def changed_rules(config: Tree) -> list[str]:
+def changed_rules(config: Mapping[str, Any]) -> list[str]:
     """In words, what a resolved configuration says otherwise than the shipped rules of its task and architecture."""
     found = []
     for group in ("task", "architecture"):
@@ -76,8 +78,7 @@ def full_names(name: str) -> set[str]:
 
 def defaults_of(group: str, option: str) -> list[Any]:
     """The defaults list of a shipped file."""
-    loaded = OmegaConf.load(conf_folder() / group / f"{option}.yaml")
-    return OmegaConf.to_container(loaded).get("defaults", [])
+    return as_dict(OmegaConf.load(conf_folder() / group / f"{option}.yaml")).get("defaults", [])
 
 
 def default_architecture(task: str) -> str:

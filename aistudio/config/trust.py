@@ -135,7 +135,8 @@ def own_names() -> frozenset[str]:
 def public_names(room: str) -> list[str]:
     """What ``__all__`` of a package of aistudio lists."""
     tree = ast.parse((Path(__file__).parent.parent / room / "__init__.py").read_text(encoding="utf-8"))
-    lists = (node.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "__all__")
+    nodes = [node for node in tree.body if isinstance(node, ast.Assign)]
+    lists = [node.value for node in nodes if ast.unparse(node.targets[0]) == "__all__"]
     return [name for value in lists for name in ast.literal_eval(value)]
 
 
@@ -162,7 +163,7 @@ def hydra_problems(said: DictConfig, own: DictConfig) -> list[Problem]:
 
 def forged(said: DictConfig, overrides: Sequence[str]) -> list[Problem]:
     """A problem where a file names overrides of its own: the receipt of a run is what its command line said."""
-    if [*OmegaConf.to_container(said.overrides.task)] == [*overrides]:
+    if OmegaConf.to_container(said.overrides.task) == [*overrides]:
         return []
     what, why = "hydra.overrides is set by a file", "it says what the command line said, and the receipt is made of it"
     return [Problem(what, why, "hydra.overrides", "a file without it")]

@@ -153,5 +153,5 @@ class Modules:
         return self._entered[index] if 0 <= index < len(self._entered) else ""
 
     def _enter(self, module: nn.Module, inputs: Any) -> None:
-        self._starts.append(torch.autograd._get_sequence_nr())
+        self._starts.append(torch._C._autograd._get_sequence_nr())
         self._entered.append(self._names[module])

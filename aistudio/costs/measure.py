@@ -6,9 +6,10 @@ import copy
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from aistudio.checks.subject import Subject
@@ -83,7 +84,7 @@ class Measure:
         def step() -> None:
             optimizer.zero_grad(set_to_none=True)
             with subject.autocast():
-                total = sum(subject.task.loss(model, batch.inputs, batch.targets).values())
+                total = cast(Tensor, sum(subject.task.loss(model, batch.inputs, batch.targets).values()))
             total.backward()
             optimizer.step()
 

@@ -156,7 +156,7 @@ class Forecaster:
             return ExitStack()
         return Autocast(self.workload.precision, self.workload.backend)
 
-    def _optimizer(self, model: nn.Module, parameters: list[nn.Parameter]) -> torch.optim.Optimizer | None:
+    def _optimizer(self, model: nn.Module, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser after its first step, when its state is there."""
         optimizer = self.workload.optimizer(parameters)
         for group in optimizer.param_groups:
@@ -197,12 +197,9 @@ class Forecaster:
 
 def foreground_share(model: nn.Module) -> float:
     """The share of sampled regions that may be foreground, 1 where no sampler draws any."""
-    shares = [
-        module.fg_bg_sampler.positive_fraction
-        for module in model.modules()
-        if hasattr(getattr(module, "fg_bg_sampler", None), "positive_fraction") and hasattr(module, "box_roi_pool")
-    ]
-    return max(shares, default=1.0)
+    heads = [module for module in model.modules() if hasattr(module, "box_roi_pool")]
+    samplers = [one for head in heads if hasattr(one := getattr(head, "fg_bg_sampler", None), "positive_fraction")]
+    return max((float(one.positive_fraction) for one in samplers if one is not None), default=1.0)
 
 
 def _peak(live: LiveBytes, arithmetic: Arithmetic | None) -> Peak:

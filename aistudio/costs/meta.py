@@ -55,11 +55,12 @@ def without_weights() -> Iterator[None]:
         return None if isinstance(state, Weights) else load(self, state, *args, **kwargs)
 
     WeightsEnum.get_state_dict = lambda self, *args, **kwargs: Weights()
-    nn.Module.load_state_dict = load_if_there
+    setattr(nn.Module, "load_state_dict", load_if_there)  # noqa: B010
     try:
         yield
     finally:
-        WeightsEnum.get_state_dict, nn.Module.load_state_dict = fetch, load
+        WeightsEnum.get_state_dict = fetch
+        setattr(nn.Module, "load_state_dict", load)  # noqa: B010
 
 
 def grown(one: Any, two: Any, count: int) -> Any:
@@ -68,7 +69,8 @@ def grown(one: Any, two: Any, count: int) -> Any:
     Axes that grow from one image to two grow on alike; lists that are longer for two have an entry an image.
     """
     if isinstance(one, list | tuple) and len(one) == 1 and len(two) == 2:
-        return type(one)(_shapes(one[0]) for _ in range(count))
+        many = [_shapes(one[0]) for _ in range(count)]
+        return tuple(many) if isinstance(one, tuple) else many
     values, shape = tree_flatten(one)
     others, _ = tree_flatten(two)
     if len(values) != len(others):

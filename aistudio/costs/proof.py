@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from aistudio.checks.subject import Subject
 from aistudio.costs.counters import peak_memory, synchronize
@@ -53,7 +54,7 @@ def measured(subject: Subject, model: nn.Module, optimizer: torch.optim.Optimize
 
     def step() -> None:
         with subject.autocast():
-            total = sum(subject.task.loss(model, *taken).values())
+            total = cast(Tensor, sum(subject.task.loss(model, *taken).values()))
         total.backward()
         optimizer.step()
         synchronize(subject.device)

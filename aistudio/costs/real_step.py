@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ def real_peak(
 
     def step() -> None:
         with autocast():
-            total = sum(loss(model, inputs, targets).values())
+            total = cast(Tensor, sum(loss(model, inputs, targets).values()))
         total.backward()
         optimizer.step()
 

@@ -5,6 +5,7 @@ torch tells the shapes of element-wise results in Python, at a fraction of a mil
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -100,7 +101,7 @@ def _group_norm_backward(gradient: Tensor, x: Tensor, mean: Any, deviation: Any,
     return torch.empty_like(x), *(torch.empty_like(weight) for _ in range(2))
 
 
-NORMALISING = {
+NORMALISING: dict[Any, Callable[..., Any]] = {
     torch.ops.aten.native_batch_norm.default: _batch_norm,
     torch.ops.aten.native_batch_norm_backward.default: _batch_norm_backward,
     torch.ops.aten.native_group_norm.default: _group_norm,

@@ -6,6 +6,8 @@ given normalised pictures: torchvision's ``GeneralizedRCNNTransform`` does the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -13,8 +15,24 @@ MEAN = (0.485, 0.456, 0.406)  # torchvision.transforms presets: R, G, B
 STD = (0.229, 0.224, 0.225)
 
 
-def normalize(images: Tensor) -> Tensor:
-    """``images`` (…, 3, H, W) float in [0, 1] → the same shape and dtype, in about [-2.12, 2.64]."""
-    mean = torch.tensor(MEAN, dtype=images.dtype, device=images.device).view(3, 1, 1)
-    std = torch.tensor(STD, dtype=images.dtype, device=images.device).view(3, 1, 1)
-    return (images - mean) / std
+def normalize(images: Tensor, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> Tensor:
+    """``images`` (…, C, H, W) float in [0, 1] → the same shape and dtype; RGB in about [-2.12, 2.64].
+
+    ``mean`` and ``std`` are of each channel; where there are none, those of ImageNet, as `adapted_statistics` has them.
+    """
+    channels = images.shape[-3]
+    means, deviations = mean or adapted_statistics(MEAN, channels), std or adapted_statistics(STD, channels)
+    return (images - _row(means, images)) / _row(deviations, images)
+
+
+def adapted_statistics(values: Sequence[float], channels: int) -> tuple[float, ...]:
+    """Means or deviations of red, green and blue → of ``channels``: their mean if fewer, or theirs, then their mean."""
+    values = tuple(values)
+    if channels == len(values):
+        return values
+    mean = sum(values) / len(values)
+    return (mean,) * channels if channels < 3 else (*values, *[mean] * (channels - 3))
+
+
+def _row(values: Sequence[float], images: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=images.dtype, device=images.device).view(-1, 1, 1)

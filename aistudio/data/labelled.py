@@ -101,14 +101,14 @@ class Labelled(Options):
         return [found[index % len(found)] for index in range(count)]
 
 
-class LabelledImages(Dataset):
+class LabelledImages(Dataset[Sample | str]):
     """Samples of labelled images, in the order of the label files, values standardised; words for a broken image."""
 
     def __init__(self, labels: Labels, records: list[ImageRecord], task: str, size: int | None):
         self.labels, self.records, self.task, self.size = labels, records, task, size
-        self.mean, self.deviation = spread(records) if task == "regression" else (None, None)
+        self.mean, self.deviation = spread(records) if task == "regression" else (torch.zeros(1), torch.ones(1))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.records)
 
     def __getitem__(self, index: int) -> Sample | str:
@@ -147,7 +147,8 @@ def varied_order(records: Sequence[ImageRecord], generator: Generator) -> list[i
     """A random order in which the first images show as many classes as there are."""
     order = torch.randperm(len(records), generator=generator).tolist()
     seen: set[int] = set()
-    first, rest = [], []
+    first: list[int] = []
+    rest: list[int] = []
     for index in order:
         record = records[index]
         classes = {one.label for one in record.objects} | {record.label}

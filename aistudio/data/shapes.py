@@ -6,6 +6,7 @@ import math
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,7 +67,7 @@ def make_sample(record: ImageRecord, labels: Labels, task: str, image: Tensor) -
     return known(image, record, labels=numbers[keep], boxes=lying(boxes[keep]), extents=boxes[keep], masks=masks)
 
 
-def known(image: Tensor, record: ImageRecord, **what: Tensor | None) -> Sample:
+def known(image: Tensor, record: ImageRecord, **what: Any) -> Sample:
     """A sample of which only this is known."""
     return Sample(image=image, name=record.name, **what)
 

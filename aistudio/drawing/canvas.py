@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aistudio.drawing.colours import BLACK, DIM, INK, PAPER, Colour, ink_on
 from aistudio.drawing.places import Box, free_place
-from aistudio.drawing.words import broken
+from aistudio.drawing.words import broken, font_of
 from aistudio.safety.text import visible
 
 if TYPE_CHECKING:
@@ -29,15 +29,16 @@ class Canvas:
     """
 
     def __init__(self, image: Image.Image, grey: bool = False, side: int = SIDE, letter: int = SIDE // 32):
-        from PIL import Image, ImageDraw, ImageFont
+        from PIL import Image, ImageDraw
 
         longest = max(image.size)
         self.scale = max(1, side // longest) if longest <= side else side / longest
-        size = tuple(max(1, round(side * self.scale)) for side in image.size)
+        size = (max(1, round(image.width * self.scale)), max(1, round(image.height * self.scale)))
         way = Image.Resampling.NEAREST if self.scale >= 1 else Image.Resampling.LANCZOS
         image = image.convert("L").convert("RGB") if grey else image.convert("RGB")
         self.image = image.resize(size, way) if size != image.size else image.copy()
-        self.font = ImageFont.load_default(max(8, round(letter * self.image.width / side)))
+        self.letter = max(8, round(letter * self.image.width / side))  # pixels
+        self.font = font_of(self.letter)
         self.line = max(2, round(self.image.width / 200))
         self.pen = ImageDraw.Draw(self.image)
         self.tags: list[tuple[float, float, str, Colour]] = []
@@ -125,7 +126,7 @@ class Canvas:
         """Each label as near to its point as there is a place that no other has, with a line to it if that is far."""
         for x, y, text, shade in self.tags:
             left, _, right, _ = self.pen.textbbox((0, 0), text, self.font)
-            width, height = right - left + 12, round(self.font.size * 1.35)
+            width, height = right - left + 12, round(self.letter * 1.35)
             place = free_place((x, y), (width, height), self.image.size, self.taken)
             self.taken.append(place)
             nearest = (min(max(x, place.left), place.right), min(max(y, place.top), place.bottom))
@@ -140,9 +141,9 @@ class Canvas:
     def badge(self, text: str, shade: Colour) -> None:
         """A large label in the upper left corner."""
         text, room = visible(text), self.image.width
-        font = self.font.font_variant(size=round(self.font.size * 1.4))
+        font = font_of(round(self.letter * 1.4))
         pad = font.size // 2
-        while self.pen.textlength(text, font) + 4 * pad > room and font.size > self.font.size // 2:
+        while self.pen.textlength(text, font) + 4 * pad > room and font.size > self.letter // 2:
             font = font.font_variant(size=font.size - 2)
         frame = Box(pad, pad, self.pen.textlength(text, font) + 3 * pad, font.size * 2.2)
         self.pen.rounded_rectangle((frame.left, frame.top, frame.right, frame.bottom), pad, shade, PAPER, 3)
@@ -171,7 +172,7 @@ class Canvas:
         from PIL import Image, ImageDraw
 
         self._write_tags()
-        size = self.font.size
+        size = self.letter
         row, pad = round(size * 1.4), size // 2
         written = [part for text in lines for part in broken(self.pen, text, self.font, self.image.width - 2 * pad)]
         places = self._legend_places(legend, row, pad)
@@ -193,7 +194,7 @@ class Canvas:
         """Where each entry goes in the strip, in rows that are as wide as the image."""
         places, x, y = [], pad, 0
         for text, _ in legend:
-            width = round(self.pen.textlength(visible(text), self.font)) + self.font.size + 3 * pad
+            width = round(self.pen.textlength(visible(text), self.font)) + self.letter + 3 * pad
             if x > pad and x + width > self.image.width:
                 x, y = pad, y + row
             places.append((x, y))

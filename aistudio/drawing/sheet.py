@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from aistudio.drawing.colours import DIM, INK, PAPER, RULE
-from aistudio.drawing.words import broken, shortened
+from aistudio.drawing.words import broken, font_of, shortened
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,12 +27,12 @@ class Tile(NamedTuple):
 
 def contact_sheet(tiles: Sequence[Tile], heading: str, notes: Sequence[str] = (), columns: int = 2) -> Image.Image:
     """The tiles in ``columns`` as wide as the sheet, rows as high as their highest, below a heading and its notes."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     wide = any(tile.image.width > WIDE * tile.image.height for tile in tiles)
     columns = 1 if wide else max(1, min(columns, len(tiles)))
     width = SINGLE if len(tiles) == 1 and not wide else (WIDTH - GAP * (columns + 1)) // columns
-    head, text = ImageFont.load_default(HEAD), ImageFont.load_default(TEXT)
+    head, text = font_of(HEAD), font_of(TEXT)
     pen = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     words = [(line, head, INK) for line in broken(pen, heading, head, WIDTH - 2 * GAP)]
     words += [(line, text, DIM) for note in notes for line in broken(pen, note, text, WIDTH - 2 * GAP)]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aistudio.safety.text import visible
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont
+
+
+def font_of(size: int) -> FreeTypeFont:
+    """Pillow's own font, whose letters are ``size`` pixels high."""
+    from PIL import ImageFont
+
+    return cast("FreeTypeFont", ImageFont.load_default(size))
 
 
 def broken(pen: ImageDraw, text: str, font: FreeTypeFont, room: float) -> list[str]:

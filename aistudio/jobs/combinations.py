@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, QuotedString
@@ -25,6 +25,7 @@ from aistudio.config.compose import Composition, Settled, composition, resolve, 
 from aistudio.config.groups import available
 from aistudio.config.key_problems import NOT_READ
 from aistudio.config.overrides import key_of, quoted, user_folders
+from aistudio.config.plain import as_dict
 from aistudio.config.values import MISSING, lookup
 from aistudio.errors import Problem, Refusal
 
@@ -87,7 +88,7 @@ def judged(overrides: Sequence[str], config_dir: str | Path | None = None) -> It
             batches[files] = tuple(refused) or composed(files, config_dir)
         batch = batches[files]
         if isinstance(batch, Batch):
-            values = {one.key: one.values[place] for one, place in pairs if one.sets_values}
+            values = {one.key: one.values[place] for one, place in pairs if one.values is not None}
             problems, config = batch.with_values(values) if batch.takes(values) else judged_alone(line, config_dir)
             yield Job(name, line, tuple(problems), config)
         else:
@@ -99,7 +100,7 @@ class Batch:
 
     def __init__(self, found: Composition):
         self.found = found
-        self.unresolved = OmegaConf.to_container(found.config)
+        self.unresolved = as_dict(found.config)
         self.interpolations = " ".join(interpolations(self.unresolved))
         self.settled: dict[tuple[Any, ...], tuple[Settled, list[Problem]]] = {}
 
@@ -209,7 +210,7 @@ def axis(override: str, folders: Sequence[Path]) -> Axis:
 
 def globbed(parsed: Override, folders: Sequence[Path]) -> list[str]:
     """The options of a group that a ``glob(…)`` names."""
-    glob = parsed.value()
+    glob = cast(Glob, parsed.value())
     names = available(parsed.key_or_group, folders)
     kept = [name for name in names if any(fnmatch(name, pattern) for pattern in map(unquoted, glob.include))]
     kept = [name for name in kept if not any(fnmatch(name, pattern) for pattern in map(unquoted, glob.exclude))]

@@ -9,6 +9,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -19,11 +20,11 @@ from aistudio.config.plain import plain
 from aistudio.config.trust import fault_code, trusted
 from aistudio.errors import FAILED, PASSED, REFUSED, Refusal, refusal_text
 from aistudio.files import no_link, shown, write_whole
-from aistudio.jobs.process import LOG, in_a_process_of_its_own
-from aistudio.report.files import REPORT, write, write_without_verdict
+from aistudio.jobs.process import in_a_process_of_its_own
+from aistudio.report.files import LOG, REPORT, write, write_without_verdict
 from aistudio.report.html.run_folder import DRAWINGS, PAGE, leave_page
 from aistudio.report.receipt import receipt
-from aistudio.report.records import Ending
+from aistudio.report.records import Ending, SanityReport
 from aistudio.report.terminal import Terminal
 from aistudio.report.unfinished import Unfinished, so_far
 from aistudio.safety.environment import scrub
@@ -81,7 +82,7 @@ def begin(config: DictConfig, folder: Path, overrides: Sequence[str], folders: S
 
 
 @cache
-def import_examine() -> Callable:
+def import_examine() -> Callable[..., SanityReport]:
     """Import torch and what stands on it; once, for what is frozen later would never be freed.
 
     Nothing that the imports make is garbage, so collecting among it is put off: a tenth to a half of the time. What is
@@ -170,7 +171,7 @@ def printing_to(path: Path) -> Iterator[None]:
 def in_sweep(config: DictConfig) -> int:
     """One job of a sweep, as launchers call it, here or on another machine; the exit code that it would have alone."""
     reach(trusted())  # this may be a new process, on another machine
-    settings = HydraConfig.get()
+    settings = cast(DictConfig, HydraConfig.get())
     folder = Path(settings.runtime.output_dir)
     scrub_files(settings)
     stop = folder.parent / STOP
@@ -199,7 +200,7 @@ def scrub_files(settings: DictConfig) -> None:
 
 def as_written(settings: DictConfig) -> list[str]:
     """The overrides of a job, with ``${…}`` in them as it was written: a receipt holds no environment variable."""
-    return OmegaConf.to_container(settings.overrides.task, resolve=False)
+    return cast(list[str], OmegaConf.to_container(settings.overrides.task, resolve=False))
 
 
 def own_folders(settings: DictConfig) -> list[Path]:

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from multiprocessing.connection import Connection
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -29,6 +29,9 @@ from aistudio.report.records import Ending
 from aistudio.safety.environment import ASKED, remember
 from aistudio.safety.outlet import guard
 from aistudio.safety.signals import code_of, ending_with_a_report, reason_of
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext
 
 Job = Callable[[DictConfig, Path, Sequence[str]], int]
 Leave = Callable[[Path, DictConfig, Ending, str], None]
@@ -66,10 +69,11 @@ def in_a_process_of_its_own(job: Job, config: DictConfig, folder: Path, override
         raise
     finally:
         stop(process)
-    if reason := last_words(told) or killed(process.exitcode):
+    code = LOST if process.exitcode is None else process.exitcode
+    if reason := last_words(told) or killed(code):
         leave(folder, config, "broke", reason)
         return FAILED
-    return process.exitcode
+    return code
 
 
 def last_words(told: Connection) -> str:
@@ -121,24 +125,28 @@ def end_with(parent: BaseProcess) -> None:
 
 
 @cache
-def context() -> BaseContext:
+def context() -> ForkServerContext | SpawnContext:
     """How processes are started here; the server that they are forked from imports torch, once."""
     methods = multiprocessing.get_all_start_methods()
     method = "forkserver" if "forkserver" in methods else "spawn"
     if multiprocessing.get_start_method(allow_none=True) not in (None, *methods):
         multiprocessing.set_start_method(method, force=True)  # joblib's workers have one that children do not know
-    chosen = multiprocessing.get_context(method)
-    if method == "forkserver":
-        chosen.set_forkserver_preload(["aistudio.sanity", "aistudio.jobs.job"])
-    return chosen
+    if method == "spawn":
+        return multiprocessing.get_context("spawn")
+    forking = multiprocessing.get_context("forkserver")
+    forking.set_forkserver_preload(["aistudio.sanity", "aistudio.jobs.job"])
+    return forking
 
 
 def stop(process: BaseProcess) -> None:
     """End a process and what it has started, gently first; what it has left behind, where it has ended."""
+    leader = process.pid
+    if leader is None:  # it was not started
+        return
     if process.is_alive():
-        signal_group(process.pid, signal.SIGTERM)
+        signal_group(leader, signal.SIGTERM)
         process.join(PATIENCE)
-    signal_group(process.pid, KILL)
+    signal_group(leader, KILL)
     process.join()
 
 

@@ -42,7 +42,7 @@ class Progress:
         self.over.set()
         self.thread.join()
         self.look()
-        self.busy.__exit__(*raised)
+        self.busy.__exit__(None, None, None)
 
     def watch(self) -> None:
         """Look again and again until it is over."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from hydra import initialize_config_dir
 from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
@@ -120,8 +121,14 @@ def config_for_launcher(overrides: Sequence[str], config_dir: str | None) -> Dic
     """What Hydra's launchers start from: the configuration with Hydra's own section, and the overrides of that."""
     own = [one for one in overrides if is_hydras(one) and key_of(one) != "hydra.searchpath"]
     search = search_path(user_folders(overrides, config_dir))
+    return running_hydra().compose_config("config", [*own, *search, "hydra.mode=MULTIRUN"], RunMode.MULTIRUN)
+
+
+def running_hydra() -> Hydra:
+    """The Hydra that was started for this sweep."""
     hydra = GlobalHydra.instance().hydra
-    return hydra.compose_config("config", [*own, *search, "hydra.mode=MULTIRUN"], RunMode.MULTIRUN)
+    assert hydra is not None  # `config_for_launcher` and `launched` are called within it alone
+    return hydra
 
 
 @contextmanager
@@ -196,8 +203,7 @@ def launched(jobs: Sequence[Job], config: DictConfig) -> End:
 
     How a job ended is in its report: what the launcher returns or raises decides nothing.
     """
-    hydra = GlobalHydra.instance().hydra
-    context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
+    context = HydraContext(config_loader=running_hydra().config_loader, callbacks=Callbacks())
     launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=in_sweep, config=config)
     folder = f"hydra.sweep.dir={quoted(uninterpreted(str(config.hydra.sweep.dir)))}"
     lines = [

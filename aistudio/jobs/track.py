@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from aistudio.config.plain import as_dict
 from aistudio.report.files import REPORT, whole
 from aistudio.report.terminal import Terminal, words
 from aistudio.report.track.entry import Entry, entry
@@ -22,7 +23,7 @@ def track(folders: Sequence[Path], settings: Mapping[str, Any] | None, terminal:
     ``group`` is the name of the sweep that they belong to.
     """
     if settings:
-        known = OmegaConf.to_container(OmegaConf.create(dict(settings)), resolve=True)
+        known = as_dict(OmegaConf.create(dict(settings)), resolve=True)
         if warning := record(entries(folders, group), known):
             terminal.print(words(f"warning  {warning}", "yellow"), wrap=False)
 

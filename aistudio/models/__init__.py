@@ -3,10 +3,12 @@
 from aistudio.models.backbone import BackboneWrapper
 from aistudio.models.freeze import freeze
 from aistudio.models.head import BackboneWithHead, PooledHead
+from aistudio.models.input_contract import InputContract
 
 __all__ = [
     "BackboneWithHead",
     "BackboneWrapper",
+    "InputContract",
     "PooledHead",
     "freeze",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from torch import nn
 from torch.utils.checkpoint import checkpoint
@@ -23,7 +25,7 @@ def checkpoint_stages(backbone: nn.Module) -> nn.Module:
     return backbone
 
 
-def _computed_twice(stage: nn.Module, forward, *inputs):
+def _computed_twice(stage: nn.Module, forward: Callable[..., Any], *inputs: Any) -> Any:
     if not stage.training:
         return forward(*inputs)
     return checkpoint(forward, *inputs, use_reentrant=False)

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -28,7 +29,7 @@ HARMLESS = [  # what training loops put beside the tensors: arguments, paths, si
     numpy.dtype,
     numpy.ndarray,
     *(
-        (getattr(numpy._core.multiarray, name), f"{module}.{name}")
+        (getattr(import_module("numpy._core.multiarray"), name), f"{module}.{name}")
         for name in ("scalar", "_reconstruct")
         for module in ("numpy.core.multiarray", "numpy._core.multiarray")  # before and after NumPy 2
     ),

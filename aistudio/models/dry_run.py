@@ -51,14 +51,15 @@ def dry_run(
     width: int,
     method: str = "forward",
     starting: Callable[[], None] = lambda: None,
+    channels: int = 3,
 ) -> tuple[Tensor, object]:
-    """A picture (1, 3, height, width) and what the model gives for it. Raises what the model raises on a real one.
+    """A picture (1, channels, height, width) and what the model gives for it. Raises what the model raises on one.
 
     ``starting`` is called before each attempt: on meta, and on a black picture if that raised.
     """
     named = [*model.named_parameters(), *model.named_buffers()]
     tensors = {f"model.{name}": value.to("meta") for name, value in named}
-    entered, x = _Entry(model, method), torch.empty((1, 3, height, width), device="meta")
+    entered, x = _Entry(model, method), torch.empty((1, channels, height, width), device="meta")
     device = named[0][1].device if named else torch.device("cpu")
     with evaluating(model), torch.no_grad():
         starting()
@@ -68,29 +69,29 @@ def dry_run(
             if device.type == "meta":
                 raise
         starting()
-        x = torch.zeros((1, 3, height, width), device=device)
+        x = torch.zeros((1, channels, height, width), device=device)
         return x, entered(x)
 
 
-def runs_at(model: nn.Module, size: int, least_side: int = 1) -> bool:
+def runs_at(model: nn.Module, size: int, least_side: int = 1, channels: int = 3) -> bool:
     """Whether a model takes square pictures of ``size`` pixels; maps that it gives have at least ``least_side``."""
     try:
-        result = dry_run(model, size, size)[1]
+        result = dry_run(model, size, size, channels=channels)[1]
     except Exception:  # whatever a model raises, it does not run
         return False
-    is_map = isinstance(result, Tensor) and result.dim() == 4
-    return not is_map or min(result.shape[2:]) >= least_side
+    if not isinstance(result, Tensor) or result.dim() != 4:
+        return True
+    return min(result.shape[2:]) >= least_side
 
 
-def size_to_check_at(model: nn.Module, wanted: int, configured: int) -> int:
+def size_to_check_at(model: nn.Module, wanted: int, configured: int, channels: int = 3) -> int:
     """The least size from ``wanted`` to ``configured`` that a model runs at and that leaves 2 x 2 places of its map.
 
     A model that no dry run can follow, such as a detector, is checked at ``wanted``.
     """
     sizes = [wanted, *(size for size in SIZES if wanted < size < configured)]
-    return next(
-        (size for size in sizes if runs_at(model, size, 2)), configured if runs_at(model, configured) else wanted
-    )
+    least = configured if runs_at(model, configured, channels=channels) else wanted
+    return next((size for size in sizes if runs_at(model, size, 2, channels)), least)
 
 
 def materialise(model: nn.Module, inputs: Callable[[], Tensor | list[Tensor]]) -> None:

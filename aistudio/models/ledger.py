@@ -155,7 +155,7 @@ def _rows(found: Match, fine: set[str]) -> list[str]:
         for name, (source, theirs, ours) in found.other_shape.items()
         if name not in fine
     ]
-    missing = []
+    missing: list[str] = []
     for name in found.missing:
         near = found.nearest(name) if len(missing) < MOST_ROWS else ""
         missing += [] if name in fine else [f"missing    {name}{f' (the file has {near})' if near else ''}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from torch import Tensor
 
@@ -32,15 +33,16 @@ class TwoPasses:
 
     def stride_of(self, call: Call, nhwc: bool) -> int:
         """The stride, one of `STRIDES`, that a map has in both pictures, with as many channels; or 0."""
-        pairs = [(self.first.x, call.gave)]
+        given = [(self.first.x, call.gave)]
         if self.second is not None:
-            pairs.append((self.second.x, self.second.last_of(call.path)))
-        if not all(is_map(value) for _, value in pairs) or len({channels(value, nhwc) for _, value in pairs}) > 1:
+            given.append((self.second.x, self.second.last_of(call.path)))
+        pairs = [(x, value) for x, value in given if is_map(value)]
+        if len(pairs) < len(given) or len({channels(value, nhwc) for _, value in pairs}) > 1:
             return 0
         return next((s for s in STRIDES if all(_has_stride(x, value, s, nhwc) for x, value in pairs)), 0)
 
 
-def is_map(value: object) -> bool:
+def is_map(value: object) -> TypeGuard[Tensor]:
     """Whether this is one feature map, (N, C, H, W) or (N, H, W, C), with more than one place."""
     return isinstance(value, Tensor) and value.dim() == 4 and min(value.shape[2:]) > 1
 
@@ -89,7 +91,9 @@ def _taps(maps: list[Call], strides: dict[int, int], final: Tensor, nhwc: bool) 
         if not inside or (stride == STRIDES[-1] and inside[-1].gave is not final):
             return {}, f"none of its layers ends with a map (N, C, H/{stride}, W/{stride}), as feat1 … feat4 need"
         outermost = [call for call in inside if call.gave is inside[-1].gave]
-        taps[min((call.path for call in outermost), key=lambda path: path.count("."))] = channels(same[-1].gave, nhwc)
+        last = same[-1].gave
+        if is_map(last):
+            taps[min((call.path for call in outermost), key=lambda path: path.count("."))] = channels(last, nhwc)
     return taps, ""
 
 

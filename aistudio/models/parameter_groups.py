@@ -40,7 +40,7 @@ def parameter_groups(
         ValueError: if ``backbone_lr`` is given and no parameter is the backbone's.
     """
     rates = {"backbone": lr if backbone_lr is None else backbone_lr, "rest": lr}
-    groups = {
+    groups: dict[str, dict[str, Any]] = {
         f"{part}{kind}": {"name": f"{part}{kind}", "params": [], "lr": rate, "weight_decay": decay}
         for part, rate in rates.items()
         for kind, decay in (("", weight_decay), ("_no_decay", 0.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -25,13 +25,6 @@ def adapted_input(weight: Tensor, channels: int) -> Tensor:
     return kernels * (3 / channels)
 
 
-def adapted_statistics(values: Iterable[float], channels: int) -> tuple[float, ...]:
-    """Means or deviations of red, green and blue → of ``channels``: as the kernels, their own, then their mean."""
-    values = tuple(values)
-    mean = sum(values) / len(values)
-    return (mean,) * channels if channels < 3 else (*values, *[mean] * (channels - 3))
-
-
 def first_convolution(model: nn.Module) -> tuple[str, nn.Conv2d] | None:
     """The first convolution of a backbone, as its modules are listed, with its name."""
     return next(((name, one) for name, one in model.named_modules() if isinstance(one, nn.Conv2d)), None)
@@ -48,10 +41,10 @@ def change_input(model: nn.Module, channels: int) -> nn.Module:
     new = nn.Conv2d(
         channels,
         old.out_channels,
-        old.kernel_size,
-        old.stride,
-        old.padding,
-        old.dilation,
+        _pair(old.kernel_size),
+        _pair(old.stride),
+        old.padding if isinstance(old.padding, str) else _pair(old.padding),
+        _pair(old.dilation),
         bias=old.bias is not None,
         padding_mode=old.padding_mode,
         device=old.weight.device,
@@ -59,12 +52,17 @@ def change_input(model: nn.Module, channels: int) -> nn.Module:
     )
     with torch.no_grad():
         new.weight.copy_(adapted_input(old.weight, channels))
-        if old.bias is not None:
+        if old.bias is not None and new.bias is not None:
             new.bias.copy_(old.bias)
     new.weight.requires_grad_(old.weight.requires_grad)
     parent, _, last = name.rpartition(".")
     setattr(model.get_submodule(parent), last, new)
     return model
+
+
+def _pair(values: tuple[int, ...]) -> tuple[int, int]:
+    height, width = values
+    return height, width
 
 
 def input_rule(module: nn.Module, name: str, theirs: tuple[int, ...], ours: tuple[int, ...]) -> str:

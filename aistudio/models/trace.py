@@ -63,10 +63,12 @@ def trace(model: nn.Module, name: str, size: int = SIDE) -> Trace:
     if not is_map(seen.result) and (pooling not in POOLING or len(activations) > 1) and paths != ["features"]:
         raise _no_chain(name, f"after {paths[-1]}" if chain else "at its first layer", tokens)
     final, other, features = chain[-1].gave, passes.other(paths[-1]), _sequential(model, paths)
+    assert isinstance(final, Tensor)  # a chain is of maps alone
     nhwc = _is_nhwc(name, final, other)
     if not is_map(seen.result) and activations:  # DenseNet's last activation is a function, not a module
         features.add_module("last_relu", nn.ReLU())
-        final, other = torch.relu(final), torch.relu(other) if is_map(other) else None
+        final = torch.relu(final)
+        other = torch.relu(other) if is_map(other) else None
         passes.add("last_relu", final, other)
     kept = dict(features.named_children())
     calls = [call for call in seen.calls if call.path.split(".")[0] in kept]

@@ -32,11 +32,13 @@ class Call:
 class Operations(TorchDispatchMode):
     """Remembers every operation's name with the tensors it took and what it gave."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.seen: list[tuple[str, tuple, object]] = []
+        self.seen: list[tuple[str, tuple[Any, ...], object]] = []
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         """Run ``func`` as it is, and note it."""
         gave = func(*args, **(kwargs or {}))
         self.seen.append((func.overloadpacket.__name__, args, gave))
@@ -122,15 +124,15 @@ def _recording(model: nn.Module, calls: list[Call], operations: Operations) -> I
             hook.remove()
 
 
-def _entering(entered: dict[str, int], path: str) -> Callable:
-    def hook(module, args, kwargs):
+def _entering(entered: dict[str, int], path: str) -> Callable[..., None]:
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         entered[path] = getattr(args[0], "_version", 0) if args else 0
 
     return hook
 
 
-def _leaving(entered: dict[str, int], path: str, calls: list[Call], operations: Operations) -> Callable:
-    def hook(module, args, kwargs, gave):
+def _leaving(entered: dict[str, int], path: str, calls: list[Call], operations: Operations) -> Callable[..., None]:
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], gave: object) -> None:
         took = args[0] if len(args) == 1 and not kwargs else None
         version = getattr(gave, "_version", 0)
         calls.append(Call(path, took, gave, len(operations.seen), version, entered[path]))
@@ -138,8 +140,8 @@ def _leaving(entered: dict[str, int], path: str, calls: list[Call], operations: 
     return hook
 
 
-def _adding(paths: set[str], path: str) -> Callable:
-    def hook(module, args, gave):
+def _adding(paths: set[str], path: str) -> Callable[..., None]:
+    def hook(module: nn.Module, args: tuple[Any, ...], gave: object) -> None:
         paths.add(path)
 
     return hook

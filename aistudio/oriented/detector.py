@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights
@@ -31,6 +33,11 @@ class RotatedFCOS(nn.Module):
     In evaluation, ``model(images)`` returns for each picture ``boxes`` (K, 5) in canonical form, in the
     pixels of the picture that came in, ``labels`` (K,) int64 and ``scores`` (K,) in falling order. Inputs
     are never changed.
+
+    In evaluation it can be traced (``torch.jit.trace`` of a module that returns one image's dict, as with torchvision's
+    detectors): for images of one size, and with suppression as an operator, so that aistudio.oriented must be imported
+    where the trace is loaded. ``torch.jit.script`` does not take it: the exact IoU and the suppression use closures,
+    ``torch.finfo`` and tv_tensors.
 
     Args:
         backbone: gives an OrderedDict of feature maps (N, out_channels, H, W), one for each of strides.
@@ -66,7 +73,7 @@ class RotatedFCOS(nn.Module):
         if num_classes < 2:
             raise ValueError(f"num_classes counts the background: it must be 2 or more, not {num_classes}")
         self.backbone = backbone
-        self.head = RotatedFCOSHead(backbone.out_channels, num_classes - 1)
+        self.head = RotatedFCOSHead(int(cast(int, backbone.out_channels)), num_classes - 1)
         mean, std = list(image_mean or IMAGENET_MEAN), list(image_std or IMAGENET_STD)
         self.transform = RotatedTransform(min_size, max_size, mean, std)
         self.num_classes = num_classes
@@ -84,12 +91,12 @@ class RotatedFCOS(nn.Module):
             targets = checked_targets(targets, len(images), self.num_classes)
         elif self.training:
             raise ValueError("in training, the detector needs targets")
-        original_sizes = [tuple(image.shape[-2:]) for image in images]
+        original_sizes = [(image.shape[-2], image.shape[-1]) for image in images]
         batch, targets = self.transform(images, targets)
         features = self.backbone(batch.tensors)
         features = list(features.values()) if isinstance(features, dict) else [features]
         outputs = self.head(features)
-        sizes = [tuple(level.shape[-2:]) for level in features]
+        sizes = [(level.shape[-2], level.shape[-1]) for level in features]
         points, strides = pyramid_points(sizes, self.strides, batch.tensors.device)
         if self.training:
             return self.losses(outputs, points, strides, targets)
@@ -137,7 +144,7 @@ class RotatedFCOS(nn.Module):
         chosen, first = [], 0
         for level, count in zip(scores.split(counts), counts, strict=True):
             candidates = (level > self.score_thresh).nonzero()
-            best = level[candidates[:, 0], candidates[:, 1]].topk(min(self.topk_candidates, len(candidates))).indices
+            best = _largest(level[candidates[:, 0], candidates[:, 1]], self.topk_candidates)
             chosen.append(candidates[best] + candidates.new_tensor([first, 0]))
             first += count
         point, column = torch.cat(chosen).unbind(1)
@@ -145,6 +152,13 @@ class RotatedFCOS(nn.Module):
         labels, scores = column + 1, scores[point, column]
         kept = rotated_nms(boxes, scores, self.nms_thresh, labels)[: self.detections_per_img]
         return {"boxes": boxes[kept], "labels": labels[kept], "scores": scores[kept]}
+
+
+def _largest(scores: Tensor, most: int) -> Tensor:
+    """The indices (at most ``most``) of the largest scores (K,), which a trace must not know the number of."""
+    if torch._C._get_tracing_state():
+        return scores.argsort(descending=True, stable=True)[:most]
+    return scores.topk(min(most, len(scores))).indices
 
 
 def rotated_fcos_resnet50_fpn(

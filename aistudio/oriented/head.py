@@ -29,9 +29,12 @@ class RotatedFCOSHead(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d) and module is not self.classification_head.cls_logits:
                 nn.init.normal_(module.weight, std=0.01)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         with torch.no_grad():
-            self.box.bias[4] = 1.0  # start at cos 2a = 1, sin 2a = 0: at (0, 0) an angle has no gradient
+            self.box.get_parameter("bias")[4] = (
+                1.0  # start at cos 2a = 1, sin 2a = 0: at (0, 0) an angle has no gradient
+            )
 
     def forward(self, features: list[Tensor]) -> dict[str, Tensor]:
         """Raw outputs for features L × (N, C, H, W), points row by row and level after level.

@@ -52,8 +52,8 @@ def rotated_mean_average_precision(
     if interpolation not in ("area", "11 points"):
         raise ValueError(f"interpolation must be 'area' or '11 points', not {interpolation!r}")
     labels = sorted({int(label) for target in targets for label in target["labels"].unique()})
-    rows = {label: _of_class(label, predictions, targets, thresholds, interpolation) for label in labels}
-    rows = {label: row for label, row in rows.items() if row is not None}
+    found = {label: _of_class(label, predictions, targets, thresholds, interpolation) for label in labels}
+    rows = {label: row for label, row in found.items() if row is not None}
     table = torch.stack(list(rows.values())) if rows else torch.full((1, len(thresholds)), torch.nan)
     result: dict[str, float | dict[int, float]] = {"map": table.mean().item()}
     for threshold, value in zip(thresholds, table.mean(dim=0).tolist(), strict=True):

@@ -26,6 +26,10 @@ def rotated_nms(boxes: Tensor, scores: Tensor, iou_threshold: float, labels: Ten
     box that was kept is greater than iou_threshold (>= 0); with labels (N,) only boxes of equal label
     suppress each other.
     """
+    # a trace keeps operators alone: the loop below would end where the traced images let it
+    if torch._C._get_tracing_state():
+        labels = torch.zeros_like(scores, dtype=torch.int64) if labels is None else labels
+        return torch.ops.aistudio.rotated_nms(boxes, scores, iou_threshold, labels)
     boxes, waiting = floating(boxes.detach()), torch.argsort(scores.detach(), descending=True, stable=True)
     labels = torch.zeros_like(waiting) if labels is None else labels
     low, high = _hull(boxes)
@@ -52,6 +56,16 @@ def rotated_nms(boxes: Tensor, scores: Tensor, iou_threshold: float, labels: Ten
         kept.append(block)
         waiting = waiting[~overlaps(block, waiting).any(dim=0)]
     return torch.cat(kept)
+
+
+@torch.library.custom_op("aistudio::rotated_nms", mutates_args=())
+def _operator(boxes: Tensor, scores: Tensor, iou_threshold: float, labels: Tensor) -> Tensor:
+    return rotated_nms(boxes, scores, iou_threshold, labels)
+
+
+@_operator.register_fake
+def _fake(boxes: Tensor, scores: Tensor, iou_threshold: float, labels: Tensor) -> Tensor:
+    return boxes.new_empty(torch.library.get_ctx().new_dynamic_size(), dtype=torch.int64)
 
 
 def _settle(suppresses: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
@@ -37,8 +39,9 @@ class RotatedTransform(GeneralizedRCNNTransform):
             detections["boxes"] = _scaled(detections["boxes"], 1 / self._scale(size, self.min_size[-1]))
         return result
 
-    def _scale(self, size: tuple[int, int], side: int) -> float:
-        return min(side / min(size), self.max_size / max(size))
+    def _scale(self, size: Sequence[int], side: int) -> float:
+        height, width = int(size[0]), int(size[1])  # plain numbers, also in a trace, which is of images of one size
+        return min(side / min(height, width), self.max_size / max(height, width))
 
 
 def _scaled(boxes: Tensor, scale: float) -> Tensor:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from aistudio.report.figures_in_words import quantity
 from aistudio.report.records import TAKEN_AWAY, CheckResult, Measurement, Report, SanityReport
-from aistudio.report.terminal import Terminal, quantity, words
+from aistudio.report.terminal import Terminal, words
 
 MEMORY = 0.10  # share by which peak memory may differ: allocators round, and processes hold different libraries
 
@@ -52,7 +53,7 @@ def measurement_changes(then: Measurement | None, now: Measurement) -> Iterator[
     elif now.unit == "s" and None in (now.low, then.low):
         same = True  # nobody knows how far it scatters
     elif now.low is not None:
-        kind, same = "warning", then.low is not None and now.low <= then.high and then.low <= now.high
+        kind, same = "warning", overlap(then, now)
     if not same:
         yield Change(kind, now.name, quantity(then.value, now.unit), quantity(now.value, now.unit))
 
@@ -81,3 +82,10 @@ def tell(found: Sequence[Change], before: Report, report: SanityReport, terminal
     style = "bold red" if drifts else "bold green"
     also = f", {warnings} warning{'s' * (warnings != 1)}" if warnings else ""
     terminal.print(Text.assemble(("DRIFTED" if drifts else "THE SAME", style), f"  {counts}{also}"))
+
+
+def overlap(one: Measurement, other: Measurement) -> bool:
+    """Whether both were measured repeatedly, and their spreads have something in common."""
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return False
+    return other.low <= one.high and one.low <= other.high

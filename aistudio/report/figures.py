@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from aistudio.report.figures_in_words import quantity
 from aistudio.report.summary import Row
-from aistudio.report.terminal import quantity
 from aistudio.safety.outlet import said
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def distinct_names(rows: Sequence[Row]) -> list[str]:
         "batch_size": "batch {}",
         "device": "{}",
     }
-    values = {(row.task, field): set() for row in rows for field in forms}
+    values: dict[tuple[str, str], set[Any]] = {(row.task, field): set() for row in rows for field in forms}
     for row, field in itertools.product(rows, forms):
         values[row.task, field].add(getattr(row, field))
     names = []

@@ -25,10 +25,11 @@ def memory_and_accuracy(rows: Sequence[Row]) -> Figure | None:
     axes = figure.add_subplot()
     for task, colour in zip(sorted({row.task for row in known}), itertools.cycle(COLOURS), strict=False):
         of_task = [row for row in known if row.task == task]
-        needs = [row.forecast_memory / GIB for row in of_task]
-        axes.scatter(needs, [row.top1 for row in of_task], color=colour, s=26, label=said(task.replace("_", " ")))
-        for row, need in zip(of_task, needs, strict=True):
-            axes.annotate(said(row.backbone), (need, row.top1), (5, 3), textcoords="offset points", fontsize=8)
+        needs = [(row.forecast_memory or 0) / GIB for row in of_task]
+        tops = [row.top1 or 0.0 for row in of_task]
+        axes.scatter(needs, tops, color=colour, s=26, label=said(task.replace("_", " ")))
+        for row, *point in zip(of_task, needs, tops, strict=True):
+            axes.annotate(said(row.backbone), (point[0], point[1]), (5, 3), textcoords="offset points", fontsize=8)
     for card, room in sorted({(row.card, row.card_memory) for row in known if row.card and row.card_memory}):
         axes.axvline(room / GIB, color=GREY, linestyle=":", linewidth=1)
         axes.text(room / GIB, axes.get_ylim()[0], f" {said(card)}", fontsize=8, color=GREY, rotation=90, va="bottom")

@@ -105,7 +105,9 @@ def sizes(found: Sequence[tuple[float, float]], axes: Axes) -> None:
     """Width against height in pixels; COCO's borders of small and medium are lines."""
     shown = found[:: math.ceil(len(found) / POINTS)]
     alpha = max(0.05, min(0.6, 200 / len(shown)))
-    axes.scatter(*zip(*shown, strict=True), s=8, alpha=alpha, color=COLOURS[0], linewidths=0)
+    axes.scatter(
+        [width for width, _ in shown], [height for _, height in shown], s=8, alpha=alpha, color=COLOURS[0], linewidths=0
+    )
     axes.set_xscale("log")
     axes.set_yscale("log")
     limits = [(min(values) / 1.3, max(values) * 1.3) for values in zip(*found, strict=True)]
@@ -133,7 +135,8 @@ def sizes(found: Sequence[tuple[float, float]], axes: Axes) -> None:
 def places(found: Sequence[tuple[float, float]], axes: Axes) -> None:
     """Where in the image the centres of objects lie."""
     bins = 8 if len(found) < 500 else 16 if len(found) < 5000 else 32
-    counts, *_ = axes.hist2d(*zip(*found, strict=True), bins=bins, range=[(0, 1), (0, 1)], cmap="Blues", cmin=1)
+    xs, ys = [x for x, _ in found], [y for _, y in found]
+    counts, *_ = axes.hist2d(xs, ys, bins=bins, range=[(0, 1), (0, 1)], cmap="Blues", cmin=1)
     most = int(max(count for row in counts for count in row if count == count))
     axes.invert_yaxis()
     axes.set_xlabel("x, share of the width", fontsize=8)
@@ -158,7 +161,9 @@ def histogram(
 ) -> None:
     """How often which value occurs."""
     axes.hist(values, bins=bins or max(8, min(60, math.ceil(2 * len(values) ** 0.5))), range=limits, color=COLOURS[0])
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    from matplotlib.ticker import MaxNLocator
+
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(counted, fontsize=8)
     axes.set_title(f"{shortened(said(name))}, {len(values):,} {counted}", loc="left", fontsize=9)
 

@@ -51,7 +51,7 @@ def matplotlibs_defaults() -> Iterator[None]:
     if found is None:
         raise ImportError("matplotlib is not installed")
     if "matplotlib" not in sys.modules:
-        os.chdir(Path(found.origin).parent)
+        os.chdir(Path(str(found.origin)).parent)
     try:
         import matplotlib
     finally:
@@ -124,7 +124,7 @@ def accuracy(rows: Sequence[Row]) -> Figure | None:
 
 def scatter(axes: Axes, rows: Sequence[Row], colour: str) -> None:
     """The points of a panel with their spreads, the Pareto front in colour."""
-    speeds, tops = [row.images_per_second for row in rows], [row.top1 for row in rows]
+    speeds, tops = [speed(row) for row in rows], [top1(row) for row in rows]
     if max(speeds) > 4 * min(speeds):
         axes.set_xscale("log")
         ticks = [factor * 10**power for power in range(-3, 7) for factor in (1, 2, 5)]
@@ -137,7 +137,7 @@ def scatter(axes: Axes, rows: Sequence[Row], colour: str) -> None:
     margin = max(0.15 * (max(tops) - min(tops)), 0.5)
     axes.set_ylim(min(tops) - margin, max(tops) + margin)
     best = front(rows)
-    axes.step([row.images_per_second for row in best], [row.top1 for row in best], where="pre", c=colour, alpha=0.5)
+    axes.step([speed(row) for row in best], [top1(row) for row in best], where="pre", c=colour, alpha=0.5)
     axes.hlines(tops, *zip(*map(spread, rows), strict=True), color=GREY, linewidth=1, zorder=2)
     faces = [colour if row in best else "white" for row in rows]
     axes.scatter(speeds, tops, s=49, c=faces, edgecolors=colour, zorder=3)
@@ -148,14 +148,24 @@ def scatter(axes: Axes, rows: Sequence[Row], colour: str) -> None:
 
 def spread(row: Row) -> tuple[float, float]:
     """Images per second in the slowest and the fastest pass."""
-    return row.images_per_second_low or row.images_per_second, row.images_per_second_high or row.images_per_second
+    return row.images_per_second_low or speed(row), row.images_per_second_high or speed(row)
+
+
+def speed(row: Row) -> float:
+    """Images per second of a row that has them."""
+    return row.images_per_second or 0.0
+
+
+def top1(row: Row) -> float:
+    """The published accuracy of a row that has one."""
+    return row.top1 or 0.0
 
 
 def front(rows: Sequence[Row]) -> list[Row]:
     """The rows that no other beats in both throughput and accuracy, from slow to fast."""
     best: list[Row] = []
-    for row in sorted(rows, key=lambda row: (-row.images_per_second, -row.top1)):
-        if not best or row.top1 > best[-1].top1:
+    for row in sorted(rows, key=lambda row: (-speed(row), -top1(row))):
+        if not best or top1(row) > top1(best[-1]):
             best.append(row)
     return best[::-1]
 
@@ -165,11 +175,11 @@ def beside(axes: Axes, rows: Sequence[Row]) -> int:
     from aistudio.report.point_labels import label
 
     best = front(rows)
-    points = [(row.images_per_second, row.top1) for row in rows]
-    lines = [((low, row.top1), (high, row.top1)) for row, (low, high) in zip(rows, map(spread, rows), strict=True)]
+    points = [(speed(row), top1(row)) for row in rows]
+    lines = [((low, top1(row)), (high, top1(row))) for row, (low, high) in zip(rows, map(spread, rows), strict=True)]
     for slow, fast in itertools.pairwise(best):
-        corner = (slow.images_per_second, fast.top1)
-        lines += [((slow.images_per_second, slow.top1), corner), (corner, (fast.images_per_second, fast.top1))]
+        corner = (speed(slow), top1(fast))
+        lines += [((speed(slow), top1(slow)), corner), (corner, (speed(fast), top1(fast)))]
     named = zip(distinct_names(rows), points, rows, strict=True)
     wanted = [(name, point) for name, point, row in named if len(rows) <= LABELS or row in best]
     return len(rows) - len(wanted) + label(axes, wanted, points, lines)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from matplotlib.transforms import Bbox
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-if TYPE_CHECKING:
     Point = tuple[float, float]
-
-
-if TYPE_CHECKING:
     Line = tuple[Point, Point]
 
 GREY = "#777777"
@@ -32,10 +29,11 @@ def label(axes: Axes, named: Sequence[tuple[str, Point]], points: Sequence[Point
     Everything is in data coordinates; ``points`` are all that are drawn, ``lines`` are level or upright. The layout of
     the figure must be settled, for places are looked for in pixels.
     """
-    dpi, renderer = axes.figure.dpi, axes.figure.canvas.get_renderer()
+    dpi, renderer = axes.figure.dpi, cast("FigureCanvasAgg", axes.figure.canvas).get_renderer()
     inside = axes.get_window_extent(renderer)
-    to_pixels, to_data = axes.transData.transform, axes.transData.inverted().transform
-    taken = [around(*to_pixels(point), MARKER * dpi / 144, MARKER * dpi / 144) for point in points]
+    to_pixels: Any = axes.transData.transform
+    to_data: Any = axes.transData.inverted().transform
+    taken = [around(x, y, MARKER * dpi / 144, MARKER * dpi / 144) for x, y in map(to_pixels, points)]
     drawn = [around(*sum(ends) / 2, *abs(ends[1] - ends[0]) / 2 + 2) for ends in map(to_pixels, lines)]
     missing = 0
     for name, point in named:

@@ -76,16 +76,24 @@ class Rounds:
 class Finding(Protocol):
     """One kind of mistake in a data set: why it matters, and every place where it is, with what is seen there."""
 
-    kind: str
-    severity: str
-    why: str
+    @property
+    def kind(self) -> str:
+        """The kind's name."""
+
+    @property
+    def severity(self) -> str:
+        """How bad it is."""
+
+    @property
+    def why(self) -> str:
+        """Why it matters."""
 
     @property
     def count(self) -> int:
         """In how many places."""
 
     @property
-    def faults(self) -> tuple:
+    def faults(self) -> Sequence[Any]:
         """The places, each with a message."""
 
 
@@ -137,7 +145,7 @@ class SanityReport:
         """Whether the verdict is ``passed``."""
         return self.verdict == "passed"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         ends = [f"{sum(one.status == status for one in self.checks)} {status}" for status in get_args(Status)]
         told = ", ".join(one for one in ends if not one.startswith("0 ")) or "nothing was checked"
         return f"<SanityReport {self.verdict.upper()}: {told}; {self.seconds:.1f} s>"
@@ -195,7 +203,7 @@ class Report:
     rounds: Rounds | None = None
 
 
-class Listener(Protocol):
+class Listener:
     """Who is told of a run as it goes; a class that names this one as its base hears only what it has members for."""
 
     def started(self, name: str) -> None:

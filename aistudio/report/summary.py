@@ -103,9 +103,10 @@ def row(path: Path) -> Row:
         report = read(path)
     except Unreadable as error:
         nothing = dict.fromkeys(("task", "architecture", "backbone", "level", "device"), "")
-        unknown = dict.fromkeys(Row.__dataclass_fields__)
+        unknown: dict[str, Any] = dict.fromkeys(Row.__dataclass_fields__)
         reason = f"{path.name} is no report of aistudio: {error}"
-        return Row(**{**unknown, **nothing, "outcome": "unreadable", "reason": reason, "folder": folder, "job": job})
+        unknown |= {**nothing, "outcome": "unreadable", "reason": reason, "folder": folder, "job": job}
+        return Row(**unknown)
     failures = [check for check in report.checks if check.status == "failed"]
     return Row(
         job=job,

@@ -16,11 +16,12 @@ from rich.text import Text
 from aistudio.errors import first_line
 from aistudio.files import shown, write_whole
 from aistudio.report import plots, ranking, summary
+from aistudio.report.figures_in_words import quantity
 from aistudio.report.html.difference import Difference, as_text
 from aistudio.report.html.sweep_folder import PAGE, write_sweep_page
 from aistudio.report.ranking import indistinct, leaders, leads, notes, ordered, why_indistinct
 from aistudio.report.summary import COLUMNS, MEASURED, NAMES, OUTCOMES, SCHEMA, Row
-from aistudio.report.terminal import MARKS, Terminal, quantity, words
+from aistudio.report.terminal import MARKS, Terminal, words
 from aistudio.safety.environment import scrub
 from aistudio.safety.outlet import as_json as json_text
 from aistudio.safety.outlet import data
@@ -219,7 +220,7 @@ def widest(texts: Sequence[Text]) -> int:
 
 def needed(table: Table) -> int:
     """The columns that a table takes."""
-    return sum(column.width + GAP for column in table.columns)
+    return sum((column.width or 0) + GAP for column in table.columns)
 
 
 def alike(rows: Sequence[Row]) -> str:

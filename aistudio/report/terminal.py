@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console, JustifyMethod, RenderableType
 from rich.padding import Padding
@@ -63,7 +64,7 @@ class Terminal(Listener):
     def _as_wide_as(self, width: int) -> Console:
         """The same console, drawn on as if it were so wide; the terminal itself breaks the lines."""
         own = self.console
-        drawn = {"force_terminal": own.is_terminal, "color_system": own.color_system}
+        drawn: dict[str, Any] = {"force_terminal": own.is_terminal, "color_system": own.color_system}
         return Console(file=own.file, width=width, highlight=False, markup=False, **drawn)
 
     @contextmanager

@@ -45,7 +45,7 @@ def typed(whole: Any) -> Report:
 
 def check(entry: Mapping[str, Any]) -> CheckResult:
     """An entry of ``checks``."""
-    words = {key: text(entry, key, "") for key in ("why", "seen", "expected", "cause")}
+    words: dict[str, Any] = {key: text(entry, key, "") for key in ("why", "seen", "expected", "cause")}
     status = choice(entry, "status", STATUSES)
     return CheckResult(text(entry, "name"), status=status, seconds=number(entry, "seconds") or 0.0, **words)
 
@@ -54,7 +54,8 @@ def measurement(entry: Mapping[str, Any]) -> Measurement:
     """An entry of ``measurements``; a spread has two ends, the lower one first."""
     name, value = text(entry, "name"), number(entry, "value")
     low, high = number(entry, "low"), number(entry, "high")
-    if (low is None) != (high is None) or (low is not None and (value is None or low > high)):
+    ends = [end for end in (low, high) if end is not None]
+    if len(ends) == 1 or (ends and value is None) or ends != sorted(ends):
         raise Unreadable(f"{name}: low={shown(low)} and high={shown(high)} are no spread of {shown(value)}")
     return Measurement(name, value, text(entry, "unit", ""), text(entry, "definition", ""), low, high)
 
@@ -102,7 +103,8 @@ def likely_settings(config: Mapping[str, Any]) -> Settings:
     except Unreadable:  # it may have been refused for just this
         sections = [config.get(group) for group in ("task", "architecture", "backbone")]
         names = [section.get("name") if isinstance(section, Mapping) else None for section in sections]
-        return Settings(*(name if isinstance(name, str) else "" for name in names), "", None, None, None, None)
+        task, architecture, backbone = (name if isinstance(name, str) else "" for name in names)
+        return Settings(task, architecture, backbone, "", None, None, None, None)
 
 
 def mapping(node: Mapping[str, Any], key: str, default: Any = None) -> Mapping[str, Any]:
@@ -143,7 +145,7 @@ def choice(node: Mapping[str, Any], key: str, choices: Sequence[str]) -> Any:
 def number(node: Mapping[str, Any], key: str) -> float | int | None:
     """A number of something; None where it is absent or null."""
     found = node.get(key)
-    fits = type(found) in (int, float) and 0 <= found < GREATEST
+    fits = isinstance(found, int | float) and not isinstance(found, bool) and 0 <= found < GREATEST
     return of_type(found, found is None or fits, key, "a number from 0 to 2^63")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from aistudio.safety.environment import scrub, scrubbed
 from aistudio.safety.text import as_data, in_json, visible
@@ -65,12 +65,12 @@ class Outlet:
 
 def guarded(stream: TextIO) -> TextIO:
     """The stream as an outlet."""
-    return stream if isinstance(stream, Outlet) else Outlet(stream)
+    return stream if isinstance(stream, Outlet) else cast(TextIO, Outlet(stream))
 
 
 def drawn_on(stream: TextIO) -> TextIO:
     """The stream for those who draw on a terminal, and make every text visible themselves."""
-    return Outlet(stream.stream if isinstance(stream, Outlet) else stream, draws=True)
+    return cast(TextIO, Outlet(stream.stream if isinstance(stream, Outlet) else stream, draws=True))
 
 
 def guard() -> None:

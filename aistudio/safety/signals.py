@@ -93,7 +93,8 @@ def descendants() -> set[int]:
         with suppress(OSError):
             state, parent = path.read_text(errors="replace").rpartition(")")[2].split()[:2]
             parents[int(path.parent.name)] = int(parent) if state != "Z" else 0
-    found, new = set(), {os.getpid()}
+    found: set[int] = set()
+    new = {os.getpid()}
     while new := {process for process, parent in parents.items() if parent in new} - found:
         found |= new
     return found

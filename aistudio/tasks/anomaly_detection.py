@@ -24,14 +24,22 @@ class AnomalyDetection:
     num_outputs = 1
     sample_labels = 2  # 1 is anomalous
     max_objects = 1
+    image_mean: Sequence[float] | None = None
+    image_std: Sequence[float] | None = None
     allows_empty = False
 
-    def __init__(self, loss: Callable[[Tensor, Tensor], Tensor]):
+    def __init__(
+        self,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        image_mean: Sequence[float] | None = None,
+        image_std: Sequence[float] | None = None,
+    ):
         self.criterion = loss
+        self.image_mean, self.image_std = image_mean, image_std
 
     def inputs(self, images: Sequence[Tensor]) -> Tensor:
-        """Images of one size → (N, 3, H, W), normalised."""
-        return normalize(torch.stack(list(images)))
+        """Images of one size → (N, C, H, W), normalised."""
+        return normalize(torch.stack(list(images)), self.image_mean, self.image_std)
 
     def target(self, sample: Sample) -> Tensor:
         """1. if the sample's object is of class 1, else 0.: float32 scalar."""

@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Generator, Tensor
 
+from aistudio.data.channels import same_channels
 from aistudio.data.sample import Painter, Sample, Source
 from aistudio.data.synthetic import Synthetic
 from aistudio.errors import Problem, Refusal
@@ -66,7 +67,7 @@ def painter_of(source: Source) -> Painter | None:
     """What makes images with the labels that are asked for: the source itself, or, for labelled data, which may not
     have them, painted images beside it. None: nothing does."""
     if getattr(source, "labelled", False):
-        return Synthetic()
+        return same_channels(Synthetic(), source)
     return cast(Painter, source) if hasattr(source, "paint") else None
 
 

@@ -20,16 +20,25 @@ class Classification:
     """``loss`` takes logits (N, ``num_classes``) and class ids (N,)."""
 
     max_objects = 1
+    image_mean: Sequence[float] | None = None
+    image_std: Sequence[float] | None = None
     allows_empty = False
     class_names: Sequence[str] = ()
 
-    def __init__(self, num_classes: int, loss: Callable[[Tensor, Tensor], Tensor]):
+    def __init__(
+        self,
+        num_classes: int,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        image_mean: Sequence[float] | None = None,
+        image_std: Sequence[float] | None = None,
+    ):
         self.num_outputs = self.sample_labels = num_classes
         self.criterion = loss
+        self.image_mean, self.image_std = image_mean, image_std
 
     def inputs(self, images: Sequence[Tensor]) -> Tensor:
-        """Images of one size → (N, 3, H, W), normalised."""
-        return normalize(torch.stack(list(images)))
+        """Images of one size → (N, C, H, W), normalised."""
+        return normalize(torch.stack(list(images)), self.image_mean, self.image_std)
 
     def target(self, sample: Sample) -> Tensor:
         """The label of the sample's object: int64 scalar."""

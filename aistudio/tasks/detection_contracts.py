@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 
-def check_images(images: Sequence[Tensor]) -> list[str]:
-    """What is wrong with pictures that should be (3, H, W) float in [0, 1], each sentence with its image's index."""
+def check_images(images: Sequence[Tensor], channels: int = 3) -> list[str]:
+    """What is wrong with pictures that should be (channels, H, W) float in [0, 1], each with its image's index."""
     problems = []
     for index, image in enumerate(images):
-        if image.dim() != 3 or image.shape[0] != 3:
-            problems.append(f"image {index} has shape {tuple(image.shape)}; expected (3, H, W)")
+        if image.dim() != 3 or image.shape[0] != channels:
+            problems.append(f"image {index} has shape {tuple(image.shape)}; expected ({channels}, H, W)")
         elif not image.is_floating_point():
             problems.append(f"image {index} is {image.dtype}; expected float in [0, 1]")
         elif not image.isfinite().all():
@@ -51,13 +51,19 @@ def check_labels(targets: Sequence[dict[str, Tensor]], num_classes: int) -> list
 
 
 def check_targets(
-    images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]], num_classes: int, masks: bool = False
+    images: Sequence[Tensor],
+    targets: Sequence[dict[str, Tensor]],
+    num_classes: int,
+    masks: bool = False,
+    channels: int = 3,
 ) -> list[str]:
     """Everything wrong with a batch for a detector of upright boxes; ``num_classes`` without the background.
 
     torchvision takes most of it without a word: pictures in 0–255, boxes outside the picture or in 0–1 units, label 0.
     """
-    problems = _common_problems(images, targets, num_classes, {"boxes", "labels"} | ({"masks"} if masks else set()))
+    problems = _common_problems(
+        images, targets, num_classes, channels, {"boxes", "labels"} | ({"masks"} if masks else set())
+    )
     for index, (image, target) in enumerate(zip(images, targets, strict=True) if not problems else ()):
         found = _box_problems(target["boxes"], *image.shape[-2:])
         found += _target_mask_problems(target, image) if masks else []
@@ -66,13 +72,13 @@ def check_targets(
 
 
 def check_rotated_targets(
-    images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]], num_classes: int
+    images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]], num_classes: int, channels: int = 3
 ) -> list[str]:
     """Everything wrong with a batch for a detector of rotated boxes (K, 5), cx, cy, w, h in pixels and degrees.
 
     Corners may lie outside the picture; a centre may not.
     """
-    problems = _common_problems(images, targets, num_classes, {"boxes", "labels"})
+    problems = _common_problems(images, targets, num_classes, channels, {"boxes", "labels"})
     for index, (image, target) in enumerate(zip(images, targets, strict=True) if not problems else ()):
         found = _rotated_problems(target["boxes"], *image.shape[-2:])
         problems += [f"target {index} {problem}" for problem in found]
@@ -80,14 +86,14 @@ def check_rotated_targets(
 
 
 def _common_problems(
-    images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]], num_classes: int, names: set[str]
+    images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]], num_classes: int, channels: int, names: set[str]
 ) -> list[str]:
     if len(images) != len(targets):
         return [f"{len(images)} images, but {len(targets)} targets"]
     missing = [
         f"target {i} has no {', '.join(sorted(names - set(t)))}" for i, t in enumerate(targets) if names - set(t)
     ]
-    return missing or check_images(images) + check_labels(targets, num_classes)
+    return missing or check_images(images, channels) + check_labels(targets, num_classes)
 
 
 def _box_problems(boxes: Tensor, height: int, width: int) -> list[str]:
@@ -222,14 +228,14 @@ def raw_maps(model: nn.Module, images: Sequence[Tensor]) -> dict[str, Tensor]:
     One-stage detectors have a ``head``; two-stage ones an ``rpn`` and RoI heads, which are asked about four fixed boxes
     in place of proposals, so that two forwards stay comparable.
     """
-    pictures, _ = model.transform(list(images))
-    features = model.backbone(pictures.tensors)
+    part = model.get_submodule
+    pictures, _ = part("transform")(list(images))
+    features = part("backbone")(pictures.tensors)
     if hasattr(model, "head"):
-        return _batch_first(model.head(list(features.values())))
-    objectness, deltas = model.rpn.head(list(features.values()))
-    return _batch_first({"objectness": objectness, "rpn_deltas": deltas}) | _roi_maps(
-        model.roi_heads, features, pictures.image_sizes
-    )
+        return _batch_first(part("head")(list(features.values())))
+    objectness, deltas = part("rpn.head")(list(features.values()))
+    maps = _batch_first({"objectness": objectness, "rpn_deltas": deltas})
+    return maps | _roi_maps(part("roi_heads"), features, pictures.image_sizes)
 
 
 def _batch_first(maps: dict[str, Tensor | list[Tensor]]) -> dict[str, Tensor]:
@@ -244,8 +250,10 @@ def _roi_maps(heads: nn.Module, features: dict[str, Tensor], sizes: list[tuple[i
     parts = torch.tensor([[0.0, 0, 1, 1], [0, 0, 0.5, 0.5], [0.25, 0.25, 0.75, 1], [0.5, 0.1, 1, 0.4]])
     some = next(iter(features.values()))
     boxes = [parts.to(some) * some.new_tensor([width, height, width, height]) for height, width in sizes]
-    logits, deltas = heads.box_predictor(heads.box_head(heads.box_roi_pool(features, boxes, sizes)))
+    part = heads.get_submodule
+    logits, deltas = part("box_predictor")(part("box_head")(part("box_roi_pool")(features, boxes, sizes)))
     maps = {"class_logits": logits, "box_deltas": deltas}
-    if heads.has_mask():
-        maps["mask_logits"] = heads.mask_predictor(heads.mask_head(heads.mask_roi_pool(features, boxes, sizes)))
+    if getattr(heads, "mask_predictor", None) is not None:
+        inside = part("mask_head")(part("mask_roi_pool")(features, boxes, sizes))
+        maps["mask_logits"] = part("mask_predictor")(inside)
     return {name: value.unflatten(0, (len(sizes), len(parts))) for name, value in maps.items()}

@@ -71,7 +71,8 @@ def draw(
         for points, label in zip(corners(target["boxes"]), target["labels"].tolist(), strict=True):
             if "masks" not in target:  # which are outlined instead
                 on.polygon(points, WHITE, dashed=True)
-            on.tag(*max(points, key=lambda point: (point[1], point[0])), named(names, label), WHITE)
+            x, y = max(points, key=lambda point: (point[1], point[0]))
+            on.tag(x, y, named(names, label), WHITE)
         lines.append(f"dashed: {len(target['labels'])} expected" if output is not None else "dashed: targets")
     return lines
 
@@ -86,7 +87,8 @@ def _draw_found(
         on.polygon(points, shade)
         if found["boxes"].shape[1] == 5:
             on.tick(points, shade)
-        on.tag(*min(points, key=lambda point: (point[1], point[0])), f"{named(names, label)} {score:.2f}", shade)
+        x, y = min(points, key=lambda point: (point[1], point[0]))
+        on.tag(x, y, f"{named(names, label)} {score:.2f}", shade)
 
 
 def named(names: Sequence[str], label: int) -> str:

@@ -8,12 +8,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from aistudio.data.channels import as_rgb
 from aistudio.drawing import Canvas
 
 
 def canvas(image: Tensor, grey: bool = False) -> Canvas:
-    """An image (3, H, W) float in [0, 1] to draw on."""
-    pixels = (image.detach().cpu().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
+    """An image (C, H, W) float in [0, 1] to draw on."""
+    pixels = (as_rgb(image).detach().cpu().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
     return Canvas(Image.fromarray(pixels.contiguous().numpy()), grey)
 
 

@@ -7,6 +7,7 @@ Targets hold masks (K, H, W) uint8 of 0 and 1. In train mode the model gives a d
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from PIL import Image
@@ -24,9 +25,11 @@ class InstanceSegmentation:
 
     max_objects = 3
     allows_empty = True
+    in_channels = 3
     class_names: Sequence[str] = ()  # of labels 1, 2, …
 
-    def __init__(self, num_classes: int):
+    def __init__(self, num_classes: int, in_channels: int = 3):
+        self.in_channels = in_channels
         self.sample_labels = num_classes
         self.num_outputs = num_classes + 1
 
@@ -45,7 +48,9 @@ class InstanceSegmentation:
 
     def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
         """Everything in `detection.check_targets`, masks too."""
-        return detection_contracts.check_targets(images, targets, self.sample_labels, masks=True)
+        return detection_contracts.check_targets(
+            images, targets, self.sample_labels, masks=True, channels=self.in_channels
+        )
 
     def loss(self, model: nn.Module, inputs: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         """The architecture's own losses."""
@@ -55,7 +60,7 @@ class InstanceSegmentation:
         """The heads' maps, before anything is decoded."""
         return detection_contracts.raw_maps(model, inputs)
 
-    def output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
+    def output_problems(self, output: Any, inputs: list[Tensor]) -> list[str]:
         """As in object detection, and a mask of the image's size for every box."""
         problems = detection_contracts.output_problems(output, inputs, self.sample_labels)
         return problems or detection_contracts.outside_problems(output, inputs) + detection_contracts.mask_problems(

@@ -6,6 +6,7 @@ In train mode the model gives a dict of losses; in eval mode a list of {boxes (K
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from PIL import Image
 from torch import Tensor, nn
@@ -20,9 +21,11 @@ class ObjectDetection:
 
     max_objects = 3
     allows_empty = True
+    in_channels = 3
     class_names: Sequence[str] = ()  # of labels 1, 2, …
 
-    def __init__(self, num_classes: int):
+    def __init__(self, num_classes: int, in_channels: int = 3):
+        self.in_channels = in_channels
         self.sample_labels = num_classes
         self.num_outputs = num_classes + 1
 
@@ -40,7 +43,7 @@ class ObjectDetection:
 
     def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
         """Everything in `detection.check_targets`."""
-        return detection_contracts.check_targets(images, targets, self.sample_labels)
+        return detection_contracts.check_targets(images, targets, self.sample_labels, channels=self.in_channels)
 
     def loss(self, model: nn.Module, inputs: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         """The architecture's own losses."""
@@ -50,7 +53,7 @@ class ObjectDetection:
         """The heads' maps, before anything is decoded."""
         return detection_contracts.raw_maps(model, inputs)
 
-    def output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
+    def output_problems(self, output: Any, inputs: list[Tensor]) -> list[str]:
         """Boxes, labels, scores of matching lengths; boxes inside their image, labels 1 … C, scores in [0, 1]."""
         problems = detection_contracts.output_problems(output, inputs, self.sample_labels)
         return problems or detection_contracts.outside_problems(output, inputs)

@@ -30,20 +30,31 @@ class Regression:
 
     sample_labels = 3  # labels do not matter
     max_objects = 1
+    image_mean: Sequence[float] | None = None
+    image_std: Sequence[float] | None = None
     allows_empty = False
     class_names: Sequence[str] = ()  # of the values
 
     mean: float | Tensor
     std: float | Tensor
 
-    def __init__(self, num_outputs: int, loss: Callable[[Tensor, Tensor], Tensor], mean: float = 0.0, std: float = 1.0):
+    def __init__(
+        self,
+        num_outputs: int,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        mean: float = 0.0,
+        std: float = 1.0,
+        image_mean: Sequence[float] | None = None,
+        image_std: Sequence[float] | None = None,
+    ):
         self.num_outputs = num_outputs
         self.criterion = loss
         self.mean, self.std = mean, std
+        self.image_mean, self.image_std = image_mean, image_std
 
     def inputs(self, images: Sequence[Tensor]) -> Tensor:
-        """Images of one size → (N, 3, H, W), normalised."""
-        return normalize(torch.stack(list(images)))
+        """Images of one size → (N, C, H, W), normalised."""
+        return normalize(torch.stack(list(images)), self.image_mean, self.image_std)
 
     def target(self, sample: Sample) -> Tensor:
         """(num_outputs,) float32: what people measured, else the sample's quantities, in turn."""

@@ -31,6 +31,8 @@ class Segmentation:
     """
 
     max_objects = 3
+    image_mean: Sequence[float] | None = None
+    image_std: Sequence[float] | None = None
     allows_empty = True
     class_names: Sequence[str] = ()  # of 0, the background, and on
 
@@ -40,6 +42,8 @@ class Segmentation:
         loss: Callable[[Tensor, Tensor], Tensor],
         aux_weight: float = 0.4,
         ignore_index: int = 255,
+        image_mean: Sequence[float] | None = None,
+        image_std: Sequence[float] | None = None,
     ):
         counted = getattr(loss, "ignore_index", ignore_index)
         if counted != ignore_index:
@@ -51,10 +55,11 @@ class Segmentation:
         self.criterion = loss
         self.aux_weight = aux_weight
         self.ignore_index = ignore_index
+        self.image_mean, self.image_std = image_mean, image_std
 
     def inputs(self, images: Sequence[Tensor]) -> Tensor:
-        """Images of one size → (N, 3, H, W), normalised."""
-        return normalize(torch.stack(list(images)))
+        """Images of one size → (N, C, H, W), normalised."""
+        return normalize(torch.stack(list(images)), self.image_mean, self.image_std)
 
     def target(self, sample: Sample) -> Tensor:
         """(H, W) int64: 0, label + 1 inside objects, the ignore index in a ring around each, as in VOC.

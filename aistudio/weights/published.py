@@ -33,7 +33,8 @@ class Published:
     @property
     def hash(self) -> str:
         """The first letters of the file's SHA-256, which its name ends with."""
-        return FILE.fullmatch(self.file)[1]
+        named = FILE.fullmatch(self.file)
+        return named[1] if named else ""
 
 
 FACTS = {  # what a list of ``conf/`` may say of a set of weights, and the types of it
@@ -63,5 +64,7 @@ def published(listed: Any, name: Any) -> Published | None:
         name, entry = entry, entries.get(entry)
     if not isinstance(entry, Mapping) or not FILE.fullmatch(str(entry.get("file"))):
         return None
-    known = {key: value for key, value in entry.items() if key in FACTS and isinstance(value, FACTS[key])}
+    known: dict[str, Any] = {
+        key: value for key, value in entry.items() if key in FACTS and isinstance(value, FACTS[key])
+    }
     return Published(name=name, url=f"{SOURCE}/{entry['file']}", **known)

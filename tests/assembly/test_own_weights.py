@@ -46,7 +46,7 @@ def test_a_classifiers_file_fills_a_segmentation_models_backbone(tmp_path):
     assert all(torch.equal(tensor, state[f"features.{name}"]) for name, tensor in own.items())
 
 
-def test_a_mirror_is_used_and_nothing_is_asked_of_the_network(tmp_path, monkeypatch):
+def test_a_mirror_is_used_and_nothing_is_asked_of_the_network(tmp_path, monkeypatch, any_published_file):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
     folder = tmp_path / "mirror" / "hub" / "checkpoints"
     folder.mkdir(parents=True)

@@ -12,7 +12,7 @@ from aistudio.config.compose import compose
 
 
 @pytest.fixture
-def cached(tmp_path, monkeypatch):
+def cached(tmp_path, monkeypatch, any_published_file):
     """Put a state dict into torch's cache under the name that a torchvision weight entry downloads to."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     folder = tmp_path / "torch" / "hub" / "checkpoints"

@@ -13,6 +13,7 @@ import yaml
 from aistudio.config.lines import line_of
 from aistudio.errors import Problem
 from aistudio.report.ci import Judgement, as_junit
+from aistudio.safety.conf_folder import conf_folder
 
 EXPERIMENTS = {  # file: its text, and what is said of it at which line; nothing of those that fit
     "fits": ("defaults:\n  - override /task: regression\n", []),
@@ -78,6 +79,12 @@ def test_what_fits_is_said_and_nothing_is_written(tmp_path, cli, no_torch, capsy
     for arguments in (("experiment=glob(*)",), ("backbone=resnet18",), ()):
         code, answer = cli("rules", *arguments)
         assert code == 0 and not answer and not [*(tmp_path / "empty").iterdir()]
+
+
+def test_the_folder_that_ships_is_nobodys_own(cli, no_torch):
+    """In a checkout of this repository conf/ is given, or found, and its files are not in the way of themselves."""
+    code, answer = cli("rules", "--config-dir", str(conf_folder()))
+    assert code == 0 and not answer
 
 
 def test_a_refused_run_is_refused(cli, no_torch):

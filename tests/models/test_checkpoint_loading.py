@@ -14,12 +14,12 @@ from torchvision.models.detection import (
     retinanet_resnet50_fpn,
 )
 
+from aistudio.data.imagenet import adapted_statistics
 from aistudio.errors import Refusal
 from aistudio.models.checkpoint import read_checkpoint
 from aistudio.models.ledger import load
 from aistudio.models.surgery import (
     adapted_input,
-    adapted_statistics,
     change_input,
     depending_on_classes,
     first_convolution,

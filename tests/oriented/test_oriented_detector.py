@@ -1,9 +1,11 @@
 """The detector: called like torchvision's, the same loss under any name, and it learns."""
 
 import inspect
+import warnings
 
 import pytest
 import torch
+from torch import nn
 from torchvision import tv_tensors
 from torchvision.models.detection import fcos_resnet50_fpn
 from toys.detection import small_detector, toy_pictures
@@ -238,3 +240,33 @@ def test_the_raw_maps_export_with_any_batch_and_give_the_same_detections():
     deployed, expected = (detector.detections(raw, points, strides, counts) for raw in first)
     assert len(expected["boxes"]) > 0
     torch.testing.assert_close(deployed["boxes"], expected["boxes"], atol=1e-3, rtol=1e-4)
+
+
+class OneImage(nn.Module):
+    """A detector as ``torch.jit.trace`` takes it: a trace returns no list of dicts, and none of torchvision's does."""
+
+    def __init__(self, detector):
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, image):
+        return self.detector([image])[0]
+
+
+def test_a_trace_detects_in_other_images_what_the_model_does(tmp_path):
+    """Rounds of suppression and the number of candidates follow the image, not the one that was traced."""
+    torch.manual_seed(0)
+    model = rotated_fcos_resnet50_fpn(4, min_size=64, max_size=64, score_thresh=0.1, topk_candidates=300)
+    nn.init.normal_(model.head.classification_head.cls_logits.weight, std=0.1)
+    nn.init.normal_(model.head.box.weight, std=0.1)
+    one = OneImage(model).eval()
+    images = [torch.rand(3, 64, 64) ** power for power in (1, 3)] + [torch.zeros(3, 64, 64)]
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that constants of the image's size are kept, and that tracing is old
+        torch.jit.trace(one, images[0], strict=False, check_trace=False).save(tmp_path / "traced.pt")
+        traced = torch.jit.load(tmp_path / "traced.pt")
+        found = [(one(image), traced(image)) for image in images]
+    assert len({len(expected["boxes"]) for expected, _ in found}) > 1, "or nothing here depends on the image"
+    for expected, seen in found:
+        for key in ("boxes", "labels", "scores"):
+            torch.testing.assert_close(seen[key], expected[key])

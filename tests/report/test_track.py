@@ -18,8 +18,9 @@ from aistudio.report.track.record import TRACKERS, record
 
 
 @pytest.fixture
-def run(tmp_path):
-    """A folder as a run leaves it, and what a tracker is told of it."""
+def run(tmp_path, monkeypatch):
+    """A folder as a run leaves it, and what a tracker is told of it; what a tracker writes here stays in its folder."""
+    monkeypatch.chdir(tmp_path)
     folder = tmp_path / "runs" / "resnet18-classification"
     (folder / "drawings").mkdir(parents=True)
     for index in range(2):

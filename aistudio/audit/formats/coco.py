@@ -151,7 +151,7 @@ def read_images(
 def stated_size(entry: dict, place: Place, labels: Labels) -> tuple[float, float] | None:
     """Width and height as the entry says; None and a fault where it does not."""
     width, height = entry.get("width"), entry.get("height")
-    if are_numbers([width, height]) and width > 0 and height > 0:
+    if isinstance(width, int | float) and isinstance(height, int | float) and min(width, height) > 0:
         return width, height
     labels.blame("bad_entry", place, f"width={short(width)}, height={short(height)}")
     return None

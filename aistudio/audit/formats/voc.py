@@ -20,7 +20,7 @@ def read(tree: Tree, options: Options) -> Labels:
         what = f"data.root={printable(tree.root)} has no XML file"
         refuse(what, "VOC's labels are in Annotations/NAME.xml", "data.root", "another folder")
     splits = read_splits(tree, labels, {splitext(basename(name))[0] for name in files})
-    stems = {}
+    stems: dict[str, list[str]] = {}
     for name in tree.images():
         if not {"segmentationclass", "segmentationobject"} & set(name.lower().split("/")):
             stems.setdefault(splitext(basename(name))[0], []).append(name)

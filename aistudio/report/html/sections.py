@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aistudio.report.html.values import is_number, number, text
+from aistudio.report.html.values import is_number, mappings, number, text
 
 ROWS = 300  # in one table at most
 COLUMNS = 12
@@ -35,8 +35,9 @@ def blocks(value: Any, title: str = "", depth: int = 0) -> list[Block]:
     if isinstance(value, Mapping):
         return _of_mapping(value, title, depth)
     if isinstance(value, list | tuple):
-        if value and all(isinstance(one, Mapping) for one in value):
-            return [_table(value, title)]
+        rows = mappings(value)
+        if value and len(rows) == len(value):
+            return [_table(rows, title)]
         lines = [("", cell(one)) for one in value[:ROWS]]
         return [Block(title, pairs=lines, note=_more(len(value)))] if lines else []
     return [Block(title, pairs=[("", cell(value))])] if value not in (None, "") else []

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from aistudio.report.figures import distinct_names
 from aistudio.report.html.charts import Point, Scatter, scatter
 from aistudio.report.html.sections import words
 from aistudio.report.html.values import is_number, number
-from aistudio.report.plots import distinct_names, typical
+from aistudio.report.plots import typical
 from aistudio.report.summary import Row
 
 PANELS = 8  # tasks with drawings
@@ -21,7 +22,7 @@ def panels(rows: Sequence[Row]) -> list[tuple[str, list[Scatter]]]:
     tasks = list(dict.fromkeys(row.task for row in shown))
     found = []
     for task in tasks[:PANELS]:
-        own = [row for row in shown if row.task == task and row.images_per_second > 0]
+        own = [row for row in shown if row.task == task and (row.images_per_second or 0) > 0]
         named = list(zip(own, distinct_names(own), strict=True))
         accurate = [point(row, name, numbered, "top1") for row, name in named if is_number(row.top1)]
         field, what = memory_of(own)
@@ -53,7 +54,7 @@ def point(row: Row, name: str, numbered: Mapping[int, int], field: str, unit: in
         numbered[id(row)],
         name,
         said,
-        row.images_per_second,
+        row.images_per_second or 0.0,
         value / unit,
         low if is_number(low) and low > 0 else None,
         high if is_number(high) and high > 0 else None,

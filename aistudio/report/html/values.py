@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
-from aistudio.report.terminal import quantity
+from aistudio.report.figures_in_words import quantity
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -36,7 +36,7 @@ def text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value is a number that can be drawn."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
