@@ -11,6 +11,7 @@ from aistudio.checks.contract import AllFinite, BackboneContract, OddSizes, Outp
 from aistudio.checks.detector import BoxesFollowTheImage, DetectorSettings
 from aistudio.checks.edges import BatchOfOne, BlankImages, EdgeLabels, IgnoredPixels, NoObjects
 from aistudio.checks.evaluation import BatchIndependence, Deterministic, Reproducible, StateDictRoundTrip, UsesImages
+from aistudio.checks.generalizes import Generalizes
 from aistudio.checks.input_range import InputRange
 from aistudio.checks.learning import Frozen, Gradients, OptimizerStep, OverfitsOneBatch, UsesTargets
 from aistudio.checks.loss_gradients import LossIsWhole, UsesEveryPlace
@@ -51,6 +52,7 @@ __all__ = [
     "Deterministic",
     "EdgeLabels",
     "Frozen",
+    "Generalizes",
     "Gradients",
     "IgnoredPixels",
     "UsesImages",
