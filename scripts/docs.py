@@ -33,6 +33,7 @@ MEMBERS = {
     "target": "an image's target",
     "loss": "the loss takes",
     "output_problems": "the output",
+    "metrics": "the metric",
     "draw": "the drawing",
 }
 

@@ -158,7 +158,7 @@ def outcomes(subject: Subject, *names: str) -> dict:
     from aistudio.checks.runner import finding
 
     found = {}
-    for name in names or battery():
+    for name in names or [name for name in battery() if name != "generalizes"]:  # which trains for seconds
         torch.manual_seed(subject.seed)
         try:
             found[name] = battery()[name](subject)

@@ -12,6 +12,7 @@ from aistudio.checks.data_fits_model import DataFitsModel
 from aistudio.checks.detector import BoxesFollowTheImage, DetectorSettings
 from aistudio.checks.edges import BatchOfOne, BlankImages, EdgeLabels, IgnoredPixels, NoObjects
 from aistudio.checks.evaluation import BatchIndependence, Deterministic, Reproducible, StateDictRoundTrip, UsesImages
+from aistudio.checks.generalizes import Generalizes
 from aistudio.checks.input_range import InputRange
 from aistudio.checks.learning import Frozen, Gradients, OptimizerStep, OverfitsOneBatch, UsesTargets
 from aistudio.checks.loss_gradients import LossIsWhole, UsesEveryPlace
@@ -53,6 +54,7 @@ __all__ = [
     "Deterministic",
     "EdgeLabels",
     "Frozen",
+    "Generalizes",
     "Gradients",
     "IgnoredPixels",
     "UsesImages",

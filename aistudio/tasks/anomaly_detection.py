@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
 from aistudio.drawing import BAD, GOOD, NEUTRAL
+from aistudio.tasks import metrics
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import canvas
 from aistudio.tasks.losses import apply
@@ -72,6 +73,11 @@ class AnomalyDetection:
     def training_output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """As in eval mode."""
         return self.output_problems(output, inputs)
+
+    def metrics(self, output: Tensor, samples: Sequence[Sample]) -> dict[str, float]:
+        """``auroc``: the chance that an anomalous image has a higher logit than a normal one."""
+        truth = torch.stack([sample.known("labels")[0] == 1 for sample in samples])
+        return {"auroc": metrics.area_under_roc(output.detach().cpu()[:, 0], truth)}
 
     def enlarge(self, values: Tensor, factor: float) -> Tensor:
         """A score is the same in an image of any size."""

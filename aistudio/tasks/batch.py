@@ -89,6 +89,14 @@ def pick(output: Any, index: int) -> Any:
     return output[index]
 
 
+def join(outputs: Sequence[Any]) -> Any:
+    """Outputs of several batches (tensors, lists, or dicts of them) as that of one."""
+    first = outputs[0]
+    if isinstance(first, dict):
+        return {name: torch.cat([output[name] for output in outputs]) for name in first}
+    return torch.cat(list(outputs)) if isinstance(first, Tensor) else [one for output in outputs for one in output]
+
+
 def _move(value: Any, device: torch.device | str) -> Any:
     if isinstance(value, Tensor):
         return value.to(device)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
 from aistudio.drawing import BAD, GOOD, NEUTRAL
+from aistudio.tasks import metrics
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import canvas, class_name
 from aistudio.tasks.losses import apply
@@ -71,6 +72,11 @@ class Classification:
     def training_output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """As in eval mode."""
         return self.output_problems(output, inputs)
+
+    def metrics(self, output: Tensor, samples: Sequence[Sample]) -> dict[str, float]:
+        """``accuracy``: the share of images whose largest logit is that of their class."""
+        truth = torch.stack([sample.known("labels")[0] for sample in samples])
+        return {"accuracy": metrics.accuracy(output.detach().cpu(), truth)}
 
     def enlarge(self, values: Tensor, factor: float) -> Tensor:
         """A class is the same in an image of any size."""

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from aistudio.data.sample import Sample
-from aistudio.tasks import detection_contracts, detection_drawing
+from aistudio.tasks import detection_contracts, detection_drawing, metrics
 from aistudio.tasks.drawing import canvas
 
 
@@ -61,6 +61,11 @@ class ObjectDetection:
     def training_output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
         """Scalar losses."""
         return detection_contracts.training_output_problems(output)
+
+    def metrics(self, output: Sequence[dict[str, Tensor]], samples: Sequence[Sample]) -> dict[str, float]:
+        """``map_50``: the mean over classes of the average precision at IoU .5."""
+        truth = [{"boxes": sample.known("extents"), "labels": sample.known("labels") + 1} for sample in samples]
+        return {"map_50": metrics.box_average_precision([metrics.on_cpu(one) for one in output], truth)}
 
     def enlarge(self, values: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
         """A target or an output for an image ``factor`` times as large."""

@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from aistudio.data.sample import Sample
-from aistudio.oriented import boxes_to_corners
-from aistudio.tasks import detection_contracts, detection_drawing
+from aistudio.oriented import boxes_to_corners, rotated_mean_average_precision
+from aistudio.tasks import detection_contracts, detection_drawing, metrics
 from aistudio.tasks.drawing import canvas
 
 
@@ -62,6 +62,12 @@ class OrientedObjectDetection:
     def training_output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
         """Scalar losses."""
         return detection_contracts.training_output_problems(output)
+
+    def metrics(self, output: Sequence[dict[str, Tensor]], samples: Sequence[Sample]) -> dict[str, float]:
+        """``rotated_map_50``: the mean over classes of the average precision at a rotated IoU of .5."""
+        truth = [{"boxes": sample.known("boxes"), "labels": sample.known("labels") + 1} for sample in samples]
+        found = [metrics.on_cpu(one) for one in output]
+        return {"rotated_map_50": rotated_mean_average_precision(found, truth, (0.5,))["map"]}
 
     def enlarge(self, values: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
         """A target or an output for an image ``factor`` times as large."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
 from aistudio.drawing import NEUTRAL
+from aistudio.tasks import metrics
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import canvas
 from aistudio.tasks.losses import apply
@@ -58,10 +59,7 @@ class Regression:
 
     def target(self, sample: Sample) -> Tensor:
         """(num_outputs,) float32: what people measured, else the sample's quantities, in turn."""
-        if sample.values is not None:
-            return sample.values
-        values = quantities(sample)
-        return values[torch.arange(self.num_outputs) % len(values)]
+        return true_values(sample, self.num_outputs)
 
     def collate(self, targets: Sequence[Tensor]) -> Tensor:
         """(N, num_outputs) float32."""
@@ -95,6 +93,12 @@ class Regression:
         """As in eval mode."""
         return self.output_problems(output, inputs)
 
+    def metrics(self, output: Tensor, samples: Sequence[Sample]) -> dict[str, float]:
+        """``mae``: the mean absolute error in the user's units; ``r2``: 1 is perfect, 0 what a constant gets."""
+        values, truth = output.detach().cpu(), torch.stack([true_values(one, self.num_outputs) for one in samples])
+        error = metrics.mean_absolute_error(values, truth) * self.std
+        return {"mae": error, "r2": metrics.coefficient_of_determination(values, truth)}
+
     def enlarge(self, values: Tensor, factor: float) -> Tensor:
         """What is measured is the same in an image of any size."""
         return values
@@ -116,6 +120,14 @@ class Regression:
         names = [f"{name} " for name in self.class_names[: len(shown)]] or [""] * len(shown)
         words = [f"{name}{value:.4g}" for name, value in zip(names, shown, strict=True)]
         return ", ".join(words[:LISTED]) + " …" * (len(words) > LISTED)
+
+
+def true_values(sample: Sample, count: int) -> Tensor:
+    """(count,) float32, standardised: what people measured, else the sample's quantities, in turn."""
+    if sample.values is not None:
+        return sample.values
+    values = quantities(sample)
+    return values[torch.arange(count) % len(values)]
 
 
 def quantities(sample: Sample) -> Tensor:
