@@ -36,10 +36,9 @@ class Watch:
             outcome = answer(check())
         except Exception as error:  # a user's model may raise anything, and that is a finding, not a crash
             outcome = finding(error)
-        parts = asdict(outcome)
-        if warning := parts.pop("warning"):
-            self.warnings.append(f"{name}: {warning}")
-        self.add(CheckResult(name, why, **parts, seconds=time.perf_counter() - started))
+        if outcome.warning:
+            self.warnings.append(f"{name}: {outcome.warning}")
+        self.add(as_result(name, why, outcome, time.perf_counter() - started))
 
     def quietly(self, name: str, action: Callable[[], None]) -> None:
         """Something that is no check: what it raises becomes a warning."""
@@ -52,6 +51,13 @@ class Watch:
         """Keep a result."""
         self.results.append(result)
         self.listener.checked(result)
+
+
+def as_result(name: str, why: str, outcome: Outcome, seconds: float) -> CheckResult:
+    """An outcome as the report has it; its warning is among those of the run."""
+    parts = asdict(outcome)
+    del parts["warning"]
+    return CheckResult(name, why, **parts, seconds=seconds)
 
 
 def answer(outcome: object) -> Outcome:
