@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from aistudio.assembly.weights_in_words import as_entry, weight_warnings
 from aistudio.audit import Audit, fails
 from aistudio.checks.outcome import Check, Outcome
 from aistudio.checks.predictions import save_batch, save_predictions
-from aistudio.checks.runner import Watch, finding, is_out_of_memory
+from aistudio.checks.runner import Watch, as_result, finding, is_out_of_memory
 from aistudio.checks.subject import Subject
 from aistudio.config.compose import Judged, settle
 from aistudio.config.conventions import label_warnings
@@ -33,7 +33,7 @@ from aistudio.costs.find_batch import find_batch
 from aistudio.costs.machine import busy_warnings
 from aistudio.errors import refuse
 from aistudio.forecast import described, forecast
-from aistudio.report.records import CheckResult, Listener, Listeners, Measurement, SanityReport, data_check
+from aistudio.report.records import Listener, Listeners, Measurement, SanityReport, data_check
 from aistudio.report.terminal import Terminal
 
 TIME_TO_VERDICT = "wall time from the call of sanity_run to the last measurement; importing torch left out"
@@ -166,8 +166,8 @@ def measure(cfg: DictConfig, subject: Subject, watch: Watch) -> list[Measurement
     try:
         return build(cfg.sanity.measure, "sanity.measure")(subject, int(cfg.task.image_size), int(cfg.data.batch_size))
     except Exception as error:
-        why, outcome = "The model must run at its configured size.", asdict(finding(error))
-        watch.add(CheckResult("measure", why, **outcome, seconds=time.perf_counter() - started))
+        why = "The model must run at its configured size."
+        watch.add(as_result("measure", why, finding(error), time.perf_counter() - started))
         return []
 
 
@@ -180,8 +180,8 @@ def search_batch(cfg: DictConfig, subject: Subject, watch: Watch) -> list[Measur
     try:
         return find_batch(subject, int(cfg.task.image_size), int(cfg.data.batch_size))
     except Exception as error:
-        why, outcome = "A batch that was tried is one that will train.", asdict(finding(error))
-        watch.add(CheckResult("find_batch", why, **outcome, seconds=time.perf_counter() - started))
+        why = "A batch that was tried is one that will train."
+        watch.add(as_result("find_batch", why, finding(error), time.perf_counter() - started))
         return []
 
 

@@ -1,4 +1,6 @@
-"""Write docs/tasks/: a page for every task, from conf/ and the docstrings of aistudio/tasks/, so that none goes stale.
+"""Write docs/tasks/, a page for every task from conf/ and the docstrings of aistudio/tasks/, and docs/findings.md.
+
+Made from what they tell of, none goes stale.
 
 python scripts/docs.py              # the pages; a test compares them with what is committed
 python scripts/docs.py --images     # their images, too: what each model gives after the learning check, some minutes
@@ -16,7 +18,9 @@ from pathlib import Path
 from PIL import Image
 
 import aistudio
+from aistudio.audit import kinds
 from aistudio.audit.configured import TASKS
+from aistudio.audit.remedies import REMEDIES
 from aistudio.config import groups, shipped
 from aistudio.safety import conf_folder
 
@@ -29,6 +33,7 @@ MEMBERS = {
     "target": "an image's target",
     "loss": "the loss takes",
     "output_problems": "the output",
+    "metrics": "the metric",
     "draw": "the drawing",
 }
 
@@ -167,6 +172,27 @@ def draw_data() -> None:
                 sheet.convert("RGB").save(PAGES.parent / f"{name}.jpg", quality=88)
 
 
+def findings() -> str:
+    """The page of all kinds of findings, in the order and under the headings of `aistudio.audit.kinds`."""
+    lines = [
+        "# Findings",
+        "",
+        "What the audit of labelled data looks for ([data.md](data.md)). What breaks or poisons training fails a run;",
+        "what is odd and may be right is said. `findings.csv` names every place, with file, line and id.",
+        "",
+        *(f"- **{severity}**: {meaning}" for severity, meaning in kinds.MEANING.items()),
+    ]
+    for line in Path(kinds.__file__).read_text(encoding="utf-8").splitlines():
+        if line.startswith("    # "):
+            heading = line[6:].capitalize().replace("rle", "RLE")
+            lines += ["", f"## {heading}", "", "| kind | | why it matters | what to do |"]
+            lines += ["| --- | --- | --- | --- |"]
+        elif line.startswith('    "') and (kind := line.split('"')[1]) in kinds.KINDS:
+            severity, why = kinds.KINDS[kind]
+            lines.append(f"| `{kind}` | {severity} | {why} | {REMEDIES[kind]} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", action="store_true", help="make the images, too")
@@ -174,6 +200,7 @@ def main() -> None:
     PAGES.mkdir(parents=True, exist_ok=True)
     if given.images:
         draw_data()
+    (PAGES.parent / "findings.md").write_text(findings(), encoding="utf-8")
     for task in groups.options("task"):
         (PAGES / f"{task}.md").write_text(page(task), encoding="utf-8")
         if given.images:

@@ -33,7 +33,7 @@ def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, T
     channels = inputs[0].shape[0]
 
     def note(module: nn.Module, args: tuple[Any, ...]) -> None:
-        entered.extend(value.detach() for value in args[:1] if is_picture(value, channels))
+        entered.extend(value.detach() for value in args[:1] if is_image(value, channels))
 
     def stop(module: nn.Module, args: tuple[Any, ...]) -> None:
         raise _Arrived(args[0].detach())
@@ -47,7 +47,7 @@ def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, T
             model(inputs)
     except _Arrived as arrived:
         first = arrived.args[0]
-        return (entered or [first])[0], first if is_picture(first, channels) or not entered else entered[0]
+        return (entered or [first])[0], first if is_image(first, channels) or not entered else entered[0]
     finally:
         for hook in hooks:
             hook.remove()
@@ -56,7 +56,7 @@ def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, T
     raise RuntimeError("the forward pass never reached the backbone's first layer")
 
 
-def is_picture(value: object, channels: int = 3) -> bool:
+def is_image(value: object, channels: int = 3) -> bool:
     """Whether this is a stack of images, (N, channels, H, W)."""
     return isinstance(value, Tensor) and value.dim() == 4 and value.shape[1] == channels
 

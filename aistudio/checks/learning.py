@@ -16,6 +16,7 @@ import torch
 from aistudio.checks.copies import OTHER_IMAGES, contradiction
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import EARLY_STEPS, Subject
+from aistudio.checks.task_metrics import with_metrics
 from aistudio.models.anatomy import named_backbone
 from aistudio.models.nested import equal
 from aistudio.tasks.batch import pick
@@ -171,7 +172,7 @@ class OverfitsOneBatch:
         losses = subject.training.advance(self.steps, lambda first, loss: self._left(first, loss) <= ratio)
         outcome = replace(self._judged(losses, ratio), losses=(*losses,))
         if outcome.status == "passed":
-            return outcome
+            return with_metrics(outcome, subject)
         batch = subject.batch()
         pairs = [pick(batch.targets, index) for index in range(len(batch.samples))]
         copies = contradiction(batch.samples, pairs)
@@ -184,7 +185,7 @@ class OverfitsOneBatch:
         rate, words = another_rate(outcome.losses)
         fallen = 1 - self._left(outcome.losses[0], outcome.losses[-1])
         if rate > 1 and not fallen >= HALFWAY * (1 - ratio):  # it has another fault than its learning rate
-            return outcome
+            return with_metrics(outcome, subject)
         training = subject.training_at(rate)
         losses = training.advance(self.steps, lambda first, loss: self._left(first, loss) <= ratio)
         second = self._judged(losses, ratio)
@@ -192,9 +193,10 @@ class OverfitsOneBatch:
         if second.status == "passed":
             subject.adopt(training)
             seen = f"{second.seen} at {words} learning rate ({rates}); at the configured one {outcome.seen}"
-            return replace(second, seen=f"{seen}: train with the other", losses=(*losses,))
+            second = replace(second, seen=f"{seen}: train with the other", losses=(*losses,))
+            return with_metrics(second, subject)
         tried = f"at {words} learning rate ({rates}) {second.seen}"
-        return replace(outcome, seen=f"{outcome.seen}; {tried}")
+        return with_metrics(replace(outcome, seen=f"{outcome.seen}; {tried}"), subject)
 
     def _judged(self, losses: Sequence[float], ratio: float) -> Outcome:
         """Whether losses have fallen to a ratio of their first."""

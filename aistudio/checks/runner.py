@@ -36,7 +36,9 @@ class Watch:
             outcome = as_outcome(check())
         except Exception as error:  # a user's model may raise anything, and that is a finding, not a crash
             outcome = finding(error)
-        self.add(CheckResult(name, why, **asdict(outcome), seconds=time.perf_counter() - started))
+        if outcome.warning:
+            self.warnings.append(f"{name}: {outcome.warning}")
+        self.add(as_result(name, why, outcome, time.perf_counter() - started))
 
     def quietly(self, name: str, action: Callable[[], None]) -> None:
         """Something that is no check: what it raises becomes a warning."""
@@ -49,6 +51,13 @@ class Watch:
         """Keep a result."""
         self.results.append(result)
         self.listener.checked(result)
+
+
+def as_result(name: str, why: str, outcome: Outcome, seconds: float) -> CheckResult:
+    """An outcome as the report has it; its warning is among those of the run."""
+    parts = asdict(outcome)
+    del parts["warning"]
+    return CheckResult(name, why, **parts, seconds=seconds)
 
 
 def as_outcome(outcome: object) -> Outcome:

@@ -133,9 +133,6 @@ class Subject:
         with torch.no_grad():
             return self.task.raw_outputs(self._calibrated, self.batch().inputs)
 
-    output = property(lambda self: self.output)  # until every check says output
-    raw_output = property(lambda self: self.raw_output)
-
     @cached_property
     def training(self) -> WatchedTraining:
         """One model in training on the shared batch; it goes as far as the checks ask and never twice the same step."""

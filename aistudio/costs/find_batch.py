@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import cast
+
+from torch import Tensor
 
 from aistudio.checks.runner import is_out_of_memory
 from aistudio.checks.subject import Subject
@@ -61,7 +64,7 @@ def training_step(subject: Subject, size: int, count: int) -> Callable[[int], No
         batch = repeated(subject, samples, images)
         optimizer.zero_grad(set_to_none=True)
         with subject.autocast():
-            total = sum(subject.task.loss(model, batch.inputs, batch.targets).values())
+            total = cast(Tensor, sum(subject.task.loss(model, batch.inputs, batch.targets).values()))
         total.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 from aistudio.report.records import TAKEN_AWAY, TOLERABLE, Measurement
 
@@ -36,11 +37,13 @@ class Clocks:
 
     def __sub__(self, earlier: Clocks) -> Clocks:
         pairs = zip(astuple(self), astuple(earlier), strict=True)
-        return Clocks(*(None if one is None or other is None else one - other for one, other in pairs))
+        gone: list[Any] = [None if one is None or other is None else one - other for one, other in pairs]
+        return Clocks(*gone)
 
     def __add__(self, other: Clocks) -> Clocks:
         pairs = zip(astuple(self), astuple(other), strict=True)
-        return Clocks(*(None if one is None or more is None else one + more for one, more in pairs))
+        both: list[Any] = [None if one is None or more is None else one + more for one, more in pairs]
+        return Clocks(*both)
 
 
 NO_TIME = Clocks(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)

@@ -27,7 +27,7 @@ from aistudio.tasks.batch import Batch
 
 @dataclass(frozen=True)
 class Measure:
-    """Measures a model at the configured picture size, with none of the checks' economies.
+    """Measures a model at the configured image size, with none of the checks' economies.
 
     ``batch_size`` images a pass (None: ``data.batch_size``); ``repeats`` timed passes after one that is not, fewer
     where they would take longer than ``budget`` seconds (of fewer than 5 no spread is given); ``training`` also times
@@ -42,7 +42,7 @@ class Measure:
     clocks = staticmethod(read_clocks)
 
     def __call__(self, subject: Subject, size: int, batch_size: int) -> list[Measurement]:
-        """Every measurement of ``subject.built`` on pictures of ``size`` pixels."""
+        """Every measurement of ``subject.built`` on images of ``size`` pixels."""
         batch = subject.batch(count=self.batch_size or batch_size, size=size)
         found, spent = self._forward(subject, batch)
         if self.training:

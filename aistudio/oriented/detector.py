@@ -15,7 +15,7 @@ from aistudio.oriented.boxes import canonical_boxes
 from aistudio.oriented.code import decode_boxes
 from aistudio.oriented.head import RotatedFCOSHead
 from aistudio.oriented.iou import rotated_iou
-from aistudio.oriented.match import match_points, pyramid_points
+from aistudio.oriented.match import levels_of_boxes, match_points, pyramid_points
 from aistudio.oriented.nms import rotated_nms
 from aistudio.oriented.targets import checked_targets
 from aistudio.oriented.transform import RotatedTransform
@@ -134,6 +134,13 @@ class RotatedFCOS(nn.Module):
             "bbox_regression": (weight * (1 - iou)).sum() / weight.sum().clamp(min=1e-6),
             "bbox_ctrness": centred / positives,
         }
+
+    def levels_of(self, boxes: Tensor, sizes: list[tuple[int, int]], alone: bool = False) -> Tensor:
+        """The level (N,) int64 that learns each of boxes (N, 5) in one image, or alone; -1 where no point does.
+
+        boxes are in pixels of the network's input, sizes the (height, width) of each level's map.
+        """
+        return levels_of_boxes(boxes, sizes, self.strides, alone)
 
     def detections(
         self, outputs: dict[str, Tensor], points: Tensor, strides: Tensor, counts: list[int]

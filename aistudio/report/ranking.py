@@ -12,7 +12,7 @@ from itertools import combinations, pairwise
 from math import comb, inf
 from typing import Any
 
-from aistudio.report.records import ENOUGH_PASSES, TOLERABLE
+from aistudio.report.records import ENOUGH_PASSES, TOLERABLE, Rounds
 from aistudio.report.summary import COLUMNS, Row
 
 CHANCE = 0.05  # that one of two models as fast as each other leads in so many rounds
@@ -53,13 +53,13 @@ def ranking(rows: Sequence[Row]) -> Ranking:
 
 def share_rounds(rows: Sequence[Row]) -> bool:
     """Whether all rows were timed in the same rounds."""
-    return len({row.rounds.name if row.rounds else None for row in rows} - {None}) == 1 and all(
-        row.rounds and len(row.rounds.seconds) == len(rows[0].rounds.seconds) for row in rows
-    )
+    rounds = [row.rounds for row in rows if row.rounds]
+    same = {(one.name, len(one.seconds)) for one in rounds}
+    return len(same) == 1 and len(rounds) == len(rows)
 
 
 def _by_rounds(rows: Sequence[Row]) -> Ranking:
-    rounds = rows[0].rounds
+    rounds = _rounds(rows[0])
     count, words = len(rounds.seconds), f"the machine took {rounds.taken:.0f} % of the time away"
     if count < ENOUGH_PASSES:
         return Ranking("", f"sweep.rounds_budget was enough for {count} of {ENOUGH_PASSES} rounds: {REFUSED}")
@@ -75,9 +75,15 @@ def _by_rounds(rows: Sequence[Row]) -> Ranking:
     return Ranking("forward_cpu", f"{words}: ranked by the CPU time of one thread in {count} rounds, not by the clock")
 
 
+def _rounds(row: Row) -> Rounds:
+    """Those of a row that has some."""
+    assert row.rounds is not None  # `share_rounds` has looked
+    return row.rounds
+
+
 def told_apart(one: Row, other: Row, by: str) -> bool:
     """Whether one of two rows that share rounds was quicker so often that it is hardly chance: a sign test."""
-    times = [row.rounds.cpu_seconds if by == "forward_cpu" else row.rounds.seconds for row in (one, other)]
+    times = [_rounds(row).cpu_seconds if by == "forward_cpu" else _rounds(row).seconds for row in (one, other)]
     differences = [first - second for first, second in zip(*times, strict=True) if first != second]
     count = len(differences)
     wins = max(sum(gap < 0 for gap in differences), sum(gap > 0 for gap in differences)) if count else 0
@@ -127,7 +133,8 @@ def indistinct(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
     ran several times the whole span counts.
     """
     rows = list(rows)
-    how, alike = rankings(rows), {}
+    how = rankings(rows)
+    alike: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         if row.outcome == "passed" and row.forward is not None and how[row.task].by:
             same = (row.task, row.architecture, row.image_size, row.batch_size, row.device)
@@ -150,7 +157,7 @@ def _overlapping(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
     """Of rows whose passes were each job's own."""
     spans: dict[str, tuple[float, float]] = {}
     for row in rows:
-        if row.forward_low is not None:
+        if row.forward_low is not None and row.forward_high is not None:
             low, high = spans.get(row.backbone, (row.forward_low, row.forward_high))
             spans[row.backbone] = min(low, row.forward_low), max(high, row.forward_high)
     timed = sorted((low, high, backbone) for backbone, (low, high) in spans.items())

@@ -8,7 +8,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 from aistudio.errors import WHAT, Problem, answers
 from aistudio.safety.outlet import drawn_on
@@ -51,7 +51,7 @@ def wrapped(text: str, width: int | None, indent: str = "") -> list[str]:
     """A text in lines that are broken at blanks alone; as it is where there is no width."""
     if not width or len(text) <= width:
         return [text]
-    broken = {"break_long_words": False, "break_on_hyphens": False, "subsequent_indent": indent}
+    broken: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False, "subsequent_indent": indent}
     return textwrap.wrap(text, max(width, 20), **broken)
 
 

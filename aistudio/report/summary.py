@@ -150,9 +150,10 @@ def _in_rounds(measured: Mapping[str, Measurement], rounds: Rounds) -> dict[str,
         ends = (min(seconds), max(seconds)) if len(seconds) >= ENOUGH_PASSES else (None, None)
         found[name] = Measurement(name, median(seconds), "s", "", *ends)
     rate, own = measured.get("forward_images_per_second"), measured.get("forward")
-    if "forward" in found and rate and own and rate.value and own.value and found["forward"].value:
-        images, new = rate.value * own.value, found["forward"]
-        ends = (images / new.high, images / new.low) if new.low else (None, None)
+    new = found.get("forward")
+    if new and rate and own and rate.value and own.value and new.value:
+        images = rate.value * own.value
+        ends = (images / new.high, images / new.low) if new.low and new.high else (None, None)
         found[rate.name] = Measurement(rate.name, images / new.value, rate.unit, "", *ends)
     return found
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from aistudio.data.sample import Sample
 from aistudio.drawing import BAD, GOOD, NEUTRAL
+from aistudio.tasks import metrics
 from aistudio.tasks.base import StackTask
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import canvas
@@ -62,6 +63,11 @@ class AnomalyDetection(StackTask):
     def output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """The logit is (N, 1), floating point, finite; its sigmoid is the anomaly score."""
         return tensor_problems(output, (len(inputs), 1))
+
+    def metrics(self, output: Tensor, samples: Sequence[Sample]) -> dict[str, float]:
+        """``auroc``: the chance that an anomalous image has a higher logit than a normal one."""
+        truth = torch.stack([sample.known("labels")[0] == 1 for sample in samples])
+        return {"auroc": metrics.area_under_roc(output.detach().cpu()[:, 0], truth)}
 
     def draw(self, image: Tensor, target: Tensor | None, output: Tensor | None) -> Image.Image:
         """A badge, normal or anomalous, with the anomaly score; below, what was expected."""

@@ -56,6 +56,13 @@ class Task(Protocol):
     def training_output_problems(self, output: Any, inputs: Any) -> list[str]:
         """The same for a train-mode output."""
 
+    def metrics(self, output: Any, samples: Sequence[Sample]) -> dict[str, float]:
+        """Eval-mode outputs for a batch against what is true of its samples, whatever their targets were.
+
+        Named numbers, the field's usual one first; NaN where it cannot be told. A task without this member trains as
+        well, but nothing says how good its outputs are.
+        """
+
     def enlarge(self, values: Any, factor: float) -> Any:
         """A target or an eval-mode output of one image as it would be for one ``factor`` times as large.
 

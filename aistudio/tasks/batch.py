@@ -92,3 +92,11 @@ def pick(output: Any, index: int) -> Any:
     if isinstance(output, dict):
         return {name: value[index] for name, value in output.items()}
     return output[index]
+
+
+def join(outputs: Sequence[Any]) -> Any:
+    """Outputs of several batches (tensors, lists, or dicts of them) as that of one."""
+    first = outputs[0]
+    if isinstance(first, dict):
+        return {name: torch.cat([output[name] for output in outputs]) for name in first}
+    return torch.cat(list(outputs)) if isinstance(first, Tensor) else [one for output in outputs for one in output]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from aistudio.data.sample import Sample
 from aistudio.drawing import BAD, GOOD, NEUTRAL
+from aistudio.tasks import metrics
 from aistudio.tasks.base import StackTask
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import canvas, class_name
@@ -57,6 +58,11 @@ class Classification(StackTask):
     def output_problems(self, output: object, inputs: Tensor) -> list[str]:
         """Logits are (N, C), floating point, finite."""
         return tensor_problems(output, (len(inputs), self.num_outputs))
+
+    def metrics(self, output: Tensor, samples: Sequence[Sample]) -> dict[str, float]:
+        """``accuracy``: the share of images whose largest logit is that of their class."""
+        truth = torch.stack([sample.known("labels")[0] for sample in samples])
+        return {"accuracy": metrics.accuracy(output.detach().cpu(), truth)}
 
     def draw(self, image: Tensor, target: Tensor | None, output: Tensor | None) -> Image.Image:
         """A badge with the predicted class and its probability; below, the class that was expected."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from aistudio.data.sample import Sample
 from aistudio.drawing import colour
 from aistudio.drawing.colours import WHITE
-from aistudio.tasks import detection_contracts, detection_drawing
+from aistudio.tasks import detection_contracts, detection_drawing, metrics
 from aistudio.tasks.base import DetectionTask
 from aistudio.tasks.drawing import area, canvas
 
@@ -41,6 +41,16 @@ class InstanceSegmentation(DetectionTask):
         return problems or detection_contracts.outside_problems(output, inputs) + detection_contracts.mask_problems(
             output, inputs
         )
+
+    def metrics(self, output: Sequence[dict[str, Tensor]], samples: Sequence[Sample]) -> dict[str, float]:
+        """``mask_map_50``: mean average precision at an IoU of .5 of the masks; ``map_50``: that of the boxes."""
+        truth = [
+            {"boxes": one.known("extents"), "labels": one.known("labels") + 1, "masks": one.known("masks")}
+            for one in samples
+        ]
+        found = [{**objects, "masks": objects["masks"][:, 0] >= 0.5} for objects in map(metrics.on_cpu, output)]
+        masks, boxes = metrics.mask_average_precision(found, truth), metrics.box_average_precision(found, truth)
+        return {"mask_map_50": masks, "map_50": boxes}
 
     def draw(self, image: Tensor, target: dict[str, Tensor] | None, output: dict[str, Tensor] | None) -> Image.Image:
         """The best of the found objects, a colour each, with class and score; the expected ones are dashed."""

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from aistudio.data.sample import Sample
-from aistudio.tasks import detection_contracts, detection_drawing
+from aistudio.tasks import detection_contracts, detection_drawing, metrics
 from aistudio.tasks.base import DetectionTask
 from aistudio.tasks.drawing import canvas
 
@@ -32,6 +32,11 @@ class ObjectDetection(DetectionTask):
         """Boxes, labels, scores of matching lengths; boxes inside their image, labels 1 … C, scores in [0, 1]."""
         problems = detection_contracts.output_problems(output, inputs, self.sample_labels)
         return problems or detection_contracts.outside_problems(output, inputs)
+
+    def metrics(self, output: Sequence[dict[str, Tensor]], samples: Sequence[Sample]) -> dict[str, float]:
+        """``map_50``: the mean over classes of the average precision at IoU .5."""
+        truth = [{"boxes": sample.known("extents"), "labels": sample.known("labels") + 1} for sample in samples]
+        return {"map_50": metrics.box_average_precision([metrics.on_cpu(one) for one in output], truth)}
 
     def draw(self, image: Tensor, target: dict[str, Tensor] | None, output: dict[str, Tensor] | None) -> Image.Image:
         """The best of the found boxes with class and score; the expected ones are dashed."""

@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from aistudio.data.sample import Sample
-from aistudio.oriented import boxes_to_corners
-from aistudio.tasks import detection_contracts, detection_drawing
+from aistudio.oriented import boxes_to_corners, rotated_mean_average_precision
+from aistudio.tasks import detection_contracts, detection_drawing, metrics
 from aistudio.tasks.base import DetectionTask
 from aistudio.tasks.drawing import canvas
 
@@ -33,6 +33,12 @@ class OrientedObjectDetection(DetectionTask):
         """Boxes, labels, scores of matching lengths; w >= h > 0, -90 <= angle < 90, labels 1 … C, scores in [0, 1]."""
         problems = detection_contracts.output_problems(output, inputs, self.sample_labels, columns=5)
         return problems or detection_contracts.canonical_problems(output)
+
+    def metrics(self, output: Sequence[dict[str, Tensor]], samples: Sequence[Sample]) -> dict[str, float]:
+        """``rotated_map_50``: the mean over classes of the average precision at a rotated IoU of .5."""
+        truth = [{"boxes": sample.known("boxes"), "labels": sample.known("labels") + 1} for sample in samples]
+        found = [metrics.on_cpu(one) for one in output]
+        return {"rotated_map_50": rotated_mean_average_precision(found, truth, (0.5,))["map"]}
 
     def draw(self, image: Tensor, target: dict[str, Tensor] | None, output: dict[str, Tensor] | None) -> Image.Image:
         """The best of the found boxes with class and score, and a tick along w; the expected ones are dashed."""

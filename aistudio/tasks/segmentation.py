@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from aistudio.data.sample import Sample
 from aistudio.drawing import Canvas, colour
 from aistudio.errors import Problem, Refusal
+from aistudio.tasks import metrics
 from aistudio.tasks.base import StackTask
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import area, canvas, class_name
@@ -60,18 +61,7 @@ class Segmentation(StackTask):
 
         A mask that people drew is taken as it is.
         """
-        if sample.class_mask is not None:
-            return sample.class_mask
-        mask = torch.zeros(sample.image.shape[-2:], dtype=torch.int64)
-        masks = sample.known("masks")
-        for label, inside in zip(sample.known("labels"), masks, strict=True):
-            mask[inside] = min(int(label) + 1, self.num_outputs - 1)
-        if len(masks):
-            objects = masks.any(0)
-            ring = 1 + min(mask.shape) // 256
-            near = F.max_pool2d(objects[None].float(), 2 * ring + 1, stride=1, padding=ring)[0] > 0
-            mask[near & ~objects] = self.ignore_index
-        return mask
+        return true_mask(sample, self.num_outputs, self.ignore_index)
 
     def target_problems(self, images: Sequence[Tensor], targets: Tensor) -> list[str]:
         """Masks of another size than their images, or with values that are no class."""
@@ -105,6 +95,12 @@ class Segmentation(StackTask):
             return [f"the output is {names}; expected a dict with out, and aux at most"]
         shape = (len(inputs), self.num_outputs, *inputs.shape[-2:])
         return [f"{name}: {problem}" for name in output for problem in tensor_problems(output[name], shape)]
+
+    def metrics(self, output: dict[str, Tensor], samples: Sequence[Sample]) -> dict[str, float]:
+        """``miou``: the mean IoU of the classes over all pixels that are not to be ignored."""
+        found = output["out"].detach().argmax(1).cpu()
+        truth = torch.stack([true_mask(sample, self.num_outputs, self.ignore_index) for sample in samples])
+        return {"miou": metrics.mean_intersection_over_union(found, truth, self.num_outputs, self.ignore_index)}
 
     def enlarge(self, values: Tensor | dict[str, Tensor], factor: float) -> Tensor | dict[str, Tensor]:
         """A target (H, W) or an output (C, H, W) for an image ``factor`` times as large."""
@@ -146,3 +142,19 @@ class Segmentation(StackTask):
 
     def _shade(self, label: int) -> tuple[int, int, int]:
         return IGNORED if label == self.ignore_index else colour(label)
+
+
+def true_mask(sample: Sample, classes: int, ignore_index: int) -> Tensor:
+    """(H, W) int64: what people drew, else label + 1 inside objects and ``ignore_index`` in a ring around each."""
+    if sample.class_mask is not None:
+        return sample.class_mask
+    mask = torch.zeros(sample.image.shape[-2:], dtype=torch.int64)
+    masks = sample.known("masks")
+    for label, inside in zip(sample.known("labels"), masks, strict=True):
+        mask[inside] = min(int(label) + 1, classes - 1)
+    if len(masks):
+        objects = masks.any(0)
+        ring = 1 + min(mask.shape) // 256
+        near = F.max_pool2d(objects[None].float(), 2 * ring + 1, stride=1, padding=ring)[0] > 0
+        mask[near & ~objects] = ignore_index
+    return mask
