@@ -102,10 +102,11 @@ HEALTHY: dict[str, Callable[..., Subject]] = {
 }
 PLANS = {  # tiny models are cheap, and learn slowly where they have to know places
     "classification": {"steps": 60},
+    "segmentation": {"unseen": 16},
     "regression": {"steps": 160, "every": 20},
-    "detection": {"unseen": 24, "every": 30},
-    "oriented": {"unseen": 24, "every": 30, "steps": 240},
-    "instances": {"unseen": 24, "every": 30, "steps": 240},
+    "detection": {"unseen": 16, "every": 30},
+    "oriented": {"unseen": 16, "every": 30, "steps": 240},
+    "instances": {"unseen": 16, "every": 30, "steps": 240},
 }
 
 

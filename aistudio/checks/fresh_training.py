@@ -73,6 +73,7 @@ class FreshTraining:
         self, subject: Subject, task: Any, plan: Plan, counts: Collection[str], transform: Transform | None = None
     ):
         self.subject, self.task, self.plan, self.counts, self.transform = subject, task, plan, counts, transform
+        self.model = subject.built  # as last judged
 
     def judgements(self) -> Iterator[Judged]:
         """What the model is worth before any step and every few steps, until steps or budget end."""

@@ -78,7 +78,8 @@ class Generalizes:
 
     def _train(self, subject: Subject, task: object, plan: Plan, transform: Transform | None) -> Trained:
         """A training that stops as soon as it is clear."""
-        training, judged = FreshTraining(subject, task, plan, self.enough, transform), []
+        training = FreshTraining(subject, task, plan, self.enough, transform)
+        judged: list[Judged] = []
         for one in training.judgements():
             judged.append(one)
             if not one.name or self._is_true(one) or self._is_other(one):

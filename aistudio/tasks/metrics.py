@@ -7,12 +7,14 @@ be told, an AUROC of one class for example, is NaN.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
 from aistudio.oriented import mean_average_precision
+from aistudio.oriented.mean_average_precision import Overlap
 
 Objects = dict[str, Tensor]  # labels (K,), scores (K,) where they were found, boxes (K, 4) or masks (K, H, W)
 
@@ -69,8 +71,8 @@ def mask_iou(one: Tensor, other: Tensor) -> Tensor:
     return shared / (one.sum(1)[:, None] + other.sum(1)[None] - shared).clamp(min=1)
 
 
-def _at_half(found, truth, overlap) -> float:
-    return mean_average_precision(list(found), list(truth), overlap, (0.5,))["map"]
+def _at_half(found: Sequence[Objects], truth: Sequence[Objects], overlap: Overlap) -> float:
+    return cast(float, mean_average_precision(list(found), list(truth), overlap, (0.5,))["map"])
 
 
 def on_cpu(found: Objects) -> Objects:

@@ -6,7 +6,7 @@ In train mode the model gives a dict of losses; in eval mode a list of {boxes (K
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image
 from torch import Tensor
@@ -38,7 +38,7 @@ class OrientedObjectDetection(DetectionTask):
         """``rotated_map_50``: the mean over classes of the average precision at a rotated IoU of .5."""
         truth = [{"boxes": sample.known("boxes"), "labels": sample.known("labels") + 1} for sample in samples]
         found = [metrics.on_cpu(one) for one in output]
-        return {"rotated_map_50": rotated_mean_average_precision(found, truth, (0.5,))["map"]}
+        return {"rotated_map_50": cast(float, rotated_mean_average_precision(found, truth, (0.5,))["map"])}
 
     def draw(self, image: Tensor, target: dict[str, Tensor] | None, output: dict[str, Tensor] | None) -> Image.Image:
         """The best of the found boxes with class and score, and a tick along w; the expected ones are dashed."""
