@@ -113,10 +113,11 @@ def read_shard(lines: Path, findings: Path) -> Shard | None:
             number, shards = parse_shard(head["shard"])
             counts = {str(split): _counter(found) for split, found in head["counts"].items()}
             known = [one for one in map(_entry, file) if one is not None]
-        sums = (int(head[name]) for name in ("images", "decoded", "objects"))
+        images, decoded, objects = (int(head[name]) for name in ("images", "decoded", "objects"))
         classes = (*map(str, head["classes"]),)
         faults = (*read_csv(findings.read_text("utf-8", "replace")),)
-        return Shard(number, shards, str(head["root"]), str(head["format"]), classes, *sums, counts, faults, known)
+        what = str(head["root"]), str(head["format"]), classes
+        return Shard(number, shards, *what, images, decoded, objects, counts, faults, known)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, Refusal):
         return None
 
@@ -163,5 +164,6 @@ def merge_set(root: str, kind: str, shards: int, parts: dict[int, Shard]) -> Mer
                 counts.setdefault(split, Counter()).update(found)
         faults += check_counts(labels, counts)
     missing = (*sorted({*range(shards)} - {*parts}),)
-    sums = (sum(getattr(one, name) for one in those) for name in ("images", "decoded", "objects"))
-    return Merged(root, kind, shards, missing, *sums, group(faults))
+    images, decoded = sum(one.images for one in those), sum(one.decoded for one in those)
+    objects = sum(one.objects for one in those)
+    return Merged(root, kind, shards, missing, images, decoded, objects, group(faults))

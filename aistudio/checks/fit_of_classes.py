@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -45,8 +46,9 @@ def fit_of_classes(model: nn.Module, classes: int, source: Labelled, size: int, 
 
 def output_stride(model: nn.Module, size: int) -> int | None:
     """Pixels of the image to a cell of the finest map that the model's head answers from; None where nobody knows."""
+    described: Any = model
     try:
-        maps = dry_run(model.backbone, size, size)[1]
+        maps: Any = dry_run(described.backbone, size, size)[1]
     except Exception:  # no backbone, or one that takes something else
         return None
     found = [one for one in (maps.values() if isinstance(maps, dict) else [maps]) if isinstance(one, Tensor)]

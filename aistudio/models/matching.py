@@ -35,15 +35,20 @@ class Match:
 
 @dataclass(frozen=True)
 class Matching:
-    """What every rule knows: the (height, width) of each level's map and its stride in pixels.
-
-    ``rescues`` tells whether a box that no anchor is matched to gets the one that overlaps it most.
-    """
+    """What every rule knows: the (height, width) of each level's map and its stride in pixels."""
 
     sizes: list[tuple[int, int]]
     strides: list[float]
-    rescues = False
-    words = "has a point inside it, near its centre, on the level for its size"
+
+    @property
+    def words(self) -> str:
+        """The rule."""
+        return "has a point inside it, near its centre, on the level for its size"
+
+    @property
+    def rescues(self) -> bool:
+        """Whether a box that no anchor is matched to gets the one that overlaps it most."""
+        return False
 
     def match(self, boxes: Tensor, counts: Sequence[int] | None = None) -> Match:
         """Match ``boxes`` (B, 4) x1, y1, x2, y2, or (B, 5) cx, cy, w, h, degrees, in pixels of the network's input.
@@ -81,12 +86,17 @@ class AnchorMatching(Matching):
     anchors: list[Tensor]
     high: float
     low: float
-    rescues: bool = False
+    low_quality: bool
 
     @property
     def words(self) -> str:
         """The rule."""
         return f"overlaps an anchor with IoU >= {self.high:g}"
+
+    @property
+    def rescues(self) -> bool:
+        """As its matcher is set."""
+        return self.low_quality
 
     def alone(self, boxes: Tensor) -> Match:
         """Of anchors of one shape the nearest overlaps most; those on both sides of the centre are tried."""
@@ -199,20 +209,21 @@ def matching(detector: nn.Module, side: int) -> Matching | None:
 
     Known are torchvision's, and those with ``levels_of`` and ``strides`` as `aistudio.oriented.RotatedFCOS` has them.
     """
-    stage = getattr(detector, "rpn", detector)
+    model: Any = detector
+    stage = getattr(model, "rpn", model)
     generator, matcher = getattr(stage, "anchor_generator", None), getattr(stage, "proposal_matcher", None)
     tells = callable(getattr(detector, "levels_of", None))
     if not tells and (generator is None or (matcher is None and not isinstance(detector, FCOS))):
         return None
-    multiple = getattr(detector.transform, "size_divisible", 32)
+    multiple = int(getattr(getattr(model, "transform", None), "size_divisible", 32))
     padded = math.ceil(side / multiple) * multiple
-    maps = dry_run(detector.backbone, padded, padded)[1]
+    maps: Any = dry_run(model.backbone, padded, padded)[1]
     sizes = [(one.shape[-2], one.shape[-1]) for one in (maps.values() if isinstance(maps, dict) else [maps])]
     if tells:
-        return OwnMatching(sizes, [*map(float, detector.strides)], detector)
+        return OwnMatching(sizes, [*map(float, model.strides)], model)
     anchors = anchor_grids(generator, sizes, padded, side)
     strides = [float(padded // height) for height, _ in sizes]
     if isinstance(detector, FCOS):
-        return PointMatching(sizes, strides, anchors, detector.center_sampling_radius)
+        return PointMatching(sizes, strides, anchors, float(model.center_sampling_radius))
     limits = float(matcher.high_threshold), float(matcher.low_threshold)
     return AnchorMatching(sizes, strides, anchors, *limits, bool(matcher.allow_low_quality_matches))

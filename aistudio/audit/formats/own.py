@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from aistudio.audit.numbered import plausible_count
 from aistudio.audit.options import Options, refuse
-from aistudio.audit.records import ImageRecord, Labels
+from aistudio.audit.records import ImageRecord, Labels, ObjectRecord
 from aistudio.audit.tree import Tree
 
 KEY = "data.reader"
@@ -63,11 +63,15 @@ def complete(labels: Labels, options: Options, classes: list[str]) -> None:
 
 def number_labels(labels: Labels) -> None:
     """Blame classes that there are not, by their number; those that nobody has named are called by theirs."""
-    those = [one for image in labels.images for one in (image, *image.objects) if one.label is not None]
+    those: list[ImageRecord | ObjectRecord] = []
+    for image in labels.images:
+        those += [image, *image.objects]
     if not labels.classes:
-        labels.classes = [str(number) for number in range(plausible_count([one.label for one in those]))]
+        labels.classes = [
+            str(number) for number in range(plausible_count([one.label for one in those if one.label is not None]))
+        ]
     for one in those:
-        if not 0 <= one.label < len(labels.classes):
+        if one.label is not None and not 0 <= one.label < len(labels.classes):
             said = f"class {one.label} where there are {len(labels.classes)}, 0 … {len(labels.classes) - 1}"
             labels.blame("class_out_of_range", one.place, said)
             one.label = None
