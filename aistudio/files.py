@@ -16,7 +16,7 @@ from pathlib import Path
 from aistudio.errors import Problem, Refusal
 
 WHY = "files of a run are written through no link, for it may lead anywhere"
-NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe that nobody reads is no place either
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe that nobody reads is no place either
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -39,7 +39,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 def no_link(path: str, flags: int) -> int:
     """Open a file, for ``open``; OSError where it is a link, or a pipe without a reader."""
-    return os.open(path, flags | NO_LINK, 0o666)
+    return os.open(path, flags | _NO_LINK, 0o666)
 
 
 def claimed(folder: str, key: str, asked: bool) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from aistudio.assembly.weights_in_words import as_entry, weight_warnings
 from aistudio.audit import Audit, fails
 from aistudio.checks.outcome import Check, Outcome
 from aistudio.checks.predictions import save_batch, save_predictions
-from aistudio.checks.runner import Watch, finding, is_out_of_memory
+from aistudio.checks.runner import Watch, is_out_of_memory
 from aistudio.checks.subject import Subject
 from aistudio.config.compose import Judged, settle
 from aistudio.config.conventions import label_warnings
@@ -33,7 +33,7 @@ from aistudio.costs.find_batch import find_batch
 from aistudio.costs.machine import busy_warnings
 from aistudio.errors import refuse
 from aistudio.forecast import described, forecast
-from aistudio.report.records import CheckResult, Listener, Listeners, Measurement, SanityReport, data_check
+from aistudio.report.records import Listener, Listeners, Measurement, SanityReport, data_check
 from aistudio.report.terminal import Terminal
 
 TIME_TO_VERDICT = "wall time from the call of sanity_run to the last measurement; importing torch left out"
@@ -116,10 +116,9 @@ def check_run(judged: Judged, drawings: Path | str | None, watch: Watch) -> Foun
     ledgers = tuple(as_entry(one) for one in subject.loaded)
     warnings = [*warnings, *weight_warnings(subject.loaded, ledgers, int(cfg.task.image_size))]
     watch.listener.warned([*changed_rules(judged.written), *warnings])
-    check(subject, checks, watch)
+    watch.check(checks, subject)
     draw(subject, drawings, watch, int(cfg.task.image_size))
-    measurements = [*measure(cfg, subject, watch), *search_batch(cfg, subject, watch)]
-    return Found(facts, warnings, arrival, ledgers, measurements)
+    return Found(facts, warnings, arrival, ledgers, measure(cfg, subject, watch))
 
 
 def forecast_run(judged: Judged, watch: Watch) -> Found:
@@ -145,12 +144,6 @@ def prepare(judged: Judged, watch: Watch) -> tuple[Subject | None, dict[str, Che
         return None, checks
 
 
-def check(subject: Subject, checks: Mapping[str, Check], watch: Watch) -> None:
-    """Every check, each from the same random numbers."""
-    for name, one in checks.items():
-        watch.run(name, one.why, partial(_seeded, one, subject))
-
-
 def draw(subject: Subject, folder: Path | str | None, watch: Watch, size: int) -> None:
     """Images of what the backbone receives at ``size`` pixels and of what the model predicts, where they are wanted."""
     if folder is not None:
@@ -159,35 +152,15 @@ def draw(subject: Subject, folder: Path | str | None, watch: Watch, size: int) -
 
 
 def measure(cfg: DictConfig, subject: Subject, watch: Watch) -> list[Measurement]:
-    """The configured measurements; what they raise is a failed result named ``measure``."""
-    watch.listener.started("measure")
+    """The configured measurements, and the largest batch by real steps where it is asked for."""
+    size, count = int(cfg.task.image_size), int(cfg.data.batch_size)
     subject.release()
-    started = time.perf_counter()
-    try:
-        return build(cfg.sanity.measure, "sanity.measure")(subject, int(cfg.task.image_size), int(cfg.data.batch_size))
-    except Exception as error:
-        why, outcome = "The model must run at its configured size.", asdict(finding(error))
-        watch.add(CheckResult("measure", why, **outcome, seconds=time.perf_counter() - started))
-        return []
-
-
-def search_batch(cfg: DictConfig, subject: Subject, watch: Watch) -> list[Measurement]:
-    """The largest batch by real steps, where it is asked for; what they raise is a failed result ``find_batch``."""
-    if not cfg.runtime.get("find_batch"):
-        return []
-    watch.listener.started("find_batch")
-    started = time.perf_counter()
-    try:
-        return find_batch(subject, int(cfg.task.image_size), int(cfg.data.batch_size))
-    except Exception as error:
-        why, outcome = "A batch that was tried is one that will train.", asdict(finding(error))
-        watch.add(CheckResult("find_batch", why, **outcome, seconds=time.perf_counter() - started))
-        return []
-
-
-def _seeded(check: Check, subject: Subject) -> Outcome:
-    torch.manual_seed(subject.seed)
-    return check(subject)
+    why = "The model must run at its configured size."
+    found = watch.measure("measure", why, lambda: build(cfg.sanity.measure, "sanity.measure")(subject, size, count))
+    if cfg.runtime.get("find_batch"):
+        why = "A batch that was tried is one that will train."
+        found += watch.measure("find_batch", why, partial(find_batch, subject, size, count))
+    return found
 
 
 def _raise(error: Exception) -> Outcome:

@@ -1,9 +1,9 @@
-"""Does the rotated detector learn, rather than memorise? Train on 400 toy pictures, test on 60 it has not seen.
+"""Does the rotated detector learn, rather than memorise? Train on 400 toy images, test on 60 it has not seen.
 
     python benchmarks/learn_oriented.py              # about four minutes on one core; --seed 1 for another run
 
-The pictures (128 px) hold one to four bars of three classes, 1 to 5 times as long as wide, at any angle. The network
-is a ResNet-18 with a pyramid of 64 channels, from random weights. Pictures are turned by quarters and mirrored, which
+The images (128 px) hold one to four bars of three classes, 1 to 5 times as long as wide, at any angle. The network
+is a ResNet-18 with a pyramid of 64 channels, from random weights. Images are turned by quarters and mirrored, which
 no pixel is lost by.
 """
 
@@ -14,7 +14,7 @@ import time
 
 import torch
 from torch import Tensor
-from toys.detection import small_detector, toy_pictures
+from toys.detection import small_detector, toy_images
 
 from aistudio.oriented import rotated_mean_average_precision
 
@@ -22,7 +22,7 @@ BATCH = 8
 
 
 def turned(image: Tensor, target: dict[str, Tensor], generator: torch.Generator) -> tuple[Tensor, dict]:
-    """A square picture and its boxes, perhaps mirrored and turned by some quarters counter-clockwise."""
+    """A square image and its boxes, perhaps mirrored and turned by some quarters counter-clockwise."""
     side, boxes = image.shape[-1], target["boxes"].clone()
     mirror, quarters = torch.randint(0, 2, (), generator=generator), torch.randint(0, 4, (), generator=generator)
     if mirror:
@@ -67,10 +67,10 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     start, work = time.perf_counter(), time.process_time()
-    images, targets = toy_pictures(400, seed=1)
+    images, targets = toy_images(400, seed=1)
     model = small_detector(seed=arguments.seed).train()
     train(model, images, targets, arguments.epochs, arguments.rate, arguments.seed)
-    images, targets = toy_pictures(60, seed=2)
+    images, targets = toy_images(60, seed=2)
     with torch.no_grad():
         found = [model.eval()([image])[0] for image in images]
     result = rotated_mean_average_precision(found, targets)

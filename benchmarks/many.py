@@ -72,7 +72,7 @@ def reports(folder: Path) -> None:
 
 
 def summary() -> None:
-    """Table, CSV, Markdown, JSON and pictures, against parsing the files."""
+    """Table, CSV, Markdown, JSON and plots, against parsing the files."""
     with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(io.StringIO()) as printed:
         folder = Path(name)
         reports(folder)

@@ -1,7 +1,7 @@
 """Measure aistudio.oriented against a float64 clipping reference and torchvision's kernel, in one run on one thread.
 
     python benchmarks/oriented.py            # IoU error, pairs per second, NMS, lines: about two minutes
-    python benchmarks/oriented.py --train    # and overfitting eight pictures: one minute more
+    python benchmarks/oriented.py --train    # and overfitting eight images: one minute more
 
 Times are processor time, the best of several runs: read the ratios. torchvision's kernel needs torchvision 0.29.
 """
@@ -120,17 +120,17 @@ def print_lines() -> None:
 
 
 def print_overfit() -> None:
-    """Overfit eight pictures with a ResNet-18."""
+    """Overfit eight images with a ResNet-18."""
     start = time.process_time()
-    result = overfit(pictures=8, steps=90)
-    print(f"\noverfitting 8 pictures, 128 px, ResNet-18: {result} in {time.process_time() - start:.0f} s of one core")
+    result = overfit(count=8, steps=90)
+    print(f"\noverfitting 8 images, 128 px, ResNet-18: {result} in {time.process_time() - start:.0f} s of one core")
 
 
 def main() -> None:
     """Print every table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=5000, help="pairs in each of the twenty families")
-    parser.add_argument("--train", action="store_true", help="also overfit eight pictures")
+    parser.add_argument("--train", action="store_true", help="also overfit eight images")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, torchvision {torchvision.__version__}, one thread, CPU")

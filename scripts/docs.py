@@ -1,7 +1,9 @@
-"""Write docs/tasks/: a page for every task, from conf/ and the docstrings of aistudio/tasks/, so that none goes stale.
+"""Write docs/tasks/, a page for every task from conf/ and the docstrings of aistudio/tasks/, and docs/findings.md.
+
+Made from what they tell of, none goes stale.
 
 python scripts/docs.py              # the pages; a test compares them with what is committed
-python scripts/docs.py --pictures   # their pictures, too: what each model gives after the learning check, some minutes
+python scripts/docs.py --images     # their images, too: what each model gives after the learning check, some minutes
 """
 
 from __future__ import annotations
@@ -16,19 +18,22 @@ from pathlib import Path
 from PIL import Image
 
 import aistudio
+from aistudio.audit import kinds
 from aistudio.audit.configured import TASKS
+from aistudio.audit.remedies import REMEDIES
 from aistudio.config import groups, shipped
 from aistudio.safety import conf_folder
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "tasks"
-SMALLEST = {"segmentation": "mobilenet_v3_large"}  # what the pictures are made with, where any backbone is not taken
+SMALLEST = {"segmentation": "mobilenet_v3_large"}  # what the images are made with, where any backbone is not taken
 CAPTION = "From random weights, after the few steps of `overfits_one_batch`: it trains, and finds little as yet."
 MEMBERS = {
     "inputs": "the model takes",
     "target": "an image's target",
     "loss": "the loss takes",
     "output_problems": "the output",
+    "metrics": "the metric",
     "draw": "the drawing",
 }
 
@@ -43,7 +48,7 @@ def page(task: str) -> str:
         f"# {task.replace('_', ' ').capitalize()}",
         f"{plain(what.partition(': ')[2])}\n{learns}",
         f"```sh\n{command.strip()}\n```",
-        f"![What a model says of painted pictures, and what was expected]({task}.jpg)\n\n{CAPTION}",
+        f"![What a model says of painted images, and what was expected]({task}.jpg)\n\n{CAPTION}",
         f"## What fits\n\n{backbones(task)}\n\n{architectures(task)}",
         f"## What can be loaded\n\n{weights(task)}",
         f"## Your data\n\n{formats(task)}",
@@ -114,11 +119,16 @@ def weights(task: str) -> str:
 
 def contract(task: str) -> str:
     """What goes in and comes out, in the words of the task's class."""
-    tree = ast.parse((ROOT / "aistudio" / "tasks" / f"{task}.py").read_text(encoding="utf-8"))
+    tree, base = (
+        ast.parse((ROOT / "aistudio" / "tasks" / f"{name}.py").read_text(encoding="utf-8")) for name in (task, "base")
+    )
     words = [plain((ast.get_docstring(tree) or "").partition(": ")[2])]
     owner = next(node for node in tree.body if isinstance(node, ast.ClassDef))
     words.append(plain(ast.get_docstring(owner) or ""))
-    methods = {node.name: ast.get_docstring(node) for node in owner.body if isinstance(node, ast.FunctionDef)}
+    above = {node.name: node for node in base.body if isinstance(node, ast.ClassDef)}
+    owners = [*(above[one.id] for one in owner.bases if isinstance(one, ast.Name)), owner]
+    members = [node for one in owners for node in one.body if isinstance(node, ast.FunctionDef)]
+    methods = {node.name: ast.get_docstring(node) for node in members}
     rows = [f"| {heading} | {plain(methods[name] or '')} |" for name, heading in MEMBERS.items()]
     return "\n\n".join(words) + "\n\n" + "\n".join(["| | |", "| --- | --- |", *rows])
 
@@ -129,7 +139,7 @@ def plain(docstring: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def pictures(task: str) -> None:
+def draw_images(task: str) -> None:
     """Let the task learn as sanity=standard does, and keep the sheet of what it then gives."""
     chosen = {"backbone_head": ["backbone=resnet18"]}.get(shipped.default_architecture(task), [])
     chosen = [f"backbone={SMALLEST[task]}"] if task in SMALLEST else chosen
@@ -141,7 +151,7 @@ def pictures(task: str) -> None:
             sheet.convert("RGB").save(PAGES / f"{task}.jpg", quality=88)
 
 
-def data_pictures() -> None:
+def draw_data() -> None:
     """Audit a made-up set with mistakes in it, and keep the drawings that the audit leaves."""
     import made_up_set  # which imports torch
 
@@ -162,17 +172,39 @@ def data_pictures() -> None:
                 sheet.convert("RGB").save(PAGES.parent / f"{name}.jpg", quality=88)
 
 
+def findings() -> str:
+    """The page of all kinds of findings, in the order and under the headings of `aistudio.audit.kinds`."""
+    lines = [
+        "# Findings",
+        "",
+        "What the audit of labelled data looks for ([data.md](data.md)). What breaks or poisons training fails a run;",
+        "what is odd and may be right is said. `findings.csv` names every place, with file, line and id.",
+        "",
+        *(f"- **{severity}**: {meaning}" for severity, meaning in kinds.MEANING.items()),
+    ]
+    for line in Path(kinds.__file__).read_text(encoding="utf-8").splitlines():
+        if line.startswith("    # "):
+            heading = line[6:].capitalize().replace("rle", "RLE")
+            lines += ["", f"## {heading}", "", "| kind | | why it matters | what to do |"]
+            lines += ["| --- | --- | --- | --- |"]
+        elif line.startswith('    "') and (kind := line.split('"')[1]) in kinds.KINDS:
+            severity, why = kinds.KINDS[kind]
+            lines.append(f"| `{kind}` | {severity} | {why} | {REMEDIES[kind]} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", action="store_true", help="make the pictures, too")
+    parser.add_argument("--images", action="store_true", help="make the images, too")
     given = parser.parse_args()
     PAGES.mkdir(parents=True, exist_ok=True)
-    if given.pictures:
-        data_pictures()
+    if given.images:
+        draw_data()
+    (PAGES.parent / "findings.md").write_text(findings(), encoding="utf-8")
     for task in groups.options("task"):
         (PAGES / f"{task}.md").write_text(page(task), encoding="utf-8")
-        if given.pictures:
-            pictures(task)
+        if given.images:
+            draw_images(task)
 
 
 if __name__ == "__main__":

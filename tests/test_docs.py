@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from aistudio.audit.kinds import KINDS
+from aistudio.audit.remedies import REMEDIES
 from aistudio.checks import Check
 from aistudio.config import groups
 from aistudio.data import Source
@@ -33,12 +35,12 @@ def docs():
 
 
 @pytest.mark.parametrize("task", groups.options("task"))
-def test_the_page_of_a_task_is_fresh_and_has_its_picture(task, docs):
+def test_the_page_of_a_task_is_fresh_and_has_its_image(task, docs):
     text = (ROOT / "docs" / "tasks" / f"{task}.md").read_text(encoding="utf-8")
     assert text == docs.page(task), "python scripts/docs.py writes it anew"
     assert all(words in text for words in ("## What fits", "## The contract", "## The settings", "(by default)"))
-    with Image.open(ROOT / "docs" / "tasks" / f"{task}.jpg") as picture:
-        assert picture.width > 300 and picture.height > 100
+    with Image.open(ROOT / "docs" / "tasks" / f"{task}.jpg") as image:
+        assert image.width > 300 and image.height > 100
     assert f"docs/tasks/{task}.md" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -54,10 +56,21 @@ def test_every_link_leads_somewhere(path):
             assert (path.parent / link.partition("#")[0]).exists(), link
 
 
+def test_the_page_of_findings_is_fresh_and_names_every_kind(docs):
+    text = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+    assert text == docs.findings(), "python scripts/docs.py writes it anew"
+    assert re.findall(r"^\| `(\w+)`", text, re.M) == [*KINDS]
+    assert set(REMEDIES) == set(KINDS)
+    sources = [path.read_text() for path in (ROOT / "aistudio" / "audit").rglob("*.py")]
+    code = "".join(text for text in sources if "REMEDIES" not in text and "KINDS: dict" not in text)
+    assert [kind for kind in KINDS if f'"{kind}"' not in code] == [], "a kind that nothing finds"
+
+
 def test_the_page_on_reports_names_every_key():
     text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
     report = json.loads((ROOT / "tests" / "golden" / "report.json").read_text())
     keys = [*json.loads(without_verdict("broke", "", {}))]
+    keys.insert(keys.index("warnings") + 1, "findings")  # of data that was audited
     assert re.findall(r"^\| `(\w+)`", text, re.M) == keys, "in the order in which they stand in a file"
     for part in (report["checks"][0], report["measurements"][0], receipt({}, [])):
         assert all(f"`{key}`" in text for key in part), part

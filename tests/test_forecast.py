@@ -55,6 +55,14 @@ def test_a_detector_too():
     assert peak.bytes == pytest.approx(seen.tensors, rel=1e-3)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("task", ["object_detection", "instance_segmentation"])
+def test_two_stage_detectors_lie_inside_their_range(task, count):
+    peak, seen = measured(aistudio.compose(f"task={task}", "task.image_size=128"), count)
+    assert peak.least <= 1.001 * seen.tensors and seen.tensors <= 1.001 * peak.bytes
+
+
 def test_mask_r_cnn_has_a_range():
     cfg = aistudio.compose("task=instance_segmentation", "task.image_size=128")
     peak = Forecaster(workload(settle(cfg)).shapes).training(2)

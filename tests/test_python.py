@@ -24,7 +24,7 @@ REPORT = SanityReport(
     measurements=(Measurement("forward", 0.01, "s", "one pass"),),
     versions={"torch": "2"},
     seconds=3.25,
-    warnings=("the pictures are not normalised",),
+    warnings=("the images are not normalised",),
 )
 
 

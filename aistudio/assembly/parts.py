@@ -30,7 +30,7 @@ def task_settings(judged: Judged) -> dict[str, Any]:
 
 
 def build_source(judged: Judged) -> Any:
-    """The source of pictures. Raises `Refusal` where there are none."""
+    """The source of images. Raises `Refusal` where there are none."""
     source = one_with(build(judged.cfg.data, "data"), "data", "samples", "description")
     return with_configured_channels(source, judged.values["backbone"])
 

@@ -75,7 +75,7 @@ def _from_random_numbers(judged: Judged, task: Task, seed: int) -> nn.Module:
 
 
 def check_size(cfg: DictConfig, model: nn.Module) -> int:
-    """The side of the pictures of the checks: what the level asks for, or the least that the model runs at.
+    """The side of the images of the checks: what the level asks for, or the least that the model runs at.
 
     Looked for in models that nobody has described: other people's, and backbones whose YAML states no taps.
     """

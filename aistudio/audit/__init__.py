@@ -11,8 +11,10 @@ from aistudio.audit.configured import (
     task_of,
 )
 from aistudio.audit.findings import Finding, as_csv, fails
+from aistudio.audit.formats.own import Reader
 from aistudio.audit.options import Options, options_from
 from aistudio.audit.records import Fault, ImageRecord, Labels, ObjectRecord, Place
+from aistudio.audit.shards import Merged, as_lines, merge, read_shard
 from aistudio.audit.words import describe, finding_lines, verdict
 
 __all__ = [
@@ -22,10 +24,13 @@ __all__ = [
     "Finding",
     "ImageRecord",
     "Labels",
+    "Merged",
     "ObjectRecord",
     "Options",
     "Place",
+    "Reader",
     "as_csv",
+    "as_lines",
     "audit",
     "audit_configured",
     "configured_options",
@@ -34,10 +39,12 @@ __all__ = [
     "finding_lines",
     "is_labelled",
     "labels_configured",
+    "merge",
     "options_from",
     "outputs_found",
     "outputs_key",
     "read_labels",
+    "read_shard",
     "task_of",
     "verdict",
 ]

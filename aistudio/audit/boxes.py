@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from aistudio.audit.images import ImageFacts
-from aistudio.audit.records import Fault, ImageRecord, Labels, ObjectRecord
+from aistudio.audit.records import Fault, Labels, ObjectRecord
 
 TOLERANCE = 1.0  # pixels that a box may reach beyond the image, by rounding
 TINY = 2.0  # pixels of the shorter side
@@ -78,6 +78,8 @@ def judge(one: ObjectRecord, box: Sequence[float], size: Size | None, labels: La
     width, height = size
     if labels.relative and max(map(abs, one.box or ())) > 2:
         return "not_normalised", f"{said}: shares of the image are between 0 and 1"
+    if labels.relative and min(width, height) > 16 and min(box) >= 0 and max(box) <= 1:
+        return "box_format", f"{said}: all of it in the first pixel, as if divided twice by the image's size"
     if not labels.relative and min(width, height) > 16 and min(box) >= 0 and max(box) <= 1:
         return "not_pixels", f"{said} in an image of {width:g} x {height:g} pixels"
     if min(x1, y1) < -TOLERANCE or x2 > width + TOLERANCE or y2 > height + TOLERANCE:
@@ -153,12 +155,6 @@ def duplicate(one: ObjectRecord, second: ObjectRecord, labels: Labels) -> Fault:
         return Fault("duplicate_box", later.place, f"the same as {first.place}")
     names = [labels.classes[o.label] if o.label is not None else "no class" for o in (first, later)]
     return Fault("box_with_two_classes", later.place, f"{names[1]}, and {names[0]} at {first.place}")
-
-
-def check_objects_present(image: ImageRecord) -> Iterator[Fault]:
-    """An image without any object, which is not one that lacks its label file."""
-    if image.labelled and not image.objects:
-        yield Fault("no_objects", image.place, f"nothing is marked in {image.name}")
 
 
 def _position(one: ObjectRecord) -> tuple:

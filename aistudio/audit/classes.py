@@ -77,11 +77,10 @@ def is_similar(one: str, other: str) -> bool:
     return swapped and one[wrong[0]] == other[wrong[1]] and one[wrong[1]] == other[wrong[0]]
 
 
-def check_counts(labels: Labels, masks: Mapping[str, MaskFacts]) -> Iterator[Fault]:
-    """Classes without an example, with one, or with far fewer than others."""
+def check_counts(labels: Labels, splits: Mapping[str, Counter]) -> Iterator[Fault]:
+    """Classes without an example, with one, or with far fewer than others; ``splits`` is from `count_examples`."""
     if labels.format == "mvtec" or not labels.classes or labels.classes == ["normal", "anomalous"]:
         return
-    splits = count_examples(labels, masks)
     total = sum(splits.values(), Counter())
     train = splits.get("train") or total
     unnamed = {n for n in range(len(labels.classes)) if not total[n]}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from aistudio.audit.audit import READERS, Audit, audit, read_labels, sample
-from aistudio.audit.masks import count_classes, read_masks
+from aistudio.audit.audit import READERS, Audit, audit, name_classes, read_labels
 from aistudio.audit.options import Options, options_from, refuse
 from aistudio.audit.records import Labels
-from aistudio.audit.tree import Tree
 
 LABELLED = "aistudio.data.Labelled"
 TASKS = {  # the tasks that a format has labels for
@@ -23,6 +21,7 @@ TASKS = {  # the tasks that a format has labels for
     "yolo_obb": ("oriented_object_detection",),
     "masks": ("segmentation",),
 }
+TASKS["own"] = (*dict.fromkeys(task for tasks in TASKS.values() for task in tasks),)
 OWN = "aistudio.tasks."  # a task of a user's own, of a class of ours, learns from what that class learns from
 
 
@@ -61,9 +60,11 @@ def outputs_key(config: Mapping[str, Any]) -> str | None:
     return next((key for key in ("num_classes", "num_outputs") if key in config["task"]), None)
 
 
-def audit_configured(config: Mapping[str, Any], stated: int | None = None) -> Audit:
+def audit_configured(
+    config: Mapping[str, Any], stated: int | None = None, tell: Callable[[str], object] = len
+) -> Audit:
     """The audit of a resolved configuration's data; refused where ``stated`` contradicts it."""
-    done = audit(configured_options(config, stated))
+    done = audit(configured_options(config, stated), tell)
     refuse_contradiction(config, done.labels, stated)
     return done
 
@@ -79,16 +80,10 @@ def labels_configured(config: Mapping[str, Any], stated: int | None = None) -> L
     """The labels alone, with the classes that masks hold. Refused where ``stated`` contradicts them."""
     options = configured_options(config, stated)
     tree, labels = read_labels(options)
-    if labels.format == "masks" and not labels.classes:
-        count_masks(tree, labels, options)
+    if labels.format == "masks":
+        name_classes(tree, labels, options)
     refuse_contradiction(config, labels, stated)
     return labels
-
-
-def count_masks(tree: Tree, labels: Labels, options: Options) -> None:
-    """Name the classes of masks after the ids in them."""
-    names = sample([image.mask for image in labels.images if image.mask], options.limit)
-    count_classes(labels, read_masks(tree, names), options)
 
 
 def refuse_contradiction(config: Mapping[str, Any], labels: Labels, stated: int | None) -> None:

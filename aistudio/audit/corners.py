@@ -72,7 +72,10 @@ def judge(one: ObjectRecord, numbers: Sequence[float], size: Size | None, labels
         return "not_normalised", ": shares of the image are between 0 and 1"
     if not labels.relative and size and min(size) > 16 and min(coordinates) >= 0 and max(coordinates) <= 1:
         return "not_pixels", f" in an image of {size[0]:g} x {size[1]:g} pixels"
-    return judge_points(points_of(one, size, labels), size)
+    points = points_of(one, size, labels)
+    if labels.relative and size and min(size) > 16 and min(map(min, points)) >= 0 and max(map(max, points)) <= 1:
+        return "box_format", ": all of it in the first pixel, as if divided twice by the image's size"
+    return judge_points(points, size)
 
 
 def judge_points(points: Points, size: Size | None) -> tuple[str, str]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from aistudio.audit.images import FORMATS, ImageFacts, digest
+from aistudio.audit.images import FORMATS, SOUND, ImageFacts, digest
 from aistudio.audit.records import Fault, ImageRecord, Labels, Place
-from aistudio.audit.tree import Tree
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
 BLOCK = 40.0  # of 255: how far a sixteenth of the side may differ in the same image
@@ -18,78 +22,140 @@ SHARES = 3  # pixels of the smaller image to one of the details that are compare
 SAME_DETAIL = 0.65  # correlation of details: another photograph of the same scene has other grain
 FLAT = 4.0  # of 255: an image without more contrast is like any other
 CANDIDATES = 20  # for each image
+GREY = (0.299, 0.587, 0.114)  # shares of red, green and blue, as PIL has them
+WAYS = [(mirrored, quarters) for mirrored in (False, True) for quarters in range(4)]
+HOW = ("the same bytes as", "nearly the same image as")  # how the message of every such fault begins
 ROWS = 2048  # thumbnails that are compared with all others at a time
 
 
-def check_duplicates(tree: Tree, labels: Labels, facts: dict[str, ImageFacts]) -> Iterator[Fault]:
-    """Every image that is there before, in the order of the list."""
+@dataclass(slots=True)
+class Entry:
+    """What is compared of an image: where its label stands, what is said of it, and what its file holds.
+
+    ``said`` is of the image as a whole, ``described`` of its objects. ``fingerprint`` is of the file's length and some
+    of its bytes, where files cannot be compared; ``thumbnail`` (16, 16, 3) uint8 is there where it was decoded.
+    """
+
+    name: str
+    split: str
+    place: Place
+    bytes: int
+    stored: tuple[int, int] | None
+    said: str
+    described: str
+    thumbnail: Any = None
+    fingerprint: str = ""
+
+
+def entries(labels: Labels, facts: dict[str, ImageFacts], everything: bool = False) -> list[Entry]:
+    """Every sound image once, in the order of the list; ``described`` where its length is not its own, or of all."""
     images = {image.name: image for image in labels.images}
-    sound = [name for name in images if name in facts and facts[name].fault in ("", "tiny_image")]
+    lengths = Counter(facts[name].bytes for name in images if name in facts)
+    found = []
+    for name, image in images.items():
+        one = facts.get(name)
+        if one is not None and one.fault in SOUND:
+            said = repr((image.label, image.values))
+            described = objects_of(image) if everything or lengths[one.bytes] > 1 else ""
+            what = one.bytes, one.stored, said, described, one.thumbnail
+            found.append(Entry(name, image.split, image.place, *what))
+    return found
+
+
+def check_duplicates(root: Path, those: Sequence[Entry]) -> Iterator[Fault]:
+    """Every image that is there before, in the order of the list."""
+    known = {one.name: one for one in those}
     first: dict[str, str] = {}
-    for name, other in equal_files(tree, sound, facts):
+    for name, other in equal_files(root, those):
         first[name] = other
-        yield from compare(images[other], images[name], "the same bytes as")
-    rest = [name for name in sound if name not in first and facts[name].thumbnail is not None]
-    for name, other in alike(tree, rest, facts):
-        yield from compare(images[other], images[name], "nearly the same image as")
+        yield from compare(known[other], known[name], True)
+    rest = [one for one in those if one.name not in first and one.thumbnail is not None]
+    for one, other in alike(root, rest):
+        yield from compare(other, one, False)
 
 
-def equal_files(tree: Tree, names: list[str], facts: dict[str, ImageFacts]) -> Iterator[tuple[str, str]]:
-    """Pairs of a file and the first one with the same bytes; only files of one length are read."""
-    by_size: dict[int, list[str]] = {}
-    for name in names:
-        by_size.setdefault(facts[name].bytes, []).append(name)
-    for some in by_size.values():
+def equal_files(root: Path, those: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+    """Pairs of a file and the first one with the same bytes; only files of one length are read.
+
+    Where files are not to be reached their fingerprints decide.
+    """
+    alike: dict[tuple[int, str], list[Entry]] = {}
+    for one in those:
+        alike.setdefault((one.bytes, one.fingerprint), []).append(one)
+    for some in alike.values():
         seen: dict[str, str] = {}
-        for name in some if len(some) > 1 else ():
-            other = seen.setdefault(digest(tree, name) or name, name)
-            if other != name:
-                yield name, other
+        for one in some if len(some) > 1 else ():
+            other = seen.setdefault(digest(root / one.name) or one.fingerprint or one.name, one.name)
+            if other != one.name:
+                yield one.name, other
 
 
-def alike(tree: Tree, names: list[str], facts: dict[str, ImageFacts]) -> Iterator[tuple[str, str]]:
-    """Pairs of images with the same content in another size or quality."""
+def alike(root: Path, those: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
+    """Pairs of images with the same content in another size, quality, brightness or orientation."""
     import numpy as np
 
-    if len(names) < 2:
+    if len(those) < 2:
         return
-    thumbnails = np.stack([facts[name].thumbnail for name in names]).astype(np.float32)
-    flat = thumbnails.reshape(len(names), -1)
-    centred = flat - flat.mean(1, keepdims=True)
-    spread = centred.std(1)
-    unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
-    contrasted = spread >= FLAT
-    for start in range(0, len(names), ROWS):
-        close = (unit[start : start + ROWS] @ unit.T >= ALIKE) & contrasted
-        for row in np.flatnonzero(contrasted[start : start + ROWS]):
-            one = int(row) + start
-            for other in np.flatnonzero(close[row, :one])[:CANDIDATES]:
-                same = np.abs(flat[one] - flat[other]).max() <= BLOCK
-                if same and same_details(tree, names[one], names[other], facts):
-                    yield names[one], names[other]
-                    break
+    thumbnails = np.stack([one.thumbnail for one in those]).astype(np.float32)
+    grey = thumbnails @ np.asarray(GREY, dtype=np.float32)
+    centred = grey - grey.mean((1, 2), keepdims=True)
+    contrast = centred.std((1, 2))
+    unit = centred / np.maximum(contrast, 1e-6)[:, None, None]
+    contrasted = np.flatnonzero(contrast >= FLAT)
+    found: dict[int, list[tuple[int, int]]] = {}
+    for way in range(len(WAYS)):
+        for one, other in close_pairs(unit, contrasted, way):
+            difference = np.abs(turned(unit[one], way) - unit[other]).max() * min(contrast[one], contrast[other])
+            if difference <= BLOCK and len(found.setdefault(one, [])) < CANDIDATES:
+                found[one].append((other, way))
+    for one in sorted(found):
+        same = (other for other, way in sorted(found[one]) if same_details(root, those[one], those[other], way))
+        if (other := next(same, None)) is not None:
+            yield those[one], those[other]
 
 
-def same_details(tree: Tree, one: str, other: str, facts: dict[str, ImageFacts]) -> bool:
-    """Whether what is left of two images without their broad shapes is the same."""
+def close_pairs(unit: np.ndarray, those: np.ndarray, way: int) -> Iterator[tuple[int, int]]:
+    """Each of those images, turned one way, with the earlier ones that it is like; ``unit`` (N, 16, 16)."""
     import numpy as np
 
-    shortest = min(side for name in (one, other) for side in facts[name].stored or (0,))
+    flat = unit[those].reshape(len(those), -1)
+    other_way = turned(unit[those], way).reshape(flat.shape)
+    for start in range(0, len(those), ROWS):
+        close = other_way[start : start + ROWS] @ flat.T >= ALIKE * flat.shape[1]
+        for row, column in np.argwhere(close):
+            if column < row + start:
+                yield int(those[row + start]), int(those[column])
+
+
+def turned(images: np.ndarray, way: int) -> np.ndarray:
+    """Images (..., H, W), H = W, mirrored and turned by quarters."""
+    import numpy as np
+
+    mirrored, quarters = WAYS[way]
+    return np.rot90(images[..., ::-1] if mirrored else images, quarters, axes=(-2, -1))
+
+
+def same_details(root: Path, one: Entry, other: Entry, way: int) -> bool:
+    """Whether what is left of two images without their broad shapes is the same, one of them turned."""
+    import numpy as np
+
+    shortest = min(side for image in (one, other) for side in image.stored or (0,))
     side = max(16, min(256, shortest // SHARES))
-    a, b = detail(tree, one, side), detail(tree, other, side)
+    a, b = detail(root / one.name, side), detail(root / other.name, side)
     if a is None or b is None:
         return False
+    a = turned(a, way)
     scale = float(np.linalg.norm(a) * np.linalg.norm(b))
     return scale > 0 and float((a * b).sum()) / scale >= SAME_DETAIL
 
 
-def detail(tree: Tree, name: str, side: int) -> np.ndarray | None:
+def detail(path: Path, side: int) -> np.ndarray | None:
     """(side, side) float32: the grey image less what one of half the size says; None where it cannot be read."""
     import numpy as np
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(tree.path(name), formats=FORMATS) as file:
+        with Image.open(path, formats=FORMATS) as file:
             grey = ImageOps.exif_transpose(file).convert("L")
     except Exception:  # it was read before; whatever changed since is not this check's matter
         return None
@@ -98,26 +164,21 @@ def detail(tree: Tree, name: str, side: int) -> np.ndarray | None:
     return np.asarray(fine, dtype=np.float32) - np.asarray(coarse, dtype=np.float32)
 
 
-def compare(first: ImageRecord, second: ImageRecord, how: str) -> Iterator[Fault]:
-    """What it means that one image is another."""
+def compare(first: Entry, second: Entry, exact: bool) -> Iterator[Fault]:
+    """What it means that one image is another; objects are compared only in equal files."""
+    how = HOW[0] if exact else HOW[1]
     place, said = Place(second.name), f"{how} {first.name} ({first.place})"
-    sides = [first.split or "no split", second.split or "no split"]
     if first.split != second.split:
-        yield Fault("image_in_two_splits", place, f"{said}; {sides[1]} and {sides[0]}")
-    exact = how.startswith("the same")
-    if contradict(first, second, exact):
+        yield Fault(
+            "image_in_two_splits", place, f"{said}; {second.split or 'no split'} and {first.split or 'no split'}"
+        )
+    if first.said != second.said or (exact and first.described != second.described):
         yield Fault("image_with_two_labels", place, f"{said}, with another label")
     elif first.split == second.split:
         yield Fault("duplicate_image" if exact else "near_duplicate", place, said)
 
 
-def contradict(first: ImageRecord, second: ImageRecord, exact: bool) -> bool:
-    """Whether two records say different things of one image; objects are compared only in equal files."""
-    if (first.label, first.values) != (second.label, second.values):
-        return True
-    return exact and described(first) != described(second)
-
-
-def described(image: ImageRecord) -> list[tuple]:
-    """The objects in an order of their own."""
-    return sorted((one.label or 0, *(one.box or one.corners or one.rotated or ())) for one in image.objects)
+def objects_of(image: ImageRecord) -> str:
+    """The objects of an image, the same in whatever order they are written."""
+    told = sorted((one.label or 0, *(one.box or one.corners or one.rotated or ())) for one in image.objects)
+    return hashlib.blake2b(repr(told).encode(), digest_size=8).hexdigest() if told else ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aistudio.audit.kinds import BREAKS, KINDS, MEANING, ODD, severity
-from aistudio.audit.records import Fault
+from aistudio.audit.records import Fault, Place
 from aistudio.audit.tree import printable
 
 ORDER = [*MEANING]
@@ -62,6 +62,15 @@ def as_csv(findings: Sequence[Finding]) -> str:
             cells = (finding.kind, finding.severity, place.file, place.line, place.id, fault.message)
             rows.writerow([printable(cell) if isinstance(cell, str) else cell for cell in cells])
     return text.getvalue()
+
+
+def read_csv(text: str) -> Iterator[Fault]:
+    """The faults in a text that `as_csv` has written; rows of unknown kinds are passed over."""
+    for row in csv.DictReader(io.StringIO(text)):
+        if row.get("kind") in KINDS and row.get("file") is not None:
+            line = row.get("line") or ""
+            place = Place(row["file"], int(line) if line.isdecimal() else None, row.get("id") or None)
+            yield Fault(row["kind"], place, row.get("message") or "")
 
 
 def _order(fault: Fault) -> tuple:

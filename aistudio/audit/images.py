@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from aistudio.audit.records import Fault, Place
 from aistudio.audit.tree import Tree
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from PIL import Image
 
@@ -23,6 +26,8 @@ ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xae\x42\x60\x82"}
 TAIL = 4096
 SMALLEST = 8  # pixels a side
 THUMBNAIL = 16  # pixels a side
+BLANK = 2  # of 255, between any two pixels
+SOUND = ("", "tiny_image", "blank_image")  # what keeps no image from being used
 ORIENTATION = 0x0112
 
 
@@ -50,15 +55,25 @@ class ImageFacts:
         return (self.stored[1], self.stored[0]) if self.stored and self.orientation >= 5 else self.stored
 
 
-def inspect_images(tree: Tree, names: Iterable[str], decode: Iterable[str]) -> dict[str, ImageFacts]:
-    """The facts of every file; those in ``decode`` are decoded, and so is one that does not end as it should."""
+def inspect_images(
+    tree: Tree, names: Iterable[str], decode: Iterable[str], tell: Callable[[str], object] = len
+) -> dict[str, ImageFacts]:
+    """The facts of every file; those in ``decode`` are decoded, and so is one that does not end as it should.
+
+    ``tell`` is given words about how far it is, every hundred files.
+    """
     pixels = set(decode)
     with warnings.catch_warnings(), ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 2))) as pool:
         warnings.simplefilter("ignore")
         wanted = [name for name in dict.fromkeys(names) if name in tree.names]
-        headers = [inspect_image(tree, name, False) for name in wanted if name not in pixels]
+        headers = (inspect_image(tree, name, False) for name in wanted if name not in pixels)
         decoded = pool.map(lambda name: inspect_image(tree, name, True), [name for name in wanted if name in pixels])
-        return {facts.name: facts for facts in (*headers, *decoded)}
+        found = {}
+        for facts in chain(headers, decoded):
+            found[facts.name] = facts
+            if len(found) % 100 == 0:
+                tell(f"reading images: {len(found):,} of {len(wanted):,}")
+        return found
 
 
 def inspect_image(tree: Tree, name: str, decode: bool) -> ImageFacts:
@@ -134,6 +149,14 @@ def decode_pixels(facts: ImageFacts, image: Image.Image) -> None:
     if facts.orientation > 1:
         image = ImageOps.exif_transpose(image)
     facts.thumbnail = thumbnail(image)
+    if not facts.fault and facts.thumbnail.std((0, 1)).max() < 1 and is_blank(image):
+        blamed(facts, "blank_image", f"every pixel of it is RGB {', '.join(map(str, facts.thumbnail[0, 0]))}")
+
+
+def is_blank(image: Image.Image) -> bool:
+    """Whether no pixel differs from another by more than JPEG makes it."""
+    bands = image.getextrema()
+    return all(high - low <= BLANK for low, high in (bands if isinstance(bands[0], tuple) else [bands]))
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:
@@ -183,10 +206,10 @@ def check_images(facts: dict[str, ImageFacts]) -> Iterator[Fault]:
             yield Fault(one.fault, Place(name), one.message)
 
 
-def digest(tree: Tree, name: str) -> str:
+def digest(path: Path) -> str:
     """The hash of a file's bytes; "" where it cannot be read."""
     try:
-        with open(tree.path(name), "rb") as file:
+        with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha1").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
     except OSError:
         return ""

@@ -20,6 +20,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "truncated_image": (BREAKS, "its header is whole, its pixels are not: loaders stop, or train on grey"),
     "unreadable_file": (BREAKS, "it cannot be opened"),
     "oversized_image": (BREAKS, "decoding it takes all memory; decoders refuse"),
+    "blank_image": (ODD, "an image of a single colour shows nothing"),
     "tiny_image": (ODD, "hardly any pixels are left in it"),
     # sizes and orientation
     "wrong_size": (POISONS, "labels drawn for another size lie beside their objects"),
@@ -31,8 +32,9 @@ KINDS: dict[str, tuple[str, str]] = {
     "unknown_image": (BREAKS, "it belongs to no image"),
     "duplicate_id": (POISONS, "of two entries with one id the last wins"),
     "duplicate_entry": (POISONS, "an image that is listed twice counts twice"),
-    "no_objects": (ODD, "an image with nothing in it"),
-    "empty_label_file": (ODD, "a label file with nothing in it"),
+    "no_label_file": (ODD, "YOLO takes an image without a label file for background; here it is left out"),
+    "no_objects": (ODD, "most images of a split have nothing in them: were their labels lost?"),
+    "empty_label_file": (BREAKS, "an empty file is no XML: loaders stop"),
     # classes
     "class_out_of_range": (BREAKS, "the loss stops at a class that does not exist, or counts it as another"),
     "class_count": (BREAKS, "the number of classes and their names contradict each other"),
@@ -41,7 +43,6 @@ KINDS: dict[str, tuple[str, str]] = {
     "background_class": (POISONS, "the background is counted twice: as a class of its own and as what is no object"),
     "unused_class": (ODD, "a class without an example is never learnt"),
     "class_missing_in_train": (POISONS, "what is not in the training split cannot be learnt"),
-    "class_missing_in_split": (ODD, "a class that this split never asks for"),
     "class_index_shift": (POISONS, "the splits number their classes differently"),
     "empty_class": (BREAKS, "torchvision's ImageFolder stops at a class folder without an image"),
     "single_example": (ODD, "one example is too few to learn or to judge by"),
@@ -79,6 +80,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "mask_interpolated": (POISONS, "resizing with interpolation invents classes along every border"),
     "mask_not_ids": (BREAKS, "the mask holds colours, not class ids"),
     "mask_without_image": (ODD, "a mask that belongs to no image"),
+    "mask_inverted": (ODD, "nearly all of an image is marked as a defect: are black and white changed over?"),
     "empty_mask": (ODD, "a mask in which nothing is marked"),
     "unlabelled_mask": (POISONS, "every pixel is ignored: nothing is learnt from this image"),
     # values
@@ -90,7 +92,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "other_unit": (POISONS, "some rows are in another unit"),
     # images among each other
     "duplicate_image": (ODD, "the same image twice counts twice"),
-    "near_duplicate": (ODD, "the same image in another size or quality counts twice"),
+    "near_duplicate": (ODD, "the same image in another size, quality, brightness or orientation counts twice"),
     "image_in_two_splits": (POISONS, "the test asks what the training has seen"),
     "image_with_two_labels": (POISONS, "the same image under two labels contradicts itself"),
     "anomaly_in_train": (POISONS, "the training split of normal images holds anomalies"),

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aistudio.audit.images import FORMATS, ImageFacts, first_line, inspect_image
+from aistudio.audit.images import FORMATS, SOUND, ImageFacts, first_line, inspect_image
 from aistudio.audit.numbered import plausible_count
 from aistudio.audit.options import Options
 from aistudio.audit.records import Fault, ImageRecord, Labels, Place
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BETWEEN = 0.15  # of all steps from pixel to pixel that go by a value in between: from here on, resized by blending
 ENOUGH = 8
+NEARLY_ALL = 0.8  # of an image that is marked as a defect
 BINARY = ({0}, {0, 1}, {0, 255}, {1}, {255})
 
 
@@ -55,7 +56,7 @@ def read_mask(tree: Tree, name: str) -> MaskFacts:
 
     header = inspect_image(tree, name, False)
     facts = MaskFacts(name, header.fault, header.message, header.stored)
-    if header.fault not in ("", "tiny_image"):
+    if header.fault not in SOUND:
         return facts
     facts.fault = ""
     try:
@@ -124,7 +125,7 @@ def check_masks(
 
 def check_mask_size(image: ImageRecord, mask: MaskFacts, facts: ImageFacts | None) -> Iterator[Fault]:
     """A mask of the size that its image is shown with."""
-    if facts is None or mask.size is None or facts.stored is None or facts.fault not in ("", "tiny_image"):
+    if facts is None or mask.size is None or facts.stored is None or facts.fault not in SOUND:
         return
     if facts.orientation > 1 and mask.size == facts.stored:
         kind = "exif_rotation" if facts.stored != facts.size else "exif_unclear"
@@ -143,6 +144,9 @@ def check_binary(mask: MaskFacts) -> Iterator[Fault]:
         yield Fault(kind, place, f"{len(mask.ids)} different values, {', '.join(map(str, others))} among them")
     elif set(mask.ids) == {0}:
         yield Fault("empty_mask", place, "no pixel is marked")
+    elif mask.ids.get(0, 0) <= (1 - NEARLY_ALL) * sum(mask.ids.values()):
+        share = 1 - mask.ids.get(0, 0) / sum(mask.ids.values())
+        yield Fault("mask_inverted", place, f"{share:.0%} of the image are marked as a defect")
 
 
 def check_ids(mask: MaskFacts, many: int, labels: Labels) -> Iterator[Fault]:

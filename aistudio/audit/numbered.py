@@ -6,11 +6,14 @@ from collections import Counter
 from statistics import median
 
 from aistudio.audit.options import Options
-from aistudio.audit.records import ImageRecord, Labels
+from aistudio.audit.records import ImageRecord, Labels, ObjectRecord
+
+NOTHING = ("nan", "null", "n/a", "#n/a")  # how programs write an empty cell
 
 
-def numbered_classes(labels: Labels, written: list[tuple[ImageRecord, str]], options: Options) -> None:
+def number_classes(labels: Labels, written: list[tuple[ImageRecord, str]], options: Options) -> None:
     """Number the labels of images: by the stated names, by their own numbers, or in the order of the alphabet."""
+    written = [(image, "" if text.strip().lower() in NOTHING else text) for image, text in written]
     texts = [text for _, text in written]
     stated = options.names()
     ids = [number_of(text) for text in texts]
@@ -38,6 +41,17 @@ def numbered_classes(labels: Labels, written: list[tuple[ImageRecord, str]], opt
             labels.blame("missing_value", image.place, "the label is empty")
         if number is not None:
             labels.class_places.setdefault(labels.classes[number], image.place)
+
+
+def named_classes(labels: Labels, named: list[tuple[ObjectRecord, str]], options: Options) -> None:
+    """Number the classes of objects that are called by their names: as stated, or in the order of the alphabet."""
+    labels.classes = options.names() or sorted({name for _, name in named})
+    numbers = {name: index for index, name in enumerate(labels.classes)}
+    for record, name in named:
+        record.label = numbers.get(name)
+        labels.class_places.setdefault(name, record.place)
+        if record.label is None:
+            labels.blame("class_out_of_range", record.place, f"{name} is none of {', '.join(labels.classes)}")
 
 
 def number_of(text: str) -> int | None:

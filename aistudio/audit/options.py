@@ -13,7 +13,8 @@ from aistudio.errors import Problem, Refusal
 class Options:
     """The keys of ``data`` that a label file is read with; null: found out.
 
-    ``classes`` are names in the order of their numbers, ``num_classes`` their count where it was stated.
+    ``classes`` are names in the order of their numbers, ``num_classes`` their count where it was stated. ``reader`` is
+    that of a format of one's own, or the ``_target_`` entry that makes it.
     """
 
     root: str
@@ -34,6 +35,7 @@ class Options:
     batch_size: int = 4
     limit: int | None = 2000
     shard: str | None = None
+    reader: Any = None
 
     def names(self) -> list[str]:
         """The stated names of classes, or none."""

@@ -1,4 +1,4 @@
-"""What label files say, as plain records that remember where they were written. No picture is opened for them."""
+"""What label files say, as plain records that remember where they were written. No image is opened for them."""
 
 from __future__ import annotations
 

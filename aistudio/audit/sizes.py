@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from aistudio.audit.corners import points_of, skew
-from aistudio.audit.images import ImageFacts
+from aistudio.audit.images import SOUND, ImageFacts
 from aistudio.audit.records import Fault, ImageRecord, Labels, Place
 
 Size = tuple[float, float]
@@ -17,7 +17,7 @@ def label_sizes(labels: Labels, facts: dict[str, ImageFacts]) -> dict[str, Size]
     found: dict[str, Size] = {}
     for image in labels.images:
         one = facts.get(image.name)
-        if one and one.stored and one.size and one.fault in ("", "tiny_image", "truncated_image"):
+        if one and one.stored and one.size and one.fault in (*SOUND, "truncated_image"):
             found[image.name] = one.stored if orientation_fault(image, one, labels) == "exif_rotation" else one.size
     return found
 
@@ -26,7 +26,7 @@ def check_sizes(labels: Labels, facts: dict[str, ImageFacts]) -> Iterator[Fault]
     """Sizes that contradict the file, and images that EXIF turns away from their labels."""
     for image in labels.images:
         one = facts.get(image.name)
-        if one is None or one.stored is None or one.fault not in ("", "tiny_image"):
+        if one is None or one.stored is None or one.fault not in SOUND:
             continue
         kind = orientation_fault(image, one, labels)
         if kind:

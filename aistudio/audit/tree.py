@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from posixpath import dirname, normpath
 
+from aistudio.audit.records import Place
 from aistudio.errors import Problem, Refusal
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
@@ -124,6 +125,13 @@ def read_text(tree: Tree, name: str, encoding: str = "utf-8-sig") -> str:
         other = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
         what, why = f"{name}:{line} is not {encoding.removesuffix('-sig')}", f"{error.reason} at byte {error.start}"
         raise Refusal([Problem(what, why, "data.encoding", f"data.encoding={other}, if it is that")]) from None
+
+
+def label_lines(tree: Tree, name: str) -> Iterator[tuple[Place, str, list[str]]]:
+    """The lines of a text file that are not empty, each with its place and its words."""
+    for number, text in enumerate(read_text(tree, name).splitlines(), 1):
+        if words := text.split():
+            yield Place(name, number), text, words
 
 
 def nearest(wanted: str, choices: Iterable[str]) -> str:

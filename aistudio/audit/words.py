@@ -19,6 +19,8 @@ def describe(audit: Audit) -> str:
     splits = sorted({image.split for image in labels.images} - {""})
     parts = [f"{audit.images:,} images"]
     parts += [f"{audit.objects:,} objects"] if audit.objects else []
+    empty = sum(image.labelled and not image.objects for image in labels.images)
+    parts += [f"{empty:,} images of background"] if empty and audit.objects else []
     parts += [f"{len(labels.classes)} classes"] if labels.classes and not labels.value_names else []
     parts += [f"values {', '.join(labels.value_names)}"] if labels.value_names else []
     parts += [f"splits {', '.join(splits)}"] if splits else []

@@ -8,9 +8,11 @@ Legend of the shapes in these files: N images in the batch, C classes, K objects
 
 from aistudio.checks.batch_loss import LossIsMean, TargetsDiffer
 from aistudio.checks.contract import AllFinite, BackboneContract, OddSizes, OutputContract
+from aistudio.checks.data_fits_model import DataFitsModel
 from aistudio.checks.detector import BoxesFollowTheImage, DetectorSettings
 from aistudio.checks.edges import BatchOfOne, BlankImages, EdgeLabels, IgnoredPixels, NoObjects
 from aistudio.checks.evaluation import BatchIndependence, Deterministic, Reproducible, StateDictRoundTrip, UsesImages
+from aistudio.checks.generalizes import Generalizes
 from aistudio.checks.input_range import InputRange
 from aistudio.checks.learning import Frozen, Gradients, OptimizerStep, OverfitsOneBatch, UsesTargets
 from aistudio.checks.loss_gradients import LossIsWhole, UsesEveryPlace
@@ -48,9 +50,11 @@ __all__ = [
     "ChannelsLast",
     "Check",
     "Compiles",
+    "DataFitsModel",
     "Deterministic",
     "EdgeLabels",
     "Frozen",
+    "Generalizes",
     "Gradients",
     "IgnoredPixels",
     "UsesImages",

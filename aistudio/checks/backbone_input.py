@@ -21,19 +21,19 @@ class _Arrived(Exception):
 def received(model: nn.Module, inputs: Tensor | list[Tensor]) -> Tensor:
     """What the backbone's first convolution receives, (N, 3, H, W), without computing anything behind it.
 
-    Where that is no picture any more (some models turn blocks of pixels into channels first), it is what the backbone
+    Where that is no image any more (some models turn blocks of pixels into channels first), it is what the backbone
     itself receives.
     """
     return arrivals(model, inputs)[1]
 
 
 def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, Tensor]:
-    """What the backbone itself receives, and its first convolution, if that is pictures still."""
+    """What the backbone itself receives, and its first convolution, if that is images still."""
     entered: list[Tensor] = []
     channels = inputs[0].shape[0]
 
     def note(module: nn.Module, args: tuple[Any, ...]) -> None:
-        entered.extend(value.detach() for value in args[:1] if is_picture(value, channels))
+        entered.extend(value.detach() for value in args[:1] if is_image(value, channels))
 
     def stop(module: nn.Module, args: tuple[Any, ...]) -> None:
         raise _Arrived(args[0].detach())
@@ -47,7 +47,7 @@ def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, T
             model(inputs)
     except _Arrived as arrived:
         first = arrived.args[0]
-        return (entered or [first])[0], first if is_picture(first, channels) or not entered else entered[0]
+        return (entered or [first])[0], first if is_image(first, channels) or not entered else entered[0]
     finally:
         for hook in hooks:
             hook.remove()
@@ -56,8 +56,8 @@ def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, T
     raise RuntimeError("the forward pass never reached the backbone's first layer")
 
 
-def is_picture(value: object, channels: int = 3) -> bool:
-    """Whether this is a stack of pictures, (N, channels, H, W)."""
+def is_image(value: object, channels: int = 3) -> bool:
+    """Whether this is a stack of images, (N, channels, H, W)."""
     return isinstance(value, Tensor) and value.dim() == 4 and value.shape[1] == channels
 
 
@@ -84,7 +84,7 @@ def histogram(values: Tensor, bins: int = 48) -> dict[str, Any]:
 def arrival_warnings(
     values: Tensor, images: Sequence[Tensor], mean: Sequence[float] = (), std: Sequence[float] = ()
 ) -> list[str]:
-    """What is wrong with pictures (N, C, H, W) as the backbone receives them, where it cannot be otherwise.
+    """What is wrong with images (N, C, H, W) as the backbone receives them, where it cannot be otherwise.
 
     ``images`` (C, H, W) in [0, 1] are what was given. White images arrive above 0 and black ones do not vary, so values
     alone tell nothing: their mean and deviation are compared with those that each mistake would give to these images.
@@ -103,9 +103,9 @@ def arrival_warnings(
     far = {words: apart(values, expected) for words, expected in mistakes.items()}
     words = min(far, key=far.__getitem__)
     if apart(values, once) > SURE and far[words] < SURE:
-        return [f"the backbone receives {low:.2f} to {high:.2f}: the pictures are {words}"]
+        return [f"the backbone receives {low:.2f} to {high:.2f}: the images are {words}"]
     if not mean and (low < -2.2 or high > 2.7):
-        return [f"the backbone receives {low:.1f} to {high:.1f}, not -2.12 to 2.64: are the pictures normalised twice?"]
+        return [f"the backbone receives {low:.1f} to {high:.1f}, not -2.12 to 2.64: are the images normalised twice?"]
     return []
 
 

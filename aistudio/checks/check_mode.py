@@ -79,7 +79,7 @@ def own_code_in_training(model: nn.Module) -> nn.Module:
 def calibrate(model: nn.Module, task: Task, batch: Batch) -> nn.Module:
     """Give batch norms the statistics of one batch and switch to eval mode, in place.
 
-    Fresh statistics (0, 1) squash the signal: an untrained EfficientNet in eval mode answers every picture alike.
+    Fresh statistics (0, 1) squash the signal: an untrained EfficientNet in eval mode gives every image one output.
     Frozen batch norms, which stay in eval mode, keep theirs.
     """
     model.train()

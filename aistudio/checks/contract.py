@@ -1,4 +1,4 @@
-"""Checks of what comes out: names, shapes, dtypes and ranges, finite numbers, and pictures of odd sizes."""
+"""Checks of what comes out: names, shapes, dtypes and ranges, finite numbers, and images of odd sizes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from aistudio.errors import first_line
 from aistudio.models.anatomy import named_backbone
 from aistudio.models.backbone import BackboneWrapper
 from aistudio.models.dry_run import dry_run
+from aistudio.models.nested import map_tensors, tensors_in
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,15 @@ class OutputContract:
     why: str
 
     def __call__(self, subject: Subject) -> Outcome:
-        """One eval answer to the shared batch, and the output of the first training step."""
+        """One eval output for the shared batch, and the output of the first training step."""
         inputs = subject.batch().inputs
-        found = [f"eval: {problem}" for problem in subject.task.output_problems(subject.answer, inputs)]
+        found = [f"eval: {problem}" for problem in subject.task.output_problems(subject.output, inputs)]
         output = subject.training.first.output
         found += [f"train: {problem}" for problem in subject.task.training_output_problems(output, inputs)]
         expected = f"the output contract of {type(subject.task).__name__}, in train and eval mode"
         if found:
             return failed(some(found), expected, "the head does not fit the task, or decodes its output wrongly")
-        return passed(describe(subject.answer), expected)
+        return passed(describe(subject.output), expected)
 
 
 @dataclass(frozen=True)
@@ -70,18 +71,18 @@ class BackboneContract:
 
 @dataclass(frozen=True)
 class OddSizes:
-    """Sides that no stride divides still give a whole answer. ``height`` and ``width`` in pixels."""
+    """Sides that no stride divides still give a whole output. ``height`` and ``width`` in pixels."""
 
     why: str
     height: int = 97
     width: int = 133
 
     def __call__(self, subject: Subject) -> Outcome:
-        """The eval contract on two pictures of height × width; detectors get the second one turned."""
+        """The eval contract on two images of height × width; detectors get the second one turned."""
         samples = subject.batch(count=2, size=max(self.height, self.width)).samples
         images = [sample.image[:, : self.height, : self.width] for sample in samples]
         turned = subject.task.inputs([images[0], images[1].transpose(1, 2)]) if takes_lists(subject) else None
-        inputs = on_device(turned or subject.task.inputs(images), subject.device)
+        inputs = map_tensors(lambda one: one.to(subject.device), turned or subject.task.inputs(images))
         seen = f"{self.height} x {self.width} px"
         try:
             with torch.no_grad(), subject.autocast():
@@ -110,24 +111,24 @@ class OddSizes:
 
 @dataclass(frozen=True)
 class AllFinite:
-    """No NaN and no infinity in parameters, buffers, losses or answers."""
+    """No NaN and no infinity in parameters, buffers, losses or outputs."""
 
     why: str
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Looks through the model as built, one eval answer and the first training loss."""
+        """Looks through the model as built, one eval output and the first training loss."""
         named = dict(named_floats(subject.built))
         bad = [name for name, finite in zip(named, all_finite(named.values()), strict=True) if not finite]
         if bad:
             cause = "a damaged weight file, or an initialisation that divides by zero"
             return failed(f"NaN or infinity in {some(bad)}", "finite parameters and buffers", cause)
         bad = [f"the loss {name}" for name, loss in subject.training.first.parts.items() if not isfinite(loss)]
-        if not all(all_finite(floats(subject.answer))):
-            bad.append("the eval answer")
+        if not all(all_finite(one for one in tensors_in(subject.output) if one.is_floating_point())):
+            bad.append("the eval output")
         if bad:
             cause = "a logarithm or division of zero, or a learning signal that explodes"
-            return failed(f"NaN or infinity in {some(bad)}", "finite losses and answers", cause)
-        return passed(f"{len(named)} tensors, losses and answers are finite")
+            return failed(f"NaN or infinity in {some(bad)}", "finite losses and outputs", cause)
+        return passed(f"{len(named)} tensors, losses and outputs are finite")
 
 
 def in_words(maps: Mapping[str, tuple[int, int]]) -> str:
@@ -140,26 +141,11 @@ def takes_lists(subject: Subject) -> bool:
     return isinstance(subject.batch().inputs, list)
 
 
-def on_device(inputs: Tensor | list[Tensor], device: torch.device) -> Tensor | list[Tensor]:
-    """Pictures moved to the device of the model."""
-    return [image.to(device) for image in inputs] if isinstance(inputs, list) else inputs.to(device)
-
-
 def named_floats(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Every floating-point parameter and buffer with its name."""
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_floating_point():
             yield name, tensor.detach()
-
-
-def floats(value: Any) -> Iterator[Tensor]:
-    """Every floating-point tensor in a nest of dicts, lists and tuples."""
-    if isinstance(value, Tensor):
-        if value.is_floating_point():
-            yield value
-    elif isinstance(value, dict | list | tuple):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from floats(item)
 
 
 def all_finite(tensors: Any) -> list[bool]:

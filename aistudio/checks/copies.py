@@ -10,6 +10,7 @@ from torch import Tensor
 
 from aistudio.checks.outcome import some
 from aistudio.data.sample import Sample
+from aistudio.models.nested import equal
 
 OTHER_IMAGES = "data.root needs images that differ"
 NEARLY = 0.1  # of an image's own deviation: one image saved twice differs by .04, two images by about 1
@@ -30,10 +31,10 @@ def one_image(samples: Sequence[Sample]) -> str:
     return f"all {len(samples)} images are {which}"
 
 
-def contradiction(samples: Sequence[Sample], targets: Sequence[Any], same: Any) -> str:
-    """That the same image has two targets, in words; "" where it has not. ``same`` compares two targets."""
+def contradiction(samples: Sequence[Sample], targets: Sequence[Any]) -> str:
+    """That the same image has two targets, in words; "" where it has not."""
     for one, other in combinations(range(len(samples)), 2):
-        if not same(targets[one], targets[other]) and is_copy(samples[one].image, samples[other].image):
+        if not equal(targets[one], targets[other]) and is_copy(samples[one].image, samples[other].image):
             names = {samples[one].name, samples[other].name} - {""}
             which = f" ({' and '.join(sorted(names))})" if names else ""
             return one_image(samples) or f"images {one + 1} and {other + 1} of the batch are the same{which}"

@@ -34,21 +34,21 @@ class BatchOfOne:
 
 @dataclass(frozen=True)
 class NoObjects:
-    """Pictures without any object are ordinary; loss and answer must be defined on them."""
+    """Images without any object are ordinary; loss and output must be defined on them."""
 
     why: str
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Losses with one and with every picture empty, and the eval contract on empty pictures."""
+        """Losses with one and with every image empty, and the eval contract on empty images."""
         if not subject.task.allows_empty:
-            return skipped("every picture has a target in this task")
+            return skipped("every image has a target in this task")
         if not subject.paints:
             return skipped(NOT_PAINTED)
         some_empty = loss_and_backward(subject, subject.batch(labels=[[], [subject.task.sample_labels - 1]]))
         empty = subject.batch(labels=[[], []])
         all_empty = loss_and_backward(subject, empty)
-        expected = "finite losses, and answers within the contract"
-        seen = f"loss {some_empty:.3g} with one picture empty, {all_empty:.3g} with all"
+        expected = "finite losses, and outputs within the contract"
+        seen = f"loss {some_empty:.3g} with one image empty, {all_empty:.3g} with all"
         if not isfinite(some_empty) or not isfinite(all_empty):
             return failed(seen, expected, "a mean over no objects divides by zero")
         with torch.no_grad(), subject.autocast():
@@ -71,11 +71,11 @@ class BlankImages:
         inputs = [one.to(subject.device) for one in inputs] if isinstance(inputs, list) else inputs.to(subject.device)
         with torch.no_grad(), subject.autocast():
             problems = subject.task.output_problems(subject.calibrated()(inputs), inputs)
-        expected = "finite answers within the contract"
+        expected = "finite outputs within the contract"
         if problems:
             cause = "a division by the deviation or the range of an image, which is 0 here, or a logarithm: add an eps"
             return failed(some(problems), expected, cause)
-        return passed("black, grey and white are answered", expected)
+        return passed("black, grey and white give finite outputs", expected)
 
 
 @dataclass(frozen=True)

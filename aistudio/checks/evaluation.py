@@ -1,7 +1,7 @@
-"""Checks of eval mode: the same picture gives the same answer, whatever lies beside it and wherever it was loaded.
+"""Checks of eval mode: the same image gives the same output, whatever lies beside it and wherever it was loaded.
 
 They compare ``task.raw_outputs``, the maps before boxes are decoded: ties in non-maximum suppression flip on rounding.
-And they look at calibrated models: with fresh batch-norm statistics some nets answer every picture alike.
+And they look at calibrated models: with fresh batch-norm statistics some nets give every image the same output.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from aistudio.checks.copies import OTHER_IMAGES, one_image
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
-from aistudio.checks.subject import Subject, convert, take
+from aistudio.checks.subject import Subject, take
+from aistudio.models.nested import map_tensors
 
 Raw = dict[str, Tensor]
 
@@ -27,42 +28,42 @@ class Deterministic:
     relative: float = 1e-5
 
     def __call__(self, subject: Subject) -> Outcome:
-        """The shared raw answer and another one, with other random numbers; then the state of the model."""
-        first, model = subject.raw_answer, subject.calibrated()
+        """The shared raw output and another one, with other random numbers; then the state of the model."""
+        first, model = subject.raw_output, subject.calibrated()
         torch.manual_seed(subject.seed + 1)
         distance = furthest(first, raw(subject, model, subject.batch().inputs))
         before = subject.calibrated_state()
         changed = [name for name, value in model.state_dict().items() if not torch.equal(value, before[name])]
         limit = 0.0 if subject.device.type == "cpu" else self.relative
-        expected = f"the same answer within {limit:g}, nothing changed by asking"
+        expected = f"the same output within {limit:g}, nothing changed by asking"
         if changed:
             cause = "a layer is left in train mode, or the forward pass writes into its own state"
             return failed(f"asking changed {some(changed)}", expected, cause)
         if not distance <= limit:
             cause = "dropout or noise that does not look at eval mode"
-            return failed(f"two answers differ by {distance:.2g}", expected, cause)
-        return passed(f"two answers differ by {distance:.2g}", expected)
+            return failed(f"two outputs differ by {distance:.2g}", expected, cause)
+        return passed(f"two outputs differ by {distance:.2g}", expected)
 
 
 @dataclass(frozen=True)
 class UsesImages:
-    """Different pictures get different answers, in every output. ``relative`` is the least spread that counts."""
+    """Different images get different values, in every output. ``relative`` is the least spread that counts."""
 
     why: str
     relative: float = 1e-6
 
     def __call__(self, subject: Subject) -> Outcome:
-        """The spread of every output over the pictures of the batch, against the size of the answers."""
+        """The spread of every output over the images of the batch, against the size of the outputs."""
         if copies := one_image(subject.batch().samples):
             return skipped(f"{copies}: {OTHER_IMAGES}")
-        answers = subject.raw_answer
-        spreads = {name: spread(value) for name, value in answers.items()}
+        outputs = subject.raw_output
+        spreads = {name: spread(value) for name, value in outputs.items()}
         widest = max(float(value.max()) for value in spreads.values())
-        expected = f"a spread over the pictures above {self.relative:g} of the answers' size"
+        expected = f"a spread over the images above {self.relative:g} of the outputs' size"
         if not widest > self.relative:
             cause = "the signal dies on the way: a dead layer, a head that sees nothing, or statistics that squash it"
-            return failed(f"every picture is answered alike (spread {widest:.2g})", expected, cause)
-        heads = [name for name, value in answers.items() if one_channel_an_output(value, subject.task.num_outputs)]
+            return failed(f"every image gets the same output (spread {widest:.2g})", expected, cause)
+        heads = [name for name, value in outputs.items() if one_channel_an_output(value, subject.task.num_outputs)]
         dead = [f"{name}[{index}]" for name in heads for index in silent(spreads[name], self.relative)]
         if dead:
             cause = "an output that is cut off (a ReLU on the logits, a masked class)"
@@ -72,16 +73,16 @@ class UsesImages:
 
 @dataclass(frozen=True)
 class BatchIndependence:
-    """A picture's answer is the same alone and in a batch. Compared in float64, where rounding cannot hide a leak."""
+    """An image's output is the same alone and in a batch. Compared in float64, where rounding cannot hide a leak."""
 
     why: str
     relative: float = 1e-9
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Raw answers to the first picture alone against those in the batch, equal sizes."""
+        """Raw outputs for the first image alone against those in the batch, equal sizes."""
         inputs, dtype = subject.batch().inputs, exact_dtype(subject.device)
         limit = self.relative if dtype == torch.float64 else 1e-3
-        model, inputs = subject.calibrated().to(dtype), convert(inputs, dtype)
+        model, inputs = subject.calibrated().to(dtype), map_tensors(lambda one: one.to(dtype), inputs)
         with torch.no_grad():
             together = subject.task.raw_outputs(model, inputs)
             alone = subject.task.raw_outputs(model, take(inputs, 0, 1))
@@ -95,12 +96,12 @@ class BatchIndependence:
 
 @dataclass(frozen=True)
 class StateDictRoundTrip:
-    """A saved state, loaded with ``weights_only=True`` into another model, brings every answer back to the bit."""
+    """A saved state, loaded with ``weights_only=True`` into another model, brings every output back to the bit."""
 
     why: str
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Through memory into a model of another seed, then raw answers of both."""
+        """Through memory into a model of another seed, then raw outputs of both."""
         model, inputs = subject.calibrated(), subject.batch().inputs
         file = io.BytesIO()
         torch.save(model.state_dict(), file)
@@ -109,7 +110,7 @@ class StateDictRoundTrip:
         other.load_state_dict(torch.load(file, map_location=subject.device, weights_only=True))
         distance = furthest(raw(subject, model, inputs), raw(subject, other.eval(), inputs))
         limit = 0.0 if subject.device.type == "cpu" else 1e-5
-        expected = f"the same answer within {limit:g}"
+        expected = f"the same output within {limit:g}"
         if not distance <= limit:
             cause = "a layer or a tensor that is not registered, so that state_dict leaves it out"
             return failed(f"before and after differ by {distance:.2g}", expected, cause)
@@ -148,13 +149,13 @@ def _equal(one: Tensor, other: Tensor | None) -> bool:
 
 
 def raw(subject: Subject, model: nn.Module, inputs: Tensor | list[Tensor]) -> Raw:
-    """The undecoded answers, without gradient, in float32."""
+    """The undecoded outputs, without gradient, in float32."""
     with torch.no_grad():
         return subject.task.raw_outputs(model, inputs)
 
 
 def furthest(one: Raw, other: Raw) -> float:
-    """The largest difference of two answers, relative to the largest value of that output; infinite for NaN."""
+    """The largest difference of two outputs, relative to the largest value of that output; infinite for NaN."""
     return max(_distance(one[name], other[name]) for name in one)
 
 
@@ -168,16 +169,16 @@ def _distance(one: Tensor, other: Tensor) -> float:
     return distance if distance == distance else float("inf")
 
 
-def spread(answers: Tensor) -> Tensor:
-    """(N, C, ...) → (C,): standard deviation of each output over all pictures and places, against the overall size."""
-    by_output = answers.float().transpose(0, 1).flatten(1) if answers.dim() > 1 else answers.float()[None]
+def spread(outputs: Tensor) -> Tensor:
+    """(N, C, ...) → (C,): standard deviation of each output over all images and places, against the overall size."""
+    by_output = outputs.float().transpose(0, 1).flatten(1) if outputs.dim() > 1 else outputs.float()[None]
     centred = by_output - by_output.mean(1, keepdim=True)
-    return centred.pow(2).mean(1).sqrt() / answers.float().abs().max().clamp(min=1e-30)
+    return centred.pow(2).mean(1).sqrt() / outputs.float().abs().max().clamp(min=1e-30)
 
 
-def one_channel_an_output(answers: Tensor, outputs: int) -> bool:
-    """Whether an answer is (N, outputs) or (N, outputs, H, W), so that each channel means something of its own."""
-    return answers.dim() in (2, 4) and answers.shape[1] == outputs
+def one_channel_an_output(output: Tensor, count: int) -> bool:
+    """Whether an output is (N, ``count``) or (N, ``count``, H, W), so that each channel means something of its own."""
+    return output.dim() in (2, 4) and output.shape[1] == count
 
 
 def silent(spreads: Tensor, least: float) -> list[int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from aistudio.checks.backbone_input import arrivals, is_picture
+from aistudio.checks.backbone_input import arrivals, is_image
 from aistudio.checks.outcome import Outcome, failed, passed
 from aistudio.checks.subject import Subject
 from aistudio.data.channels import with_channels
@@ -31,7 +31,7 @@ OTHERWISE: dict[str, Callable[[Tensor], Tensor]] = {  # (2, 3, H, W) in [0, 1], 
 
 @dataclass(frozen=True)
 class InputRange:
-    """The backbone receives pictures normalised exactly once, whoever normalises them.
+    """The backbone receives images normalised exactly once, whoever normalises them.
 
     An image that is black on its left and white on its right must arrive as (0 - mean) / std … (1 - mean) / std of
     each channel, and two coloured ones, alike nowhere, at every pixel; ``tolerance`` is in those units. ``mean`` and
@@ -49,7 +49,7 @@ class InputRange:
         image = torch.zeros(subject.channels, subject.size, subject.size)
         image[:, :, subject.size // 2 :] = 1
         seen = self._arrived(subject, [image, image])
-        if not is_picture(seen, subject.channels):
+        if not is_image(seen, subject.channels):
             cause = "the backbone is called with something else: give it the images, or leave this check out"
             return failed(f"{tuple(seen.shape)} arrives", f"images (N, {subject.channels}, H, W)", cause)
         mean, std = self._normal(subject)
@@ -71,8 +71,8 @@ class InputRange:
     def _arrived(self, subject: Subject, images: list[Tensor]) -> Tensor:
         """What the first convolution receives, or the backbone where that works at a smaller size first."""
         entered, first = arrivals(subject.model().eval(), moved(subject.task.inputs(images), subject))
-        pictures = is_picture(first, subject.channels) and is_picture(entered, subject.channels)
-        smaller = pictures and min(first.shape[2:]) < SHRUNK * min(entered.shape[2:])
+        images = is_image(first, subject.channels) and is_image(entered, subject.channels)
+        smaller = images and min(first.shape[2:]) < SHRUNK * min(entered.shape[2:])
         return (entered if smaller else first).float()
 
     def _normal(self, subject: Subject) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -142,5 +142,5 @@ def wrong_range_because(low: float, high: float) -> str:
 
 
 def moved(inputs: Tensor | list[Tensor], subject: Subject) -> Tensor | list[Tensor]:
-    """Pictures on the device of the subject."""
+    """Images on the device of the subject."""
     return [image.to(subject.device) for image in inputs] if isinstance(inputs, list) else inputs.to(subject.device)

@@ -12,12 +12,13 @@ from math import isfinite
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from aistudio.checks.copies import OTHER_IMAGES, contradiction
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import EARLY_STEPS, Subject
+from aistudio.checks.task_metrics import with_metrics
 from aistudio.models.anatomy import named_backbone
+from aistudio.models.nested import equal
 from aistudio.tasks.batch import pick
 
 ROUGH = 0.1  # of the first loss: a training whose loss climbs by more in between has too high a learning rate
@@ -123,7 +124,7 @@ class Frozen:
 
 @dataclass(frozen=True)
 class UsesTargets:
-    """The same pictures with other targets give another loss. ``relative`` is the least difference."""
+    """The same images with other targets give another loss. ``relative`` is the least difference."""
 
     why: str
     relative: float = 1e-6
@@ -132,7 +133,7 @@ class UsesTargets:
         """The first loss of the training, and the same with labels moved on by one; the same random numbers."""
         batch, others = subject.batch(), other_targets(subject)
         expected = "another loss for other targets"
-        if same(batch.targets, others):
+        if equal(batch.targets, others):
             if not subject.paints:
                 return skipped("all images of the batch have the same target")
             if subject.task.sample_labels <= 1:
@@ -171,10 +172,10 @@ class OverfitsOneBatch:
         losses = subject.training.advance(self.steps, lambda first, loss: self._left(first, loss) <= ratio)
         outcome = replace(self._judged(losses, ratio), losses=(*losses,))
         if outcome.status == "passed":
-            return outcome
+            return with_metrics(outcome, subject)
         batch = subject.batch()
         pairs = [pick(batch.targets, index) for index in range(len(batch.samples))]
-        copies = contradiction(batch.samples, pairs, same)
+        copies = contradiction(batch.samples, pairs)
         if copies and self._left(losses[0], losses[-1]) < CLIMBED:
             return replace(skipped(f"{copies}, with different targets: {OTHER_IMAGES}"), losses=(*losses,))
         return self._at_another_rate(subject, outcome, ratio)
@@ -184,7 +185,7 @@ class OverfitsOneBatch:
         rate, words = another_rate(outcome.losses)
         fallen = 1 - self._left(outcome.losses[0], outcome.losses[-1])
         if rate > 1 and not fallen >= HALFWAY * (1 - ratio):  # it has another fault than its learning rate
-            return outcome
+            return with_metrics(outcome, subject)
         training = subject.training_at(rate)
         losses = training.advance(self.steps, lambda first, loss: self._left(first, loss) <= ratio)
         second = self._judged(losses, ratio)
@@ -192,9 +193,10 @@ class OverfitsOneBatch:
         if second.status == "passed":
             subject.adopt(training)
             seen = f"{second.seen} at {words} learning rate ({rates}); at the configured one {outcome.seen}"
-            return replace(second, seen=f"{seen}: train with the other", losses=(*losses,))
+            second = replace(second, seen=f"{seen}: train with the other", losses=(*losses,))
+            return with_metrics(second, subject)
         tried = f"at {words} learning rate ({rates}) {second.seen}"
-        return replace(outcome, seen=f"{outcome.seen}; {tried}")
+        return with_metrics(replace(outcome, seen=f"{outcome.seen}; {tried}"), subject)
 
     def _judged(self, losses: Sequence[float], ratio: float) -> Outcome:
         """Whether losses have fallen to a ratio of their first."""
@@ -252,17 +254,8 @@ def other_targets(subject: Subject) -> Any:
 
 
 def first_loss(subject: Subject, targets: Any) -> float:
-    """The training loss of a fresh model on the shared pictures with these targets, drawn as the training draws."""
+    """The training loss of a fresh model on the shared images with these targets, drawn as the training draws."""
     model = subject.model()
     torch.manual_seed(subject.seed)
     with torch.no_grad():
         return float(sum(subject.task.loss(model, subject.batch().inputs, targets).values()))
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two nests of tensors hold equal values."""
-    if isinstance(one, Tensor):
-        return one.shape == other.shape and bool((one == other).all())
-    if isinstance(one, dict):
-        return all(same(one[key], other[key]) for key in one)
-    return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))

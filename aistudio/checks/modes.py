@@ -36,42 +36,42 @@ class NothingDropped(TorchFunctionMode):
 
 @dataclass(frozen=True)
 class ModesAgree:
-    """With dropout off and statistics fixed, train and eval mode give one answer; within ``relative``."""
+    """With dropout off and statistics fixed, train and eval mode give one output; within ``relative``."""
 
     why: str
     relative: float = 1e-4
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Raw answers of the trained, recalibrated model: as it is, and with its own code in train mode."""
+        """Raw outputs of the trained, recalibrated model: as it is, and with its own code in train mode."""
         model, inputs = subject.trained(), subject.batch().inputs[:2]
         evaluated = raw(subject, model, inputs)
         own_code_in_training(model)
-        answers = []
+        outputs = []
         for seed in (subject.seed, subject.seed + 1):
             torch.manual_seed(seed)
             with NothingDropped():
                 try:
-                    answers.append(raw(subject, model, inputs))
+                    outputs.append(raw(subject, model, inputs))
                 except Exception as error:
                     return skipped(
                         f"in train mode the model gives nothing to compare ({type(error).__name__}: {error})"
                     )
-            if not comparable(evaluated, answers[-1]):
+            if not comparable(evaluated, outputs[-1]):
                 return skipped("in train mode the model gives other things than in eval mode")
-        noise, distance = furthest(answers[0], answers[1]), furthest(evaluated, answers[0])
-        expected = f"the same answer within {self.relative:g}, dropout off and batch norms fixed"
+        noise, distance = furthest(outputs[0], outputs[1]), furthest(evaluated, outputs[0])
+        expected = f"the same output within {self.relative:g}, dropout off and batch norms fixed"
         seen = f"train and eval mode differ by {distance:.2g}"
         if distance <= self.relative:
             return passed(seen, expected)
         if noise > 0.1 * distance:
             return skipped(
-                f"the model draws random numbers of its own in train mode (two answers differ by {noise:.2g})"
+                f"the model draws random numbers of its own in train mode (two outputs differ by {noise:.2g})"
             )
         still, moved = copies(subject.built, model)
         if moved:
-            return skipped(f"eval mode answers with averaged weights, which move ({some(moved)})")
+            return skipped(f"eval mode uses averaged weights, which move ({some(moved)})")
         if still:
-            return failed(seen, expected, f"eval mode answers with weights that training never moves: {some(still)}")
+            return failed(seen, expected, f"eval mode uses weights that training never moves: {some(still)}")
         cause = (
             "a layer, an activation, a pooling or an order of classes that only one mode has: look for self.training"
         )
@@ -79,7 +79,7 @@ class ModesAgree:
 
 
 def comparable(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two answers hold tensors of the same names and shapes."""
+    """Whether two outputs hold tensors of the same names and shapes."""
     return one.keys() == other.keys() and all(
         isinstance(other[name], Tensor) and other[name].shape == value.shape for name, value in one.items()
     )

@@ -15,10 +15,10 @@ from aistudio.checks.subject import Subject
 
 @dataclass(frozen=True)
 class Autocast:
-    """After some learning, ``dtype`` gives the float32 answer: a cosine of at least ``cosine`` between the raw answers.
+    """After some learning, ``dtype`` gives the float32 output: a cosine of at least ``cosine`` between the raw outputs.
 
     Below that, autocast is to blame only where it strays further than ``slack`` times what the rounding of the layers
-    explains (`rounding_noise`); where that would explain any answer at all, nothing can be told. Detectors only have to
+    explains (`rounding_noise`); where that would explain any output at all, nothing can be told. Detectors only have to
     stay finite: their scores are tiny at first, and so is what rounding leaves of a cosine.
     """
 
@@ -29,7 +29,7 @@ class Autocast:
     steps: int = 10
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Raw answers of the trained, recalibrated model, in float32 and under autocast."""
+        """Raw outputs of the trained, recalibrated model, in float32 and under autocast."""
         inputs, dtype = subject.batch().inputs, getattr(torch, self.dtype)
         if not isinstance(inputs, list):
             subject.training.advance(self.steps, lambda first, loss: False)
@@ -38,9 +38,9 @@ class Autocast:
         with torch.autocast(subject.device.type, dtype=dtype):
             rounded = {name: value.float() for name, value in raw(subject, model, inputs).items()}
         if not all(bool(torch.isfinite(value).all()) for value in rounded.values()):
-            return failed("NaN or infinity", f"finite answers in {self.dtype}", "a number too large for the half type")
+            return failed("NaN or infinity", f"finite outputs in {self.dtype}", "a number too large for the half type")
         if isinstance(inputs, list):
-            return passed(f"finite in {self.dtype}", "finite answers")
+            return passed(f"finite in {self.dtype}", "finite outputs")
         least = min(float(cosine(exact[name], rounded[name])) for name in exact)
         seen, expected = f"cosine {least:.4f} in {self.dtype}", f"a cosine of at least {self.cosine:g} with float32"
         if least >= self.cosine:
@@ -48,26 +48,26 @@ class Autocast:
         strayed = straying(exact, rounded)
         noise = rounding_noise(model, lambda: raw(subject, model, inputs), dtype, subject.seed)
         worst = max(exact, key=lambda name: strayed[name] / max(noise[name], 1e-12))
-        seen = f"{seen}; off by {strayed[worst]:.2g} of the answer, rounding explains {noise[worst]:.2g}"
+        seen = f"{seen}; off by {strayed[worst]:.2g} of the output, rounding explains {noise[worst]:.2g}"
         if strayed[worst] > self.slack * noise[worst]:
             cause = "differences of large numbers, or a sum that should be kept in float32"
             return failed(seen, f"{expected}, or at most {self.slack:g} times what rounding explains", cause)
         if self.slack * noise[worst] >= 1:
             return skipped(
-                f"rounding alone turns this model's answers around (off by {noise[worst]:.2g}): train it first"
+                f"rounding alone turns this model's outputs around (off by {noise[worst]:.2g}): train it first"
             )
         return passed(seen, f"{expected}, or at most {self.slack:g} times what rounding explains")
 
 
 @dataclass(frozen=True)
 class ChannelsLast:
-    """The memory format changes speed, not answers. ``relative`` is the largest difference that rounding explains."""
+    """The memory format changes speed, not outputs. ``relative`` is the largest difference that rounding explains."""
 
     why: str
     relative: float = 2e-3
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Raw answers in torch's own layout and with channels last."""
+        """Raw outputs in torch's own layout and with channels last."""
         model, inputs = subject.calibrated(), subject.batch().inputs
         plain = raw(subject, model.to(memory_format=torch.contiguous_format), layout(inputs, torch.contiguous_format))
         last = raw(subject, model.to(memory_format=torch.channels_last), layout(inputs, torch.channels_last))
@@ -80,13 +80,13 @@ class ChannelsLast:
 
 @dataclass(frozen=True)
 class Compiles:
-    """``torch.compile`` gives the same answers; looked at only where ``runtime.compile`` asks for it."""
+    """``torch.compile`` gives the same outputs; looked at only where ``runtime.compile`` asks for it."""
 
     why: str
     relative: float = 2e-3
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Raw answers of the model and of the compiled model."""
+        """Raw outputs of the model and of the compiled model."""
         if not subject.compiled:
             return skipped("runtime.compile is false; the first compiled call takes about a minute")
         model, inputs = subject.calibrated(), subject.batch().inputs
@@ -105,5 +105,5 @@ def layout(inputs: Tensor | list[Tensor], memory_format: torch.memory_format) ->
 
 
 def cosine(one: Tensor, other: Tensor) -> Tensor:
-    """The cosine of the angle between two answers, all numbers of all pictures as one vector."""
+    """The cosine of the angle between two outputs, all numbers of all images as one vector."""
     return nn.functional.cosine_similarity(one.flatten().float(), other.flatten().float(), dim=0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from aistudio.report.records import Status
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Outcome:
     """What one check found; the sanity run adds its name, its reason and the time it took.
 
-    ``losses`` are those of a training that it watched, step by step.
+    ``losses`` are those of a training that it watched, step by step; ``metrics`` those of the task before and after.
+    ``warning`` is what the report is to say of a check that passed all the same.
     """
 
     status: Status
@@ -24,6 +25,8 @@ class Outcome:
     expected: str = ""
     cause: str = ""
     losses: tuple[float, ...] = ()
+    metrics: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    warning: str = ""
 
 
 class Check(Protocol):

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from aistudio.checks.contract import floats
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import Subject
 from aistudio.errors import first_line
+from aistudio.models.nested import tensors_in
 
 MIXED = ("same device", "not on the expected device", "two devices", "device meta", "different devices")
 LEFT = ("out of meta tensor", "no data", "can't convert meta", "meta device type tensor to numpy", "numpy()")
@@ -30,7 +30,7 @@ class Types(TorchDispatchMode):
     ) -> Any:
         """Every operation is done, and looked at."""
         result = func(*args, **(kwargs or {}))
-        if any(one.dtype == torch.float64 and one.dim() for one in floats(result)):
+        if any(one.dtype == torch.float64 and one.dim() for one in tensors_in(result)):
             self.wide[str(func).removeprefix("aten.").partition(".")[0]] = None
         return result
 
@@ -60,7 +60,7 @@ class Portable:
             return self._stopped(error, expected)
         stayed = [name for name, value in output.items() if value.device.type != "meta"]
         if stayed:
-            return failed(f"{some(stayed)} comes from the CPU", expected, "the answer is moved: leave it where it is")
+            return failed(f"{some(stayed)} comes from the CPU", expected, "the output is moved: leave it where it is")
         if types.wide and torch.float64 not in kinds:
             cause = "numbers of numpy or Python, or .double(): slow on GPUs, not there on some; give dtype"
             return failed(f"float64 comes out of {some(types.wide)}", expected, cause)

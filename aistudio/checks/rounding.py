@@ -1,4 +1,4 @@
-"""What rounding alone does to an answer: the model in float32, every layer's output off by a random rounding error.
+"""What rounding alone does to an output: the model in float32, every layer's output off by a random rounding error.
 
 An untrained net of a hundred layers multiplies the error of its first layer many times over. How far half precision
 may stray can therefore be no constant: it is what errors of that size do to this very model.
@@ -17,23 +17,23 @@ Raw = dict[str, Tensor]
 
 
 def straying(exact: Raw, other: Raw) -> dict[str, float]:
-    """For every output the norm of the difference, relative to the norm of the exact answer."""
+    """For every output the norm of the difference, relative to the norm of the exact output."""
     return {name: float((other[name].float() - value).norm() / value.norm()) for name, value in exact.items()}
 
 
 def rounding_noise(
-    model: nn.Module, answer: Callable[[], Raw], dtype: torch.dtype, seed: int, draws: int = 4
+    model: nn.Module, run: Callable[[], Raw], dtype: torch.dtype, seed: int, draws: int = 4
 ) -> dict[str, float]:
     """Root mean square, over ``draws``, of how far each output strays when every layer rounds as ``dtype`` does.
 
-    ``answer`` runs the model. One draw may leave a single number as it was by luck; four rarely do.
+    ``run`` runs the model. One draw may leave a single number as it was by luck; four rarely do.
     """
-    exact = answer()
+    exact = run()
     strayed: list[dict[str, float]] = []
     for draw in range(draws):
         torch.manual_seed(seed + draw)
         with layers_rounded(model, torch.finfo(dtype).eps / 2):
-            strayed.append(straying(exact, answer()))
+            strayed.append(straying(exact, run()))
     return {name: (sum(draw[name] ** 2 for draw in strayed) / draws) ** 0.5 for name in exact}
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from aistudio.checks.outcome import Outcome, failed
+from aistudio.checks.outcome import Check, Outcome, failed
+from aistudio.checks.subject import Subject
 from aistudio.errors import first_line
-from aistudio.report.records import CheckResult, Listener
+from aistudio.report.records import CheckResult, Listener, Measurement
 
 OUT_OF_MEMORY = (
     "the device has not enough memory: take a smaller task.image_size, data.batch_size or sanity.image_size, "
@@ -33,10 +35,27 @@ class Watch:
         self.listener.started(name)
         started = time.perf_counter()
         try:
-            outcome = answer(check())
+            outcome = as_outcome(check())
         except Exception as error:  # a user's model may raise anything, and that is a finding, not a crash
             outcome = finding(error)
-        self.add(CheckResult(name, why, **asdict(outcome), seconds=time.perf_counter() - started))
+        if outcome.warning:
+            self.warnings.append(f"{name}: {outcome.warning}")
+        self.add(as_result(name, why, outcome, time.perf_counter() - started))
+
+    def check(self, checks: Mapping[str, Check], subject: Subject) -> None:
+        """Every check of a subject, each from the same random numbers."""
+        for name, one in checks.items():
+            self.run(name, one.why, partial(_seeded, one, subject))
+
+    def measure(self, name: str, why: str, action: Callable[[], list[Measurement]]) -> list[Measurement]:
+        """Measurements; what they raise is a failed result, and what they give none."""
+        self.listener.started(name)
+        started = time.perf_counter()
+        try:
+            return list(action())
+        except Exception as error:
+            self.add(as_result(name, why, finding(error), time.perf_counter() - started))
+            return []
 
     def quietly(self, name: str, action: Callable[[], None]) -> None:
         """Something that is no check: what it raises becomes a warning."""
@@ -51,7 +70,19 @@ class Watch:
         self.listener.checked(result)
 
 
-def answer(outcome: object) -> Outcome:
+def _seeded(check: Check, subject: Subject) -> Outcome:
+    torch.manual_seed(subject.seed)
+    return check(subject)
+
+
+def as_result(name: str, why: str, outcome: Outcome, seconds: float) -> CheckResult:
+    """An outcome as the report has it; its warning is among those of the run."""
+    parts = asdict(outcome)
+    del parts["warning"]
+    return CheckResult(name, why, **parts, seconds=seconds)
+
+
+def as_outcome(outcome: object) -> Outcome:
     """What a check has returned, if it is an answer."""
     if not isinstance(outcome, Outcome):
         raise TypeError(f"a check returns an aistudio.checks.outcome.Outcome, and this one a {type(outcome).__name__}")

@@ -14,9 +14,9 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from aistudio.checks.learning import same
 from aistudio.checks.outcome import Outcome, failed, passed, some
 from aistudio.checks.subject import Subject
+from aistudio.models.nested import equal
 
 GENERATORS = ("torch", "numpy", "random")
 PASSES = 3
@@ -29,7 +29,7 @@ class SideEffects:
     why: str
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Three losses and two eval answers, two images each, and what is around them."""
+        """Three losses and two eval outputs, two images each, and what is around them."""
         expected = "random numbers, modes, inputs and targets as they were, and no tensor more after each pass"
         with everything_put_back(), counting_new_objects():
             found = list(dict.fromkeys([*in_training(subject), *in_eval(subject)]))
@@ -66,9 +66,9 @@ def in_training(subject: Subject) -> Iterator[str]:
     for name in GENERATORS:
         if same_draw(ends[0][name], ends[1][name]):
             yield f"{name} is seeded in train mode"
-    if not same(inputs, batch.inputs):
+    if not equal(inputs, batch.inputs):
         yield "the images are changed in train mode"
-    if not same(targets, batch.targets):
+    if not equal(targets, batch.targets):
         yield "the targets are changed"
     yield from kept(alive, lambda: settled(subject, model, inputs, targets))
 
@@ -103,13 +103,13 @@ def in_eval(subject: Subject) -> Iterator[str]:
     model, batch = subject.calibrated(), subject.batch(count=2)
     inputs = copy.deepcopy(batch.inputs)
     reverse = inputs.flip(0) if isinstance(inputs, Tensor) else inputs[::-1]
-    answers = []
+    outputs = []
     for enabled, given in ((False, inputs), (True, reverse)):
         torch.set_grad_enabled(enabled)
         seed_all(2000)
         flags, before = {**switches(model), **of_the_model(subject.built)}, draws()
-        answer = subject.task.raw_outputs(model, given)
-        answers.append({name: value.detach() for name, value in answer.items()})
+        output = subject.task.raw_outputs(model, given)
+        outputs.append({name: value.detach() for name, value in output.items()})
         after = draws()
         yield from (
             f"random numbers of {name} are drawn or seeded in eval mode"
@@ -117,11 +117,11 @@ def in_eval(subject: Subject) -> Iterator[str]:
             if not same_draw(before[name], after[name])
         )
         yield from (f"{name} in eval mode" for name in changed(flags, switches(model)))
-    if not same(inputs, batch.inputs):
+    if not equal(inputs, batch.inputs):
         yield "the images are changed in eval mode"
-    first, second = answers
+    first, second = outputs
     if any(torch.equal(one, second[name]) and not torch.equal(one[:1], one[1:]) for name, one in first.items()):
-        yield "an earlier answer is kept and given again for other images"
+        yield "an earlier output is kept and given again for other images"
 
 
 def switches(model: nn.Module) -> dict[str, Any]:

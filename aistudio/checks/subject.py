@@ -1,6 +1,6 @@
 """Subject: what a check is given. Fresh models, batches made on demand, and passes that several checks share.
 
-No check can disturb another: ``model()`` and ``calibrated()`` hand out copies, and what is shared (``answer``,
+No check can disturb another: ``model()`` and ``calibrated()`` hand out copies, and what is shared (``output``,
 ``training``) is a record that nobody writes to. Shapes: N images, 3 channels, H W pixels.
 """
 
@@ -36,7 +36,7 @@ class Subject:
     """One assembled model with everything that is needed to examine it.
 
     ``built`` is the model as assembled, on ``device``; nobody may change it. ``rebuild(seed)`` assembles another one
-    whose random weights differ. ``size`` is the side in pixels of the square pictures of the checks,
+    whose random weights differ. ``size`` is the side in pixels of the square images of the checks,
     ``image_size`` that of the configuration (0: the same). ``check_mode``
     maps dotted attributes of the model to the values that they have while checks run (fewer regions, lower thresholds);
     those that the model does not have are left out. ``frozen`` says that the configuration froze the whole backbone,
@@ -100,7 +100,7 @@ class Subject:
         labels: Sequence[Sequence[int]] | None = None,
         seed: int | None = None,
     ) -> Batch:
-        """A batch of square pictures with targets on the device; by default the one that every check shares.
+        """A batch of square images with targets on the device; by default the one that every check shares.
 
         ``labels`` gives one list an image, each label in 0 … ``task.sample_labels`` - 1; an empty list is an image
         without object. Ask ``paints`` first.
@@ -122,14 +122,14 @@ class Subject:
         return self.batch(count=self.batch_size)
 
     @cached_property
-    def answer(self) -> Any:
-        """What a calibrated model in eval mode answers to the shared batch (float32 or under autocast)."""
+    def output(self) -> Any:
+        """What a calibrated model in eval mode gives for the shared batch (float32 or under autocast)."""
         with torch.no_grad(), self.autocast():
             return self._calibrated(self.batch().inputs)
 
     @cached_property
-    def raw_answer(self) -> dict[str, Tensor]:
-        """The undecoded answer of a calibrated model in eval mode to the shared batch, float32."""
+    def raw_output(self) -> dict[str, Tensor]:
+        """The undecoded output of a calibrated model in eval mode for the shared batch, float32."""
         with torch.no_grad():
             return self.task.raw_outputs(self._calibrated, self.batch().inputs)
 
@@ -176,8 +176,8 @@ class Subject:
         for name in (
             "_calibrated",
             "_batch",
-            "answer",
-            "raw_answer",
+            "output",
+            "raw_output",
             "training",
             "early_steps",
             "loss_gradients",
@@ -195,8 +195,3 @@ class Subject:
 def take(inputs: Tensor | list[Tensor], first: int, count: int) -> Tensor | list[Tensor]:
     """Some images of a batch, (N, 3, H, W) or a list of N."""
     return inputs[first : first + count]
-
-
-def convert(inputs: Tensor | list[Tensor], dtype: torch.dtype) -> Tensor | list[Tensor]:
-    """A batch in another floating-point type."""
-    return [image.to(dtype) for image in inputs] if isinstance(inputs, list) else inputs.to(dtype)

@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from aistudio.models.nested import map_tensors
 from aistudio.tasks.base import Task
 from aistudio.tasks.batch import Batch
 
@@ -91,7 +92,7 @@ class WatchedTraining:
         gradients = largest_gradients(self.model)
         self.optimizer.step()
         values = {name: float(part.detach()) for name, part in parts.items()}
-        return FirstStep(detach(outputs[0]) if outputs else None, values, gradients, self._moved())
+        return FirstStep(map_tensors(Tensor.detach, outputs[0]) if outputs else None, values, gradients, self._moved())
 
     def _step(self) -> None:
         """Finish the step whose loss is known, if any, and find the next loss."""
@@ -139,17 +140,6 @@ def largest_gradients(model: nn.Module) -> dict[str, float | None]:
     values = torch.stack(list(peaks)).tolist() if present else []
     found: dict[str, float | None] = dict(zip(present, values, strict=True))
     return {name: found.get(name) for name in trainable}
-
-
-def detach(value: Any) -> Any:
-    """The same nest of dicts and lists with tensors cut off from their graph."""
-    if isinstance(value, Tensor):
-        return value.detach()
-    if isinstance(value, dict):
-        return {key: detach(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(detach(item) for item in value)
-    return value
 
 
 def _named_tensors(model: nn.Module) -> list[tuple[str, Tensor]]:

@@ -86,7 +86,7 @@ class OnlyRemadeLayersAreRandom:
 
 @dataclass(frozen=True)
 class PretrainedFeatures:
-    """A backbone with trained weights answers otherwise than the same backbone from random numbers.
+    """A backbone with trained weights gives other outputs than the same backbone from random numbers.
 
     ``relative`` is the least difference of their final maps, as a share of the random one's size.
     """
@@ -103,15 +103,15 @@ class PretrainedFeatures:
             seen = f"{tuple(trained.shape)}, from random numbers {tuple(random.shape)}"
             return failed(seen, "maps of one shape", "the model is built otherwise where it loads weights")
         difference = float((trained - random).norm() / random.norm().clamp(min=1e-12))
-        expected = f"a difference above {self.relative:g} of the random answer"
+        expected = f"a difference above {self.relative:g} of the random output"
         if not difference > self.relative:
             cause = "the file was never put into the model, or was saved before any training"
-            return failed(f"the answers differ by {difference:.2g}", expected, cause)
-        return passed(f"the answers differ by {difference:.2g}", expected)
+            return failed(f"the outputs differ by {difference:.2g}", expected, cause)
+        return passed(f"the outputs differ by {difference:.2g}", expected)
 
 
 def features(model: nn.Module, subject: Subject) -> Tensor:
-    """The final map of a model's backbone for normalised pictures, float32, in eval mode."""
+    """The final map of a model's backbone for normalised images, float32, in eval mode."""
     model = subject.set_up(copy.deepcopy(model)).to(subject.device).eval()
     named_backbone(model)[1].register_forward_hook(_stop)
     try:

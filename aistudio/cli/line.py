@@ -31,11 +31,15 @@ class Parser(argparse.ArgumentParser):
         raise Refusal([Problem(f"{self.prog}: {message}", "", COMMAND_LINE, f"{self.prog} --help")])
 
 
+def flags() -> list[str]:
+    """The flags of a run."""
+    return [flag for action in get_args_parser()._actions for flag in action.option_strings]
+
+
 def parsed(arguments: Sequence[str]) -> Namespace:
     """The flags and the overrides of a run; a `Refusal` with all that is none of them."""
     parser = get_args_parser()
-    flags = [flag for action in parser._actions for flag in action.option_strings]
-    refuse([*unknown_flags(arguments, flags)])
+    refuse([*unknown_flags(arguments, flags())])
     setattr(parser, "error", lambda message: refuse([Problem(message, "", COMMAND_LINE, WAYS)]))  # noqa: B010
     given, unknown = parser.parse_known_args(arguments)
     refuse([Problem(f"{one} is not taken", "it is no option", COMMAND_LINE, WAYS) for one in unknown])
@@ -45,12 +49,12 @@ def parsed(arguments: Sequence[str]) -> Namespace:
     return given
 
 
-def unknown_flags(arguments: Sequence[str], flags: Sequence[str]) -> Iterator[Problem]:
+def unknown_flags(arguments: Sequence[str], known: Sequence[str]) -> Iterator[Problem]:
     """Options that there are none of; keys and groups among them are told as they are written here."""
-    long = [flag for flag in flags if flag.startswith("--")]
+    long = [flag for flag in known if flag.startswith("--")]
     for index, one in enumerate(arguments):
         flag, sign, value = one.partition("=")
-        if not FLAG.match(flag) or flag in flags or any(known.startswith(flag) for known in long if len(flag) > 3):
+        if not FLAG.match(flag) or flag in known or (len(flag) > 3 and any(other.startswith(flag) for other in long)):
             continue
         following = arguments[index + 1] if index + 1 < len(arguments) else ""
         value = value if sign else "" if "=" in following or FLAG.match(following) else following

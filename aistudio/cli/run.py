@@ -21,7 +21,7 @@ from hydra.version import setbase
 from omegaconf import DictConfig, open_dict, read_write
 
 from aistudio.cli.completion import complete
-from aistudio.cli.line import parsed
+from aistudio.cli.line import flags, parsed
 from aistudio.cli.main import COMMANDS
 from aistudio.config.compose import Judged, composition, judge
 from aistudio.config.hydra import VERSION_BASE
@@ -35,6 +35,7 @@ from aistudio.jobs.track import track
 from aistudio.report.terminal import Terminal
 from aistudio.safety.conf_folder import conf_folder
 
+QUERIES = {"query=bash", "query=fish"}  # asked by a shell whose line is in the environment; zsh asks as bash
 INSPECT = ("help", "hydra_help", "cfg", "info", "shell_completion")
 NOT_OURS = {  # options of Hydra's that would run what nobody has judged, and what to take instead
     "config_name": "--config-dir FOLDER, with groups of your own in it; or an application of your own",
@@ -52,8 +53,8 @@ def main(arguments: Sequence[str]) -> int:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # a bug of ours keeps its traceback
     refuse_what_is_not_judged(given)
     refuse_what_is_a_command(given)
-    if given.shell_completion:
-        complete(COMMANDS)
+    if QUERIES.intersection(given.overrides) and given.shell_completion and complete(COMMANDS, flags()):
+        return PASSED
     if any(getattr(given, name, None) for name in INSPECT):
         if (given.cfg or given.info) and not given.multirun:
             composition(given.overrides, given.config_dir)  # which says in our words what cannot be shown

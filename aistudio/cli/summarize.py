@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aistudio.cli.line import Parser
 from aistudio.errors import FAILED, PASSED, Problem, Refusal
+from aistudio.jobs.shards import conclude_shards
 from aistudio.report import summary
 from aistudio.report.html.difference import difference
 from aistudio.report.html.sweep_folder import jobs
@@ -51,4 +52,7 @@ def summarized(folders: Sequence[Path], into: Path | None, against: Path | None 
         raise Refusal(problems)
     into = into or (folders[0] if len(folders) == 1 else Path())
     changes = difference(jobs(rows), jobs(before), against.as_posix()) if against else None
-    return PASSED if conclude(rows, into, Terminal(), changes) else FAILED
+    terminal = Terminal()
+    passed = conclude(rows, into, terminal, changes)
+    merged = conclude_shards([Path(row.folder) for row in rows], into, terminal)
+    return PASSED if passed and merged else FAILED

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
-from torch.utils._pytree import tree_leaves
+
+from aistudio.models.nested import tensors_in
 
 OPERATORS = ("aten::", "torchvision::", "mkldnn::", "quantized::")
 
@@ -38,7 +38,7 @@ class Event:
 
 def bytes_of(values: Any) -> int:
     """The bytes of the distinct storages below any nest of tensors on the CPU."""
-    tensors = [value for value in tree_leaves(values) if isinstance(value, Tensor) and value.device.type == "cpu"]
+    tensors = [value for value in tensors_in(values) if value.device.type == "cpu"]
     storages = {value.untyped_storage()._cdata: value.untyped_storage().nbytes() for value in tensors}
     return sum(storages.values())
 

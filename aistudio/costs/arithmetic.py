@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
+
+from aistudio.models.nested import tensors_in
 
 aten = torch.ops.aten
 CONVOLUTIONS = {aten.convolution, aten._convolution, aten.cudnn_convolution, aten.mkldnn_convolution}
@@ -47,7 +48,7 @@ class Arithmetic(TorchDispatchMode):
         result = function(*args, **(kwargs or {}))
         count = multiply_adds(function, args, kwargs or {}, result)
         if count:
-            moved = sum(_size(value) for value in tree_leaves((args, kwargs, result)) if isinstance(value, Tensor))
+            moved = sum(_size(value) for value in tensors_in((args, kwargs, result)))
             written = result.numel() if function.overloadpacket in CONVOLUTIONS else 0
             self.operations.append(Operation(str(function), count, moved, _dtype(result), written))
         return result
@@ -84,4 +85,4 @@ def _size(value: Tensor) -> int:
 
 
 def _dtype(result: Any) -> torch.dtype:
-    return next(value.dtype for value in tree_leaves(result) if isinstance(value, Tensor))
+    return tensors_in(result)[0].dtype

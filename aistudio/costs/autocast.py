@@ -13,7 +13,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_map
+
+from aistudio.models.nested import map_tensors
 
 Backend = Literal["cuda", "cpu"]
 
@@ -90,7 +91,7 @@ def _raised(value: Any) -> Any:
 
 
 def _each(cast: Callable[[Any], Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
-    return tree_map(cast, args), tree_map(cast, kwargs)
+    return map_tensors(cast, args), map_tensors(cast, kwargs)
 
 
 def _has(args: Any, dtype: torch.dtype) -> bool:

@@ -16,10 +16,10 @@ import torch
 import torchvision
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torchvision.models.detection import roi_heads
 
 from aistudio.costs.facts import Fact, Facts
+from aistudio.models.nested import tensors_in
 
 aten = torch.ops.aten
 UNIQUE = 64  # values that `unique` gives at most: code that loops over them would hardly end otherwise
@@ -40,7 +40,7 @@ class DataDependent(TorchDispatchMode):
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         answer = ANSWERS.get(function)
-        if answer is not None and any(value.is_meta for value in tree_leaves(args) if isinstance(value, Tensor)):
+        if answer is not None and any(value.is_meta for value in tensors_in(args)):
             return answer(self.facts, function, args, kwargs)
         try:
             result = function(*args, **kwargs)

@@ -14,9 +14,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, UntypedStorage, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from aistudio.costs.shortcuts import WORK_OUT, shortcut
+from aistudio.models.nested import tensors_in
 
 Kind = Literal["weights", "gradients", "optimizer", "activations", "input"]
 KINDS: tuple[Kind, ...] = ("weights", "gradients", "optimizer", "activations", "input")
@@ -64,7 +64,7 @@ class LiveBytes(TorchDispatchMode):
         if result is WORK_OUT:
             result = function(*args, **(kwargs or {}))
         kind: Kind = "optimizer" if self.phase == "optimizer" else "activations"
-        added = self.hold(tree_leaves(result), kind)
+        added = self.hold(tensors_in(result), kind)
         if added and not self._sums_gradients(function, args):
             self._look()
         return result

@@ -10,7 +10,6 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from aistudio.checks.subject import Subject
 from aistudio.costs import machine
@@ -21,13 +20,14 @@ from aistudio.costs.machine import Clocks, read_clocks
 from aistudio.costs.proof import proof
 from aistudio.costs.timing import as_measurements, time_repeatedly
 from aistudio.models.anatomy import named_backbone
+from aistudio.models.nested import tensors_in
 from aistudio.report.records import Measurement
 from aistudio.tasks.batch import Batch
 
 
 @dataclass(frozen=True)
 class Measure:
-    """Measures a model at the configured picture size, with none of the checks' economies.
+    """Measures a model at the configured image size, with none of the checks' economies.
 
     ``batch_size`` images a pass (None: ``data.batch_size``); ``repeats`` timed passes after one that is not, fewer
     where they would take longer than ``budget`` seconds (of fewer than 5 no spread is given); ``training`` also times
@@ -42,7 +42,7 @@ class Measure:
     clocks = staticmethod(read_clocks)
 
     def __call__(self, subject: Subject, size: int, batch_size: int) -> list[Measurement]:
-        """Every measurement of ``subject.built`` on pictures of ``size`` pixels."""
+        """Every measurement of ``subject.built`` on images of ``size`` pixels."""
         batch = subject.batch(count=self.batch_size or batch_size, size=size)
         found, spent = self._forward(subject, batch)
         if self.training:
@@ -108,7 +108,7 @@ def alive_from(model: nn.Module, batch: Batch, device: torch.device) -> LiveByte
     """Counts the bytes of tensors on a device, the weights and the images among them."""
     live = LiveBytes(device=device.type, block=BLOCKS.get(device.type, 1))
     live.hold([*model.parameters(), *model.buffers()], "weights")
-    live.hold(tree_leaves(batch.inputs), "input")
+    live.hold(tensors_in(batch.inputs), "input")
     return live
 
 

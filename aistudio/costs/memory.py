@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from aistudio.costs.arithmetic import Arithmetic, Operation
 from aistudio.costs.attention import FusedAttention
@@ -21,6 +20,7 @@ from aistudio.costs.autocast import Autocast, Backend
 from aistudio.costs.data_dependent import DataDependent, needs_data, pasting_whole_masks
 from aistudio.costs.live_bytes import BLOCKS, Kind, LiveBytes
 from aistudio.costs.meta import grown, on_meta, untouched
+from aistudio.models.nested import tensors_in
 
 FEWEST = 1  # regions an image that NMS leaves, and that are foreground, at the lower end
 
@@ -175,9 +175,9 @@ class Forecaster:
         model, arithmetic = self.model, Arithmetic() if operations else None
         live = LiveBytes(model, block=BLOCKS[self.workload.backend])
         live.hold([*model.parameters(), *model.buffers()], "weights")
-        live.hold(tree_leaves(batch), "input")
+        live.hold(tensors_in(batch), "input")
         state = optimizer.state.values() if optimizer else ()
-        live.hold(tree_leaves([list(of_one.values()) for of_one in state]), "optimizer")
+        live.hold(tensors_in([list(of_one.values()) for of_one in state]), "optimizer")
         live.hold([p.grad for p in model.parameters()], "gradients")
         hooks = [
             p.register_post_accumulate_grad_hook(lambda p: live.rename([p.grad], "gradients"))

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from aistudio.models.nested import map_tensors, tensors_in
 
 
 class Weights(dict):
@@ -71,20 +72,15 @@ def grown(one: Any, two: Any, count: int) -> Any:
     if isinstance(one, list | tuple) and len(one) == 1 and len(two) == 2:
         many = [_shapes(one[0]) for _ in range(count)]
         return tuple(many) if isinstance(one, tuple) else many
-    values, shape = tree_flatten(one)
-    others, _ = tree_flatten(two)
-    if len(values) != len(others):
-        raise ValueError(f"the batch of two images is built otherwise than that of one: {shape}")
-    return tree_unflatten([_grown(a, b, count) for a, b in zip(values, others, strict=True)], shape)
+    if len(tensors_in(one)) != len(tensors_in(two)):
+        raise ValueError("the batch of two images is built otherwise than that of one")
+    return map_tensors(lambda a, b: _grown(a, b, count), one, two)
 
 
-def _grown(one: Any, two: Any, count: int) -> Any:
-    if not isinstance(one, Tensor):
-        return one
+def _grown(one: Tensor, two: Tensor, count: int) -> Tensor:
     sizes = [a + (count - 1) * (b - a) for a, b in zip(one.shape, two.shape, strict=True)]
     return torch.empty(sizes, dtype=one.dtype, device="meta")
 
 
 def _shapes(value: Any) -> Any:
-    values, shape = tree_flatten(value)
-    return tree_unflatten([v.detach().to("meta") if isinstance(v, Tensor) else v for v in values], shape)
+    return map_tensors(lambda tensor: tensor.detach().to("meta"), value)

@@ -1,7 +1,7 @@
 """The colours that torchvision's backbones were trained on: ImageNet's mean and standard deviation.
 
 Everything upstream is RGB in [0, 1]; ``normalize`` is applied exactly once, by ``task.inputs``. Detectors are not
-given normalised pictures: torchvision's ``GeneralizedRCNNTransform`` does the same inside, with the same numbers.
+given normalised images: torchvision's ``GeneralizedRCNNTransform`` does the same inside, with the same numbers.
 """
 
 from __future__ import annotations

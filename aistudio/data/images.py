@@ -1,7 +1,7 @@
 """A folder of photographs: whatever lies in it is converted to RGB in [0, 1], or named in ``warnings`` and passed over.
 
 Photographs carry no labels, so objects are *assumed* in them: good enough to prove that a model trains on these
-pictures, not to learn anything from them.
+images, not to learn anything from them.
 
 How files become RGB: the first frame of animations and pages; EXIF rotation applied; transparency laid on white; CMYK
 and grey converted; 16-bit grey divided by 65535; float and 32-bit grey divided by the next of 1, 255, 65535 or
@@ -116,31 +116,31 @@ class ImageFolder:
 
 
 def read_image(path: str | Path, size: int) -> Tensor:
-    """(3, size, size) float32 in [0, 1]: the centre of the picture in a file. Raises whatever the decoder raises."""
+    """(3, size, size) float32 in [0, 1]: the centre of the image in a file. Raises whatever the decoder raises."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path, formats=FORMATS) as file:
             file.draft(None, (size, size))  # JPEG: decode at a fraction of the size if that is enough
-            picture = ImageOps.fit(to_rgb(ImageOps.exif_transpose(file)), (size, size), Image.Resampling.BILINEAR)
-    return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1).contiguous().float() / 255
+            image = ImageOps.fit(to_rgb(ImageOps.exif_transpose(file)), (size, size), Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).contiguous().float() / 255
 
 
-def to_rgb(picture: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
     """Any PIL mode → RGB of 8 bits, as the module's docstring says."""
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        return Image.fromarray(_grey(picture)).convert("RGB")
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-    return picture.convert("RGB")
+    if image.mode == "F" or image.mode.startswith("I"):
+        return Image.fromarray(_grey(image)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
 
 
-def _grey(picture: Image.Image) -> np.ndarray:
-    """(H, W) uint8 of a picture with one channel of 16 or 32 bits; NaN becomes black."""
-    values = np.nan_to_num(np.asarray(picture).astype(np.float64), nan=0, posinf=0, neginf=0)
+def _grey(image: Image.Image) -> np.ndarray:
+    """(H, W) uint8 of an image with one channel of 16 or 32 bits; NaN becomes black."""
+    values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=0, posinf=0, neginf=0)
     highest = values.max()
-    white = 65535.0 if picture.mode.startswith("I;16") else next((w for w in WHITES if highest <= w), highest)
+    white = 65535.0 if image.mode.startswith("I;16") else next((w for w in WHITES if highest <= w), highest)
     return np.round(255 * np.clip(values / white, 0, 1)).astype(np.uint8)
 
 

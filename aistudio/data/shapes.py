@@ -31,8 +31,8 @@ def decode(path: str | Path) -> Tensor:
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path, formats=FORMATS) as file:
-            picture = to_rgb(ImageOps.exif_transpose(file))
-    return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1).contiguous().float() / 255
+            image = to_rgb(ImageOps.exif_transpose(file))
+    return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).contiguous().float() / 255
 
 
 def make_sample(record: ImageRecord, labels: Labels, task: str, image: Tensor) -> Sample:

@@ -21,7 +21,7 @@ GOLDEN = 0.618034  # of a turn of the hue circle: neighbouring labels get colour
 class Synthetic:
     """Rotated rectangles and ellipses on smooth backgrounds; the colour tells the class."""
 
-    description = "painted pictures"
+    description = "painted images"
 
     def __init__(self, batch_size: int = 4):
         self.batch_size = batch_size

@@ -11,8 +11,11 @@ from omegaconf import DictConfig
 
 from aistudio.audit import (
     Audit,
+    Finding,
     as_csv,
+    as_lines,
     audit_configured,
+    configured_options,
     describe,
     fails,
     finding_lines,
@@ -23,14 +26,15 @@ from aistudio.config.compose import Judged
 from aistudio.config.stated import names_labelled, stated_outputs
 from aistudio.errors import FAILED, PASSED, first_line
 from aistudio.files import shown, write_whole
-from aistudio.report.files import REPORT, write
-from aistudio.report.html.run_folder import DRAWINGS, PAGE, leave_page
+from aistudio.report.files import DRAWINGS, PAGE, REPORT, write
+from aistudio.report.html.run_folder import leave_page
 from aistudio.report.receipt import receipt
 from aistudio.report.records import SanityReport, data_check
 from aistudio.report.terminal import Terminal, words
 from aistudio.safety.outlet import as_yaml, data
 
 FINDINGS = "findings.csv"
+SHARD = "shard.jsonl"  # what the audit of a shard leaves for the others
 STYLES = {"✗": "bold red", "!": "yellow", " ": "dim", "F": "bold red", "P": "bold green"}
 
 
@@ -39,10 +43,12 @@ def audit_data(config: DictConfig, judged: Judged, folder: Path, overrides: Sequ
     started = time.perf_counter()
     terminal = Terminal()
     with terminal.busy():
-        terminal.started("reading labels and images")
-        audit = audit_configured(judged.values, stated_outputs(config, outputs_key(judged.values)))
+        audit = audit_configured(judged.values, stated_outputs(config, outputs_key(judged.values)), terminal.started)
     print_audit(terminal, audit)
     write_whole(folder / FINDINGS, as_csv(audit.findings))
+    if judged.values["data"].get("shard") is not None:
+        lines = as_lines(audit, configured_options(judged.values))
+        write_whole(folder / SHARD, "".join(f"{line}\n" for line in lines))
     seconds = time.perf_counter() - started
     written = data(dict(judged.written))
     report = SanityReport(
@@ -67,8 +73,7 @@ def audit_first(config: DictConfig, judged: Judged, folder: Path, terminal: Term
     """The audit before a run that trains, with its findings in a file; None where nothing is labelled."""
     if not names_labelled(config):
         return None
-    terminal.started("reading labels and images")
-    audit = audit_configured(judged.values, stated_outputs(config, outputs_key(judged.values)))
+    audit = audit_configured(judged.values, stated_outputs(config, outputs_key(judged.values)), terminal.started)
     print_audit(terminal, audit)
     write_whole(folder / FINDINGS, as_csv(audit.findings))
     save_drawings(audit, folder / DRAWINGS, terminal)
@@ -114,6 +119,11 @@ def save_labels(audit: Audit, path: Path) -> bool:
 
 def print_audit(terminal: Terminal, audit: Audit) -> None:
     """The findings, and what was looked at."""
-    terminal.print(words(f"{'audit':<11} {describe(audit)}"), wrap=False)
-    for line in (*finding_lines(audit.findings), verdict(audit.findings)):
+    print_findings(terminal, describe(audit), audit.findings)
+
+
+def print_findings(terminal: Terminal, looked_at: str, findings: Sequence[Finding]) -> None:
+    """What was looked at, and what is wrong with it."""
+    terminal.print(words(f"{'audit':<11} {looked_at}"), wrap=False)
+    for line in (*finding_lines(findings), verdict(findings)):
         terminal.print(words(line, STYLES.get(line[:1], "")), wrap=False)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -21,8 +21,7 @@ from aistudio.config.trust import fault_code, trusted
 from aistudio.errors import FAILED, PASSED, REFUSED, Refusal, refusal_text
 from aistudio.files import no_link, shown, write_whole
 from aistudio.jobs.process import in_a_process_of_its_own
-from aistudio.report.files import LOG, REPORT, write, write_without_verdict
-from aistudio.report.html.run_folder import DRAWINGS, PAGE, leave_page
+from aistudio.report.files import DRAWINGS, LOG, PAGE, REPORT, write, write_without_verdict
 from aistudio.report.receipt import receipt
 from aistudio.report.records import Ending, SanityReport
 from aistudio.report.terminal import Terminal
@@ -33,7 +32,7 @@ from aistudio.safety.search_path import reach
 from aistudio.safety.signals import reason_of
 
 IN_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
-FILES = (".hydra", DRAWINGS, PAGE, REPORT, "config.yaml", "findings.csv", LOG)  # in a job's folder
+FILES = (".hydra", DRAWINGS, PAGE, REPORT, "config.yaml", "findings.csv", "shard.jsonl", LOG)  # in a job's folder
 STOP = "stopped"  # a file in a sweep's folder that keeps its other jobs from starting; it holds the reason
 
 
@@ -42,10 +41,12 @@ def run(config: DictConfig, judged: Judged, folder: Path, overrides: Sequence[st
 
     ``overrides`` are what it was composed from, for the receipt.
     """
-    from aistudio.jobs.data_audit import audit_data, audit_first  # a refusal needs none of it
+    from aistudio.jobs.data_audit import audit_data, audit_first  # a refusal needs none of these
 
     if judged.values["sanity"]["level"] == "data":
         return audit_data(config, judged, folder, overrides)
+    from aistudio.report.html.run_folder import leave_page
+
     terminal = Terminal()
     terminal.head(*(judged.values[group]["name"] for group in ("task", "backbone", "architecture")))
     terminal.plan(steps(judged))
@@ -76,7 +77,9 @@ def steps(judged: Judged) -> dict[str, str]:
 def begin(config: DictConfig, folder: Path, overrides: Sequence[str], folders: Sequence[Path]) -> None:
     """Write down what was asked for and by whom, before anything is tried; ``folders`` are the user's own ``conf/``."""
     written = plain(config, missing=True)
-    known = {"receipt": receipt(written, overrides), "origins": origins(written, overrides, folders)}
+    known: dict[str, Any] = {"receipt": receipt(written, overrides)}
+    if OmegaConf.select(config, "sanity.level") != "data":  # whose report has none: they take a tenth of its time
+        known["origins"] = origins(written, overrides, folders)
     with suppress(OSError):  # the end of the run says it
         write_without_verdict(folder / REPORT, "unfinished", "it has not begun", written, known)
 
@@ -126,6 +129,8 @@ def leave(folder: Path, config: DictConfig, ending: Ending, reason: str, fault: 
         write_without_verdict(folder / REPORT, ending, reason, plain(config, missing=True), known)
     except OSError as error:
         raise NoReport(error.errno, error.strerror, str(folder / REPORT)) from error
+    from aistudio.report.html.run_folder import leave_page
+
     leave_page(folder)
 
 

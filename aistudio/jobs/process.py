@@ -51,7 +51,7 @@ def in_a_process_of_its_own(job: Job, config: DictConfig, folder: Path, override
     """
     told, tell = context().Pipe(duplex=False)
     process = context().Process(
-        target=child, args=(job, config, folder, overrides, tell, tuple(ASKED)), name=folder.name
+        target=run_child, args=(job, config, folder, overrides, tell, tuple(ASKED)), name=folder.name
     )
     timeout = config.sweep.timeout
     process.start()
@@ -85,7 +85,7 @@ def last_words(told: Connection) -> str:
             return ""
 
 
-def child(
+def run_child(
     job: Job, config: DictConfig, folder: Path, overrides: Sequence[str], tell: Connection, asked: Sequence[str]
 ) -> None:
     """What the new process does; libraries that print past Python do it into the log, too."""

@@ -31,6 +31,7 @@ from aistudio.jobs.combinations import Job, in_short, judged
 from aistudio.jobs.job import FILES, STOP, in_sweep
 from aistudio.jobs.progress import Progress
 from aistudio.jobs.rounds import time_again
+from aistudio.jobs.shards import conclude_shards
 from aistudio.jobs.track import track
 from aistudio.report.files import REPORT, read, write_without_verdict
 from aistudio.report.receipt import NO_SETTINGS
@@ -47,7 +48,15 @@ NOT_USED = {  # keys of Hydra's own sweeps that mean nothing here
     "hydra.callbacks": "what a job leaves behind is in its report.json",
     "hydra.sweep.subdir": "a job's folder is named after what the sweep varies",
 }
-SUMMARY = (STOP, ".submitit", "summary.html", "summary.csv", "summary.md", "summary.json")  # of a sweep itself
+SUMMARY = (
+    STOP,
+    ".submitit",
+    "summary.html",
+    "summary.csv",
+    "summary.md",
+    "summary.json",
+    "findings.csv",
+)  # of a sweep itself
 UNFINISHED = "not started, or ended together with its sweep"
 
 
@@ -74,6 +83,7 @@ def sweep(overrides: Sequence[str], config_dir: str | None) -> int:
     track([folder / job.name for job in jobs], fitting[0].config.get("track"), terminal, folder.name)
     rows = [end.of(one) if one.outcome == "unfinished" else one for one in rows]
     passed = conclude(rows, folder, terminal, remarks=[end.remark] if end.remark else ())
+    passed = conclude_shards([folder / job.name for job in jobs], folder, terminal) and passed
     return end.code or (PASSED if passed else FAILED)
 
 

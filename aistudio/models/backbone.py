@@ -1,6 +1,6 @@
 """Backbones: torchvision's CNNs without their classifiers, behind one interface, `BackboneWrapper`.
 
-Shapes: N batch, C channels, H W pixels of the picture; maps of odd pictures are rounded up (225 → 57, 29, 15, 8).
+Shapes: N batch, C channels, H W pixels of the image; maps of odd images are rounded up (225 → 57, 29, 15, 8).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class BackboneWrapper(nn.Module):
     (N, H, W, C) come out as (N, C, H, W). ``taps`` names the modules whose outputs are
     ``feat1`` … ``feat4`` with their channels, in the order of their strides 4, 8, 16, 32, e.g.
     ``{"layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}``; None derives them by two passes on the meta
-    device, which computes nothing; ``image_size`` is the side of the square pictures that the model is to run on.
+    device, which computes nothing; ``image_size`` is the side of the square images that the model is to run on.
 
     ``out_channels`` is the width of the final map, ``channels`` that of every ``feat``, ``strides`` their strides.
     ``.model`` keeps torchvision's state_dict keys; ``traced``
-    says that nobody stated taps. Pictures are (N, 3, H, W) float, RGB, normalised once; anything
+    says that nobody stated taps. Images are (N, 3, H, W) float, RGB, normalised once; anything
     else (3-D, uint8, another number of channels) is refused by the first convolution, with torch's own error.
     Raises `Refusal` for taps that do not exist, for models that do not run at ``image_size``, and for those that no
     chain of layers can be made of.

@@ -1,7 +1,7 @@
 """One pass of a model for the sake of its shapes: on torch's meta device, which computes nothing.
 
 A model that cannot go there (it holds tensors that are neither parameters nor buffers, or looks at values) is run on a
-black picture instead. Every pass is in eval mode and leaves the model as it was.
+black image instead. Every pass is in eval mode and leaves the model as it was.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def dry_run(
     starting: Callable[[], None] = lambda: None,
     channels: int = 3,
 ) -> tuple[Tensor, object]:
-    """A picture (1, channels, height, width) and what the model gives for it. Raises what the model raises on one.
+    """An image (1, channels, height, width) and what the model gives for it. Raises what the model raises on one.
 
-    ``starting`` is called before each attempt: on meta, and on a black picture if that raised.
+    ``starting`` is called before each attempt: on meta, and on a black image if that raised.
     """
     named = [*model.named_parameters(), *model.named_buffers()]
     tensors = {f"model.{name}": value.to("meta") for name, value in named}
@@ -74,7 +74,7 @@ def dry_run(
 
 
 def runs_at(model: nn.Module, size: int, least_side: int = 1, channels: int = 3) -> bool:
-    """Whether a model takes square pictures of ``size`` pixels; maps that it gives have at least ``least_side``."""
+    """Whether a model takes square images of ``size`` pixels; maps that it gives have at least ``least_side``."""
     try:
         result = dry_run(model, size, size, channels=channels)[1]
     except Exception:  # whatever a model raises, it does not run

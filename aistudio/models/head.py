@@ -25,7 +25,7 @@ class PooledHead(nn.Module):
 
 
 class BackboneWithHead(nn.Module):
-    """A backbone and a pooled head of its width: (N, 3, H, W) normalised pictures → (N, num_classes).
+    """A backbone and a pooled head of its width: (N, 3, H, W) normalised images → (N, num_classes).
 
     ``num_classes`` is whatever the task needs of the last layer: logits a class, one logit, or values.
     """

@@ -1,4 +1,4 @@
-"""Feature maps of a model that was watched on two pictures of different sizes: their layout, strides and taps."""
+"""Feature maps of a model that was watched on two images of different sizes: their layout, strides and taps."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ STRIDES = (4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class TwoPasses:
-    """A square picture, and one that is higher and wider; ``second`` is None for a model that takes one size alone."""
+    """A square image, and one that is higher and wider; ``second`` is None for a model that takes one size alone."""
 
     first: Pass
     second: Pass | None
 
     def other(self, path: str | None) -> object:
-        """What the module of ``path`` gave for the second picture; None is the model's own result."""
+        """What the module of ``path`` gave for the second image; None is the model's own result."""
         if self.second is None:
             return None
         return self.second.last_of(path) if path else self.second.result
@@ -32,7 +32,7 @@ class TwoPasses:
                 seen.calls.append(Call(path, None, value, len(seen.operations.seen), 0, 0))
 
     def stride_of(self, call: Call, nhwc: bool) -> int:
-        """The stride, one of `STRIDES`, that a map has in both pictures, with as many channels; or 0."""
+        """The stride, one of `STRIDES`, that a map has in both images, with as many channels; or 0."""
         given = [(self.first.x, call.gave)]
         if self.second is not None:
             given.append((self.second.x, self.second.last_of(call.path)))
@@ -53,10 +53,10 @@ def channels(value: Tensor, nhwc: bool) -> int:
 
 
 def layout(value: Tensor, other: object) -> str:
-    """``nchw``, ``nhwc``, or "" where it cannot be told, of a map and the same map of a higher and wider picture.
+    """``nchw``, ``nhwc``, or "" where it cannot be told, of a map and the same map of a higher and wider image.
 
-    Channels are the axis that stays. Where the picture leaves no mark, or only one can be had, the two equal sides of
-    a square picture's map tell.
+    Channels are the axis that stays. Where the image leaves no mark, or only one can be had, the two equal sides of
+    a square image's map tell.
     """
     shape = value.shape
     if is_map(other) and other.shape != shape:
@@ -98,6 +98,6 @@ def _taps(maps: list[Call], strides: dict[int, int], final: Tensor, nhwc: bool) 
 
 
 def _has_stride(x: Tensor, value: Tensor, stride: int, nhwc: bool) -> bool:
-    """Whether the sides of a map are those of the picture divided by the stride, rounded either way."""
+    """Whether the sides of a map are those of the image divided by the stride, rounded either way."""
     sides = value.shape[1:3] if nhwc else value.shape[2:]
     return all(abs(pixels / stride - side) < 1 for pixels, side in zip(x.shape[2:], sides, strict=True))

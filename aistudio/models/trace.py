@@ -5,7 +5,7 @@ before returned, up to the map that is pooled for the classifier. Nested ``nn.Se
 maps at strides 4, 8, 16 and 32. A model that has ``forward_features``, as timm's do, has drawn the line itself: its
 map is what that gives, whether its parts form a chain or not.
 
-A second pass, on a picture that is higher and wider, shows which axis of a map holds channels: the one that stays.
+A second pass, on an image that is higher and wider, shows which axis of a map holds channels: the one that stays.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from aistudio.models.watch import Call, Pass, called, watch
 
 SIDE = 224  # pixels: divisible by 32, and large enough for every torchvision classifier
 LEAST_SIDE = 64  # below that the last maps of most models have a single place
-HIGHER, WIDER = 64, 128  # pixels that the second picture has more
+HIGHER, WIDER = 64, 128  # pixels that the second image has more
 FEATURES = "forward_features"
 POOLING = ("mean", "_adaptive_avg_pool2d", "adaptive_max_pool2d")
 ACTIVATION = ("relu", "relu_")
@@ -77,7 +77,7 @@ def trace(model: nn.Module, name: str, size: int = SIDE) -> Trace:
 
 
 def _two_passes(model: nn.Module, name: str, size: int) -> tuple[TwoPasses, str]:
-    """The passes of two pictures; and what ``forward_features`` gives in words where that is no map."""
+    """The passes of two images; and what ``forward_features`` gives in words where that is no map."""
     channels = _channels_taken(model)
     side = size if size >= LEAST_SIDE or not runs_at(model, SIDE, channels=channels) else SIDE
     tokens = ""
@@ -97,7 +97,7 @@ def _two_passes(model: nn.Module, name: str, size: int) -> tuple[TwoPasses, str]
 
 
 def _channels_taken(model: nn.Module) -> int:
-    """How many channels the pictures of a model have: three if it runs on three, else as its first convolution says."""
+    """How many channels the images of a model have: three if it runs on three, else as its first convolution says."""
     first = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
     return 3 if first is None or first.in_channels == 3 or runs_at(model, SIDE) else first.in_channels
 
@@ -110,7 +110,7 @@ def _larger(model: nn.Module, seen: Pass) -> Pass | None:
 
 
 def _chain(model: nn.Module, seen: Pass) -> list[Call]:
-    """The calls that pass the picture on as a feature map, outermost parts only, before any global pooling."""
+    """The calls that pass the image on as a feature map, outermost parts only, before any global pooling."""
     chain: list[Call] = []
     paths = {call.path for call in seen.calls}
     for call in seen.calls:
@@ -158,10 +158,10 @@ def _is_nhwc(name: str, value: Tensor, other: object) -> bool:
     found = layout(value, other)
     if found:
         return found == "nhwc"
-    seen = _shape(value) + (f", and {_shape(other)} of a higher and wider picture" if is_map(other) else "")
+    seen = _shape(value) + (f", and {_shape(other)} of a higher and wider image" if is_map(other) else "")
     what = f"backbone={name} does not show which axis of its map holds the channels"
     why = f"its final map is {seen}"
-    instead = "a model whose map is (N, C, H, W) and whose sides follow the picture's"
+    instead = "a model whose map is (N, C, H, W) and whose sides follow the image's"
     raise Refusal([Problem(what, why, "backbone.model", instead)])
 
 
@@ -171,10 +171,10 @@ def _does_not_run(model: nn.Module, name: str, side: int, error: Exception) -> R
     fitting = [size for size in SIZES if size != side and runs_at(model, size)]
     if fitting:
         nearest = sorted(fitting, key=lambda size: abs(size - side))[:3]
-        what = f"backbone={name} does not run on pictures of {side} x {side}"
+        what = f"backbone={name} does not run on images of {side} x {side}"
         instead = f"task.image_size={nearest[0]}" + "".join(f", {size}" for size in nearest[1:])
         return Refusal([Problem(what, why, "task.image_size", f"{instead} (each was tried)")])
-    what = f"backbone={name} cannot be followed through a picture of {side} x {side}"
+    what = f"backbone={name} cannot be followed through an image of {side} x {side}"
     instead = "name the maps of strides 4, 8, 16, 32 and their channels in backbone.taps"
     return Refusal([Problem(what, why, "backbone.model", instead)])
 

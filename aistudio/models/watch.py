@@ -1,4 +1,4 @@
-"""What a model does with one picture: which of its parts it calls, in which order, with what."""
+"""What a model does with one image: which of its parts it calls, in which order, with what."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Operations(TorchDispatchMode):
 
 @dataclass(frozen=True)
 class Pass:
-    """One picture ``x`` through a model, by its ``method``: the result, the calls and the operations on the way."""
+    """One image ``x`` through a model, by its ``method``: the result, the calls and the operations on the way."""
 
     method: str
     x: Tensor

@@ -16,7 +16,7 @@ from .boxes import (
 from .code import decode_boxes, encode_boxes
 from .detector import RotatedFCOS, rotated_fcos_resnet50_fpn
 from .iou import rotated_iou, rotated_iou_matrix
-from .mean_average_precision import rotated_mean_average_precision
+from .mean_average_precision import mean_average_precision, rotated_mean_average_precision
 from .nms import rotated_nms
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "corners_to_boxes",
     "decode_boxes",
     "encode_boxes",
+    "mean_average_precision",
     "resize_boxes",
     "rotated_fcos_resnet50_fpn",
     "rotated_iou",

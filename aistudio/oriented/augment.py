@@ -4,7 +4,7 @@ The pipeline takes ``(image, target)``: an image tensor and a dict with ``boxes`
 and ``labels``. It keeps clear of what torchvision does to rotated boxes by default: the clamping mode
 "soft" shrinks a box that reaches beyond the border and never restores it, and SanitizeBoundingBoxes drops a
 box for one corner outside. Here boxes keep their full size, and one is dropped when its centre leaves the
-picture.
+image.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aistudio.oriented.boxes import canonical_boxes
 
 
 class KeepCentresInside(v2.Transform):
-    """Drop the boxes whose centre lies outside the picture, and give those that stay their canonical names.
+    """Drop the boxes whose centre lies outside the image, and give those that stay their canonical names.
 
     per_box names the other entries of the target that hold one row a box; absent ones are passed over.
     """
@@ -44,10 +44,10 @@ def rotation_augmentation(
     fill: float = 0.0,
     per_box: tuple[str, ...] = ("labels", "difficult"),
 ) -> v2.Compose:
-    """Flip, turn by any angle within ±degrees and scale about the picture's centre; the canvas keeps its size.
+    """Flip, turn by any angle within ±degrees and scale about the image's centre; the canvas keeps its size.
 
     Args:
-        degrees: the largest turn; 180 is every direction, right for pictures from above, where no side is up.
+        degrees: the largest turn; 180 is every direction, right for images from above, where no side is up.
         scale: the range of the zoom.
         flip: probability of a horizontal flip.
         fill: brightness of what comes in from beyond the border.

@@ -79,7 +79,7 @@ def corners_to_boxes(corners: Tensor) -> Tensor:
 
 
 def resize_boxes(boxes: Tensor, old_size: tuple[int, int], new_size: tuple[int, int]) -> Tensor:
-    """Boxes (..., 5), in canonical form, after the picture went from old_size to new_size (height, width).
+    """Boxes (..., 5), in canonical form, after the image went from old_size to new_size (height, width).
 
     An uneven scaling shears a rotated rectangle into a parallelogram. Its long side is followed and its
     area kept, so scaling there and back is the identity as long as the long side stays the longer one.

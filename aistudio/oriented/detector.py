@@ -15,7 +15,7 @@ from aistudio.oriented.boxes import canonical_boxes
 from aistudio.oriented.code import decode_boxes
 from aistudio.oriented.head import RotatedFCOSHead
 from aistudio.oriented.iou import rotated_iou
-from aistudio.oriented.match import match_points, pyramid_points
+from aistudio.oriented.match import levels_of_boxes, match_points, pyramid_points
 from aistudio.oriented.nms import rotated_nms
 from aistudio.oriented.targets import checked_targets
 from aistudio.oriented.transform import RotatedTransform
@@ -26,12 +26,12 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class RotatedFCOS(nn.Module):
     """An anchor-free, one-stage detector of rotated boxes.
 
-    In training, ``model(images, targets)`` takes a list of pictures (3, H, W) in [0, 1], of any sizes, and
+    In training, ``model(images, targets)`` takes a list of images (3, H, W) in [0, 1], of any sizes, and
     a list of dicts with ``boxes`` (N, 5) as cx, cy, w, h, degrees (see :mod:`aistudio.oriented.boxes`; a
     ``CXCYWHR`` tv_tensor will do) and ``labels`` (N,) int64 in 1 … num_classes - 1; N may be 0. It returns
     the losses ``classification``, ``bbox_regression`` and ``bbox_ctrness``; the training loss is their sum.
-    In evaluation, ``model(images)`` returns for each picture ``boxes`` (K, 5) in canonical form, in the
-    pixels of the picture that came in, ``labels`` (K,) int64 and ``scores`` (K,) in falling order. Inputs
+    In evaluation, ``model(images)`` returns for each image ``boxes`` (K, 5) in canonical form, in the
+    pixels of the image that came in, ``labels`` (K,) int64 and ``scores`` (K,) in falling order. Inputs
     are never changed.
 
     In evaluation it can be traced (``torch.jit.trace`` of a module that returns one image's dict, as with torchvision's
@@ -42,17 +42,17 @@ class RotatedFCOS(nn.Module):
     Args:
         backbone: gives an OrderedDict of feature maps (N, out_channels, H, W), one for each of strides.
         num_classes: classes *with* background, as torchvision counts: objects are 1 … num_classes - 1.
-        min_size: the shorter side is scaled to this (in training to one of several, drawn for each picture) ...
+        min_size: the shorter side is scaled to this (in training to one of several, drawn for each image) ...
         max_size: ... unless the longer side would exceed this.
-        image_mean, image_std: of the pictures the backbone was trained on; ImageNet's if None.
+        image_mean, image_std: of the images the backbone was trained on; ImageNet's if None.
         strides: pixels between neighbouring cells of each feature map.
         score_thresh: detections need a score above this; the score is √(class probability · centre-ness).
         nms_thresh: of two boxes of one class with a greater IoU, the better one stays.
-        detections_per_img: at most so many are returned for a picture.
+        detections_per_img: at most so many are returned for an image.
         topk_candidates: at most so many of each level enter the suppression.
 
     Raises:
-        ValueError: a target cannot be right; the message names the index of its picture.
+        ValueError: a target cannot be right; the message names the index of its image.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class RotatedFCOS(nn.Module):
         logits, codes = outputs["cls_logits"].float(), outputs["bbox_regression"]
         ctr_logits = outputs["bbox_ctrness"].float()[..., 0]
         matches = [match_points(points, strides, target["boxes"]) for target in targets]
-        index = torch.stack([index for index, _ in matches])  # (N, P), into the boxes of its own picture
+        index = torch.stack([index for index, _ in matches])  # (N, P), into the boxes of its own image
         centreness = torch.stack([centreness for _, centreness in matches])
         image, point = (index >= 0).nonzero(as_tuple=True)
         first = index.new_tensor([0] + [len(target["boxes"]) for target in targets][:-1]).cumsum(0)
@@ -135,10 +135,17 @@ class RotatedFCOS(nn.Module):
             "bbox_ctrness": centred / positives,
         }
 
+    def levels_of(self, boxes: Tensor, sizes: list[tuple[int, int]], alone: bool = False) -> Tensor:
+        """The level (N,) int64 that learns each of boxes (N, 5) in one image, or alone; -1 where no point does.
+
+        boxes are in pixels of the network's input, sizes the (height, width) of each level's map.
+        """
+        return levels_of_boxes(boxes, sizes, self.strides, alone)
+
     def detections(
         self, outputs: dict[str, Tensor], points: Tensor, strides: Tensor, counts: list[int]
     ) -> dict[str, Tensor]:
-        """Detections in one picture, in the pixels of the network's input, from outputs (P, ...) of counts points."""
+        """Detections in one image, in the pixels of the network's input, from outputs (P, ...) of counts points."""
         probability, ctr = outputs["cls_logits"].float().sigmoid(), outputs["bbox_ctrness"].float().sigmoid()
         scores = (probability * ctr).sqrt()
         chosen, first = [], 0

@@ -1,7 +1,7 @@
-"""Mean average precision of rotated detections, by the rules of DOTA and PASCAL VOC.
+"""Mean average precision of rotated detections (or of others, given their IoU), by the rules of DOTA and PASCAL VOC.
 
-For each class and IoU threshold, all detections of all pictures are taken in order of score. Each looks at
-the true box of its class and picture that it overlaps most. If that IoU exceeds the threshold, the first to
+For each class and IoU threshold, all detections of all images are taken in order of score. Each looks at
+the true box of its class and image that it overlaps most. If that IoU exceeds the threshold, the first to
 come is a hit and later ones are false; if the true box is *difficult*, the detection counts for nothing;
 any other detection is false. Average precision is the area under precision over recall, precision being the
 best reached at that recall or beyond.
@@ -11,6 +11,7 @@ COCO's tool differs in one point: there a detection whose best true box is taken
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -21,6 +22,7 @@ from aistudio.oriented.iou import rotated_iou_matrix
 THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 
 Interpolation = Literal["area", "11 points"]
+Overlap = Callable[[dict[str, Tensor], dict[str, Tensor]], Tensor]  # K detections, N true objects → IoU (K, N)
 
 
 def rotated_mean_average_precision(
@@ -29,12 +31,32 @@ def rotated_mean_average_precision(
     thresholds: tuple[float, ...] = THRESHOLDS,
     interpolation: Interpolation = "area",
 ) -> dict[str, float | dict[int, float]]:
-    """Average precision of detections in a list of pictures.
+    """Average precision of rotated boxes in a list of images; see `mean_average_precision`.
+
+    ``boxes`` of predictions and targets are (K, 5), cx, cy, w, h, degrees.
+    """
+    return mean_average_precision(predictions, targets, _rotated_overlap, thresholds, interpolation)
+
+
+def _rotated_overlap(prediction: dict[str, Tensor], target: dict[str, Tensor]) -> Tensor:
+    return rotated_iou_matrix(prediction["boxes"], target["boxes"].to(prediction["boxes"]))
+
+
+def mean_average_precision(
+    predictions: list[dict[str, Tensor]],
+    targets: list[dict[str, Tensor]],
+    overlap: Overlap,
+    thresholds: tuple[float, ...] = THRESHOLDS,
+    interpolation: Interpolation = "area",
+) -> dict[str, float | dict[int, float]]:
+    """Average precision of detections in a list of images.
 
     Args:
-        predictions: for each picture ``boxes`` (K, 5), ``labels`` (K,), ``scores`` (K,), as the detector gives them.
-        targets: for each picture ``boxes`` (N, 5), ``labels`` (N,) and, if some are to be passed over, ``difficult``
-            (N,) bool.
+        predictions: for each image ``labels`` (K,), ``scores`` (K,) and what ``overlap`` compares, as the detector
+            gives them.
+        targets: for each image ``labels`` (N,), what ``overlap`` compares and, if some are to be passed over,
+            ``difficult`` (N,) bool.
+        overlap: IoU (K, N) of the detections and the true objects of one image.
         thresholds: IoU thresholds; all are averaged into ``map``.
         interpolation: ``area`` under the curve (VOC since 2010), or the mean over recall 0, 0.1 … 1 (``11 points``:
             VOC 2007, and DOTA's published numbers).
@@ -52,7 +74,7 @@ def rotated_mean_average_precision(
     if interpolation not in ("area", "11 points"):
         raise ValueError(f"interpolation must be 'area' or '11 points', not {interpolation!r}")
     labels = sorted({int(label) for target in targets for label in target["labels"].unique()})
-    found = {label: _of_class(label, predictions, targets, thresholds, interpolation) for label in labels}
+    found = {label: _of_class(label, predictions, targets, overlap, thresholds, interpolation) for label in labels}
     rows = {label: row for label, row in found.items() if row is not None}
     table = torch.stack(list(rows.values())) if rows else torch.full((1, len(thresholds)), torch.nan)
     result: dict[str, float | dict[int, float]] = {"map": table.mean().item()}
@@ -76,7 +98,12 @@ def average_precision(hits: Tensor, truths: int, interpolation: Interpolation = 
 
 
 def _of_class(
-    label: int, predictions: list[dict], targets: list[dict], thresholds: tuple[float, ...], how: Interpolation
+    label: int,
+    predictions: list[dict],
+    targets: list[dict],
+    overlap: Overlap,
+    thresholds: tuple[float, ...],
+    how: Interpolation,
 ) -> Tensor | None:
     """Average precision (thresholds,) of one class, or None if it has nothing to find."""
     scores, overlaps, owners, difficult = [], [], [], []
@@ -85,8 +112,8 @@ def _of_class(
         true, detected = target["labels"] == label, prediction["labels"] == label
         passed_over = target.get("difficult", torch.zeros_like(true))[true].bool()
         count += int((~passed_over).sum())
-        iou = rotated_iou_matrix(prediction["boxes"][detected], target["boxes"][true].to(prediction["boxes"]))
-        # One more owner that nothing overlaps, so that a picture without a true box is no special case.
+        iou = overlap(_rows(prediction, detected), _rows(target, true))
+        # One more owner that nothing overlaps, so that an image without a true box is no special case.
         best, owner = nn.functional.pad(iou, (0, 1)).max(dim=1)
         scores.append(prediction["scores"][detected])
         overlaps.append(best)
@@ -96,14 +123,18 @@ def _of_class(
     if count == 0:
         return None
     order = torch.cat(scores).argsort(descending=True, stable=True)
-    overlap, owner, passed_over = torch.cat(overlaps)[order], torch.cat(owners)[order], torch.cat(difficult)
+    best_iou, owner, passed_over = torch.cat(overlaps)[order], torch.cat(owners)[order], torch.cat(difficult)
     aps = []
     for threshold in thresholds:
-        reached = overlap > threshold
+        reached = best_iou > threshold
         counted = ~(reached & passed_over[owner])
         hits = _first_of_each(owner, reached, len(passed_over))
         aps.append(average_precision(hits[counted], count, how))
     return torch.stack(aps).cpu()
+
+
+def _rows(objects: dict[str, Tensor], chosen: Tensor) -> dict[str, Tensor]:
+    return {name: value[chosen] for name, value in objects.items()}
 
 
 def _first_of_each(owner: Tensor, reached: Tensor, owners: int) -> Tensor:

@@ -11,7 +11,7 @@ def checked_targets(targets: list[dict[str, Tensor]], images: int, num_classes: 
     """New dicts with ``boxes`` (N, 5) as plain float32 tensors and ``labels`` (N,) int64.
 
     Raises:
-        ValueError: with the index of the picture and, where one box is wrong, the index of the box.
+        ValueError: with the index of the image and, where one box is wrong, the index of the box.
     """
     if len(targets) != images:
         raise ValueError(f"{images} images but {len(targets)} targets")

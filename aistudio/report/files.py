@@ -19,6 +19,8 @@ from aistudio.report.validation import Unreadable, typed
 from aistudio.safety.outlet import as_json as json_text
 
 REPORT = "report.json"
+PAGE = "report.html"
+DRAWINGS = "drawings"  # a folder beside it
 LARGEST = 64 * 2**20  # bytes of a file: thousands of times what a run writes
 SCHEMA = 1
 PLACES = 20  # of each finding

@@ -23,7 +23,7 @@ class CheckResult:
 
     ``why`` is the check's sentence of purpose; ``seen`` and ``expected`` hold the numbers; ``cause`` is the likely
     cause in words (only when it failed) or the reason it was skipped. ``seconds`` is wall-clock time. ``losses`` are
-    those of a training that the check watched, step by step.
+    those of a training that the check watched, step by step; ``metrics`` are the task's before and after it, by name.
     """
 
     name: str
@@ -34,6 +34,7 @@ class CheckResult:
     cause: str = ""
     seconds: float = 0.0
     losses: tuple[float, ...] = ()
+    metrics: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def verdict(checks: Iterable[CheckResult]) -> Verdict:

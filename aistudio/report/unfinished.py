@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from aistudio.report.files import REPORT, whole, write_without_verdict
-from aistudio.report.html.run_folder import write_page
 from aistudio.report.records import CheckResult, Listener
 
 KEPT = ("assembled", "checks", "receipt", "origins")  # what a report without a verdict keeps of a run that had begun
@@ -61,6 +60,8 @@ class Unfinished(Listener):
             write_without_verdict(self.folder / REPORT, "unfinished", reason, self.config, self.known)
             started = time.monotonic()
             if started >= self.due:
+                from aistudio.report.html.run_folder import write_page  # a refusal needs no page
+
                 write_page(self.folder)
                 ended = time.monotonic()
                 self.due = ended + (ended - started) / SHARE

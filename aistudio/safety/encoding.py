@@ -14,18 +14,17 @@ PLAIN = {"✓": "+", "✗": "x", "–": "-", "−": "-", "·": "-", "…": "..."
 
 @contextmanager
 def plain_where_needed() -> Iterator[None]:
-    """Within it, characters that standard output cannot encode are written in others; it is put back afterwards."""
-    stream = sys.stdout
-    if not hasattr(stream, "reconfigure"):  # a notebook's, for example
-        yield
-        return
+    """Within it, characters that the standard streams cannot encode are written in others; then it is put back."""
+    streams = [one for one in (sys.stdout, sys.stderr) if hasattr(one, "reconfigure")]  # not a notebook's, for example
     codecs.register_error("aistudio.plain", plain)
-    before = stream.errors
-    stream.reconfigure(errors="aistudio.plain")
+    before = [one.errors for one in streams]
+    for one in streams:
+        one.reconfigure(errors="aistudio.plain")
     try:
         yield
     finally:
-        stream.reconfigure(errors=before)
+        for one, errors in zip(streams, before, strict=True):
+            one.reconfigure(errors=errors)
 
 
 def plain(error: UnicodeError) -> tuple[str, int]:

@@ -18,10 +18,10 @@ from urllib.parse import quote
 from aistudio.safety.conf_folder import words
 from aistudio.safety.text import visible
 
-SHORTEST = 4  # characters of a value that is looked for; a shorter one is in half of all words
-SHORTEST_PART = 8  # characters of a part of a value, the host in an address for example
+_SHORTEST = 4  # characters of a value that is looked for; a shorter one is in half of all words
+_SHORTEST_PART = 8  # characters of a part of a value, the host in an address for example
 KEYS = str | bool | int | None  # keys that JSON can hold
-NUMBER = re.compile(r"[\d.,+-]+")
+_NUMBER = re.compile(r"[\d.,+-]+")
 ASKED: dict[str, str] = {}  # names of environment variables that were asked for, and their values then
 
 
@@ -34,8 +34,8 @@ def scrub(text: str) -> str:
     """The text with ``${oc.env:NAME}`` in the place of every value that was asked for, in whatever form it stands."""
     if not ASKED:
         return text
-    pattern, names = sought(frozenset(ASKED.items()))
-    return pattern.sub(lambda found: as_asked(names[found.lastindex - 1]) if found.lastindex else found[0], text)
+    pattern, names = _sought(frozenset(ASKED.items()))
+    return pattern.sub(lambda found: _as_asked(names[found.lastindex - 1]) if found.lastindex else found[0], text)
 
 
 def scrubbed(node: Any) -> Any:
@@ -47,14 +47,14 @@ def scrubbed(node: Any) -> Any:
     return node if isinstance(node, bool | int | float | None) else scrub(str(node))
 
 
-def as_asked(name: str) -> str:
+def _as_asked(name: str) -> str:
     """How a variable is asked for."""
     escaped = name.replace("\\", "\\\\").replace("'", "\\'")
     return f"${{oc.env:{name}}}" if re.fullmatch(r"\w+", name) else f"${{oc.env:'{escaped}'}}"
 
 
 @cache
-def sought(asked: Iterable[tuple[str, str]]) -> tuple[re.Pattern[str], list[str]]:
+def _sought(asked: Iterable[tuple[str, str]]) -> tuple[re.Pattern[str], list[str]]:
     """A pattern with a group for every variable, the longest value first, and the names of the groups.
 
     What already stands in the place of a value is passed over, so that scrubbing twice is scrubbing once.
@@ -64,15 +64,15 @@ def sought(asked: Iterable[tuple[str, str]]) -> tuple[re.Pattern[str], list[str]
         found = sorted({form for part in parts(value) for form in forms(part)}, key=len, reverse=True)
         if found:
             names.append(name)
-            groups.append(f"({'|'.join(map(as_pattern, found))})")
-    done = "|".join(re.escape(as_asked(name)) for name in names) or r"(?!)"
+            groups.append(f"({'|'.join(map(_as_pattern, found))})")
+    done = "|".join(re.escape(_as_asked(name)) for name in names) or r"(?!)"
     return re.compile("|".join([f"(?:{done})", *groups]), re.IGNORECASE), names
 
 
-def as_pattern(form: str) -> str:
+def _as_pattern(form: str) -> str:
     """What finds a form: a number only where it stands alone, any other text everywhere."""
     written = re.sub(r"(?:\\?\s)+", r"\\s+", re.escape(form))  # a line may be broken at any blank
-    return rf"(?<![\w.]){written}(?![\w.])" if NUMBER.fullmatch(form) else written
+    return rf"(?<![\w.]){written}(?![\w.])" if _NUMBER.fullmatch(form) else written
 
 
 def parts(value: str) -> Iterator[str]:
@@ -87,12 +87,12 @@ def parts(value: str) -> Iterator[str]:
         found = [value, value.rstrip("/"), *long(value.rstrip("/").split("/")[-1:])]
     else:
         found = [value, value.strip(), *value.splitlines(), *long(re.split(r"[\s/\\:;,@=&?#|'\"<>()\[\]{}]+", value))]
-    yield from (one for one in found if len(one.strip()) >= SHORTEST and one.strip().lower() not in words())
+    yield from (one for one in found if len(one.strip()) >= _SHORTEST and one.strip().lower() not in words())
 
 
 def long(texts: Iterable[str]) -> list[str]:
     """Those that are long enough to be looked for alone."""
-    return [text for text in texts if len(text) >= SHORTEST_PART]
+    return [text for text in texts if len(text) >= _SHORTEST_PART]
 
 
 def forms(value: str) -> set[str]:
@@ -103,4 +103,4 @@ def forms(value: str) -> set[str]:
     written |= {" ".join(value.split()), value.replace("_", " "), re.sub(r"[^A-Za-z0-9._=+-]+", "_", value)}
     written |= {value.encode("unicode_escape").decode(), value.replace("\\", "\\\\").replace("'", "\\'")}
     written |= {value.encode("unicode_escape").decode().replace(r"\x1b", r"\e").replace(r"\x07", r"\a")}  # YAML's
-    return {one for one in written if len(one) >= SHORTEST}
+    return {one for one in written if len(one) >= _SHORTEST}

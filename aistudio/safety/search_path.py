@@ -10,7 +10,7 @@ import os
 import sys
 from importlib.machinery import PathFinder
 
-SAFE = "PYTHONSAFEPATH"  # Python from 3.11 on leaves the current folder out of the path of what starts with it
+_SAFE = "PYTHONSAFEPATH"  # Python from 3.11 on leaves the current folder out of the path of what starts with it
 
 
 def leave_out_the_current_folder() -> None:
@@ -26,13 +26,13 @@ class SafeChildren:
     """Within it, what this process starts imports nothing from the current folder; the environment is put back."""
 
     def __enter__(self) -> None:
-        self.before = os.environ.get(SAFE)
-        os.environ[SAFE] = "1"
+        self.before = os.environ.get(_SAFE)
+        os.environ[_SAFE] = "1"
 
     def __exit__(self, *raised: object) -> None:
-        os.environ.pop(SAFE)
+        os.environ.pop(_SAFE)
         if self.before is not None:
-            os.environ[SAFE] = self.before
+            os.environ[_SAFE] = self.before
 
 
 def reach(packages: frozenset[str]) -> None:

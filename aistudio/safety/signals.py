@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 SIGNALS = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
 PATIENCE = 2.0  # seconds that what was started has to end by itself once it was asked to
-UNTOUCHED = (signal.SIG_DFL, signal.default_int_handler)  # what is ignored (nohup) or somebody's stays so
+_UNTOUCHED = (signal.SIG_DFL, signal.default_int_handler)  # what is ignored (nohup) or somebody's stays so
 
 
 class Ended(KeyboardInterrupt):
@@ -45,15 +45,15 @@ def ending_with_a_report() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # Python sets handlers there only
         yield
         return
-    before = {one: handler for one in SIGNALS if (handler := signal.getsignal(one)) in UNTOUCHED}
-    others = {*descendants()}
+    before = {one: handler for one in SIGNALS if (handler := signal.getsignal(one)) in _UNTOUCHED}
+    others = {*_descendants()}
     for one in before:
         signal.signal(one, end_once)
     try:
         yield
     finally:
-        if any(signal.getsignal(one) is end_at_once for one in before):
-            end_all_but(others)
+        if any(signal.getsignal(one) is _end_at_once for one in before):
+            _end_all_but(others)
         for one, handler in before.items():
             signal.signal(one, handler)
 
@@ -62,31 +62,31 @@ def end_once(number: int, _: FrameType | None) -> NoReturn:
     """Raise what was asked for; from now on there is no more patience."""
     for one in SIGNALS:
         if signal.getsignal(one) is end_once:
-            signal.signal(one, end_at_once)
+            signal.signal(one, _end_at_once)
     raise KeyboardInterrupt if number == signal.SIGINT else Ended(number)
 
 
-def end_at_once(number: int, _: Any) -> NoReturn:
+def _end_at_once(number: int, _: Any) -> NoReturn:
     """End this process without another word; processes of its own watch it and end, too."""
     os._exit(128 + number)
 
 
-def end_all_but(others: set[int]) -> None:
+def _end_all_but(others: set[int]) -> None:
     """End what this process and its children have started, gently first."""
     end = time.monotonic() + PATIENCE
     number = signal.SIGTERM
-    while left := [*descendants() - others]:
+    while left := [*_descendants() - others]:
         for process in left:
             with suppress(OSError):
                 os.kill(process, number)
         if number == signal.SIGKILL:
             return
-        while {*left} & descendants() and time.monotonic() < end:
+        while {*left} & _descendants() and time.monotonic() < end:
             time.sleep(0.05)
         number = signal.SIGKILL
 
 
-def descendants() -> set[int]:
+def _descendants() -> set[int]:
     """The processes below this one that still run, as far as the system shows them: on Linux."""
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):

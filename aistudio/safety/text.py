@@ -13,26 +13,26 @@ from collections.abc import Mapping
 from typing import Any
 
 # Drawn as nothing although Unicode counts them as letters and marks; U+FE0F, which emoji need, is left alone.
-BLANK = frozenset(
+_BLANK = frozenset(
     map(
         chr,
         (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0)
         + (*range(0x180B, 0x1810), *range(0xFE00, 0xFE0F), *range(0xE0100, 0xE01F0)),
     )
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-MARKDOWN = re.compile(r"[\\`*\[\]|~$#]|(?<!\w)_|_(?!\w)")
-BARE = re.compile(r"(https?|ftp)://|\bwww\.|(?<!\w)@(?=\w)", re.I)  # what Markdown makes a link or a mention of
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_MARKDOWN = re.compile(r"[\\`*\[\]|~$#]|(?<!\w)_|_(?!\w)")
+_BARE = re.compile(r"(https?|ftp)://|\bwww\.|(?<!\w)@(?=\w)", re.I)  # what Markdown makes a link or a mention of
 
 
 def is_hidden(char: str) -> bool:
     """Whether a character is obeyed or left out rather than drawn: controls, bidirectional marks, zero widths."""
-    return char in BLANK or not (char.isprintable() or unicodedata.category(char) == "Zs")
+    return char in _BLANK or not (char.isprintable() or unicodedata.category(char) == "Zs")
 
 
 def visible(text: str, lines: bool = False) -> str:
     r"""The text with every hidden character written out (``\x1b``, ``\u202e``, ``\n``); ``lines`` keeps \n and \t."""
-    if text.isprintable() and BLANK.isdisjoint(text):
+    if text.isprintable() and _BLANK.isdisjoint(text):
         return text
     kept = "\n\t" if lines else ""
     return "".join(escape(char) if char not in kept and is_hidden(char) else char for char in text)
@@ -47,7 +47,7 @@ def escape(char: str) -> str:
 
 def in_json(document: str) -> str:
     r"""A document of JSON that means the same, with what is hidden as ``\u202e``: lone surrogates are no UTF-8."""
-    if BLANK.isdisjoint(document) and document.replace("\n", "").isprintable():
+    if _BLANK.isdisjoint(document) and document.replace("\n", "").isprintable():
         return document
     return "".join(
         "".join(f"\\u{unit:04x}" for unit in units(char)) if char != "\n" and is_hidden(char) else char
@@ -74,8 +74,8 @@ def as_data(node: Any) -> Any:
 
 def in_markdown(text: str) -> str:
     """A text for a cell or a line of Markdown: no HTML, no links, no formulas, no second line."""
-    escaped = MARKDOWN.sub(r"\\\g<0>", visible(text))
-    return BARE.sub(lambda found: found[0][:-1] + f"&#{ord(found[0][-1])};", html.escape(escaped, quote=False))
+    escaped = _MARKDOWN.sub(r"\\\g<0>", visible(text))
+    return _BARE.sub(lambda found: found[0][:-1] + f"&#{ord(found[0][-1])};", html.escape(escaped, quote=False))
 
 
 def in_csv(value: Any) -> Any:
@@ -83,4 +83,4 @@ def in_csv(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     shown = visible(value)
-    return f"'{shown}" if value.lstrip(" \xa0").startswith(FORMULA) else shown
+    return f"'{shown}" if value.lstrip(" \xa0").startswith(_FORMULA) else shown

@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
 from aistudio.drawing import BAD, GOOD, NEUTRAL
+from aistudio.tasks import metrics
+from aistudio.tasks.base import StackTask
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import canvas
 from aistudio.tasks.losses import apply
@@ -18,14 +19,12 @@ from aistudio.tasks.losses import apply
 NAMES = ("normal", "anomalous")
 
 
-class AnomalyDetection:
+class AnomalyDetection(StackTask):
     """``loss`` takes logits (N, 1) and targets (N, 1) of 0. and 1."""
 
     num_outputs = 1
     sample_labels = 2  # 1 is anomalous
     max_objects = 1
-    image_mean: Sequence[float] | None = None
-    image_std: Sequence[float] | None = None
     allows_empty = False
 
     def __init__(
@@ -36,10 +35,6 @@ class AnomalyDetection:
     ):
         self.criterion = loss
         self.image_mean, self.image_std = image_mean, image_std
-
-    def inputs(self, images: Sequence[Tensor]) -> Tensor:
-        """Images of one size → (N, C, H, W), normalised."""
-        return normalize(torch.stack(list(images)), self.image_mean, self.image_std)
 
     def target(self, sample: Sample) -> Tensor:
         """1. if the sample's object is of class 1, else 0.: float32 scalar."""
@@ -69,13 +64,10 @@ class AnomalyDetection:
         """The logit is (N, 1), floating point, finite; its sigmoid is the anomaly score."""
         return tensor_problems(output, (len(inputs), 1))
 
-    def training_output_problems(self, output: object, inputs: Tensor) -> list[str]:
-        """As in eval mode."""
-        return self.output_problems(output, inputs)
-
-    def enlarge(self, values: Tensor, factor: float) -> Tensor:
-        """A score is the same in an image of any size."""
-        return values
+    def metrics(self, output: Tensor, samples: Sequence[Sample]) -> dict[str, float]:
+        """``auroc``: the chance that an anomalous image has a higher logit than a normal one."""
+        truth = torch.stack([sample.known("labels")[0] == 1 for sample in samples])
+        return {"auroc": metrics.area_under_roc(output.detach().cpu()[:, 0], truth)}
 
     def draw(self, image: Tensor, target: Tensor | None, output: Tensor | None) -> Image.Image:
         """A badge, normal or anomalous, with the anomaly score; below, what was expected."""

@@ -13,6 +13,7 @@ from aistudio.data.channels import same_channels
 from aistudio.data.sample import Painter, Sample, Source
 from aistudio.data.synthetic import Synthetic
 from aistudio.errors import Problem, Refusal
+from aistudio.models.nested import map_tensors
 from aistudio.tasks.base import Task
 
 
@@ -26,10 +27,14 @@ class Batch:
 
     def to(self, device: torch.device | str, channels_last: bool = False) -> Batch:
         """The same batch on another device; ``channels_last`` is the memory format of a stacked (N, 3, H, W) input."""
-        inputs = _move(self.inputs, device)
+
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device)
+
+        inputs = map_tensors(move, self.inputs)
         if channels_last and isinstance(inputs, Tensor):
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        return replace(self, inputs=inputs, targets=_move(self.targets, device))
+        return replace(self, inputs=inputs, targets=map_tensors(move, self.targets))
 
 
 def make_batch(
@@ -89,9 +94,9 @@ def pick(output: Any, index: int) -> Any:
     return output[index]
 
 
-def _move(value: Any, device: torch.device | str) -> Any:
-    if isinstance(value, Tensor):
-        return value.to(device)
-    if isinstance(value, dict):
-        return {name: _move(item, device) for name, item in value.items()}
-    return [_move(item, device) for item in value]
+def join(outputs: Sequence[Any]) -> Any:
+    """Outputs of several batches (tensors, lists, or dicts of them) as that of one."""
+    first = outputs[0]
+    if isinstance(first, dict):
+        return {name: torch.cat([output[name] for output in outputs]) for name in first}
+    return torch.cat(list(outputs)) if isinstance(first, Tensor) else [one for output in outputs for one in output]

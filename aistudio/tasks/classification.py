@@ -8,20 +8,19 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
 from aistudio.drawing import BAD, GOOD, NEUTRAL
+from aistudio.tasks import metrics
+from aistudio.tasks.base import StackTask
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import canvas, class_name
 from aistudio.tasks.losses import apply
 
 
-class Classification:
+class Classification(StackTask):
     """``loss`` takes logits (N, ``num_classes``) and class ids (N,)."""
 
     max_objects = 1
-    image_mean: Sequence[float] | None = None
-    image_std: Sequence[float] | None = None
     allows_empty = False
     class_names: Sequence[str] = ()
 
@@ -36,17 +35,9 @@ class Classification:
         self.criterion = loss
         self.image_mean, self.image_std = image_mean, image_std
 
-    def inputs(self, images: Sequence[Tensor]) -> Tensor:
-        """Images of one size → (N, C, H, W), normalised."""
-        return normalize(torch.stack(list(images)), self.image_mean, self.image_std)
-
     def target(self, sample: Sample) -> Tensor:
         """The label of the sample's object: int64 scalar."""
         return sample.known("labels")[0]
-
-    def collate(self, targets: Sequence[Tensor]) -> Tensor:
-        """(N,) int64."""
-        return torch.stack(list(targets))
 
     def target_problems(self, images: Sequence[Tensor], targets: Tensor) -> list[str]:
         """Class ids that are none of 0 … C-1."""
@@ -68,13 +59,10 @@ class Classification:
         """Logits are (N, C), floating point, finite."""
         return tensor_problems(output, (len(inputs), self.num_outputs))
 
-    def training_output_problems(self, output: object, inputs: Tensor) -> list[str]:
-        """As in eval mode."""
-        return self.output_problems(output, inputs)
-
-    def enlarge(self, values: Tensor, factor: float) -> Tensor:
-        """A class is the same in an image of any size."""
-        return values
+    def metrics(self, output: Tensor, samples: Sequence[Sample]) -> dict[str, float]:
+        """``accuracy``: the share of images whose largest logit is that of their class."""
+        truth = torch.stack([sample.known("labels")[0] for sample in samples])
+        return {"accuracy": metrics.accuracy(output.detach().cpu(), truth)}
 
     def draw(self, image: Tensor, target: Tensor | None, output: Tensor | None) -> Image.Image:
         """A badge with the predicted class and its probability; below, the class that was expected."""

@@ -1,4 +1,4 @@
-"""What the three detection tasks share: checks of what goes into a detector and what comes out, and its raw maps.
+"""What the three detection tasks share: checks of what goes into a detector and of what comes out.
 
 Detectors follow torchvision: they take a list of (3, H, W) images in [0, 1] and, in train mode, a target an image with
 ``labels`` (K,) int64 in 1 … C (0 is the background), ``boxes`` (K, 4) x1, y1, x2, y2 in pixels, and perhaps
@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def check_images(images: Sequence[Tensor], channels: int = 3) -> list[str]:
-    """What is wrong with pictures that should be (channels, H, W) float in [0, 1], each with its image's index."""
+    """What is wrong with images that should be (channels, H, W) float in [0, 1], each with its image's index."""
     problems = []
     for index, image in enumerate(images):
         if image.dim() != 3 or image.shape[0] != channels:
@@ -59,7 +59,7 @@ def check_targets(
 ) -> list[str]:
     """Everything wrong with a batch for a detector of upright boxes; ``num_classes`` without the background.
 
-    torchvision takes most of it without a word: pictures in 0–255, boxes outside the picture or in 0–1 units, label 0.
+    torchvision takes most of it without a word: images in 0–255, boxes outside the image or in 0–1 units, label 0.
     """
     problems = _common_problems(
         images, targets, num_classes, channels, {"boxes", "labels"} | ({"masks"} if masks else set())
@@ -76,7 +76,7 @@ def check_rotated_targets(
 ) -> list[str]:
     """Everything wrong with a batch for a detector of rotated boxes (K, 5), cx, cy, w, h in pixels and degrees.
 
-    Corners may lie outside the picture; a centre may not.
+    Corners may lie outside the image; a centre may not.
     """
     problems = _common_problems(images, targets, num_classes, channels, {"boxes", "labels"})
     for index, (image, target) in enumerate(zip(images, targets, strict=True) if not problems else ()):
@@ -108,7 +108,7 @@ def _box_problems(boxes: Tensor, height: int, width: int) -> list[str]:
     if boxes.max() <= 1 and min(height, width) > 8:
         return ["has boxes in 0–1 units; expected pixels"]
     if boxes.min() < 0 or boxes[:, 2].max() > width or boxes[:, 3].max() > height:
-        return [f"has a box outside its picture of {width} x {height}: {[round(v, 1) for v in _worst(boxes)]}"]
+        return [f"has a box outside its image of {width} x {height}: {[round(v, 1) for v in _worst(boxes)]}"]
     return []
 
 
@@ -124,7 +124,7 @@ def _rotated_problems(boxes: Tensor, height: int, width: int) -> list[str]:
     if boxes[:, :4].max() <= 1 and min(height, width) > 8:
         return ["has boxes in 0–1 units; expected pixels"]
     if boxes[:, :2].min() < 0 or boxes[:, 0].max() > width or boxes[:, 1].max() > height:
-        return [f"has a box whose centre is outside its picture of {width} x {height}"]
+        return [f"has a box whose centre is outside its image of {width} x {height}"]
     return []
 
 
@@ -189,7 +189,7 @@ def _found_problems(found: dict[str, Tensor], num_classes: int, columns: int) ->
 
 
 def outside_problems(output: Sequence[dict[str, Tensor]], images: Sequence[Tensor]) -> list[str]:
-    """Upright boxes that leave their picture or are turned inside out; torchvision clips boxes to the picture."""
+    """Upright boxes that leave their image or are turned inside out; torchvision clips boxes to the image."""
     problems = []
     for index, (found, image) in enumerate(zip(output, images, strict=True)):
         boxes, (height, width) = found["boxes"], image.shape[-2:]
@@ -220,40 +220,3 @@ def mask_problems(output: Sequence[dict[str, Tensor]], images: Sequence[Tensor])
         elif masks.numel() and not 0 <= masks.min() <= masks.max() <= 1:
             problems.append(f"image {index}: masks {masks.min():.3g} … {masks.max():.3g} outside [0, 1]")
     return problems
-
-
-def raw_maps(model: nn.Module, images: Sequence[Tensor]) -> dict[str, Tensor]:
-    """What the heads say before anything is decoded, sorted or suppressed, batch first: name → (N, …).
-
-    One-stage detectors have a ``head``; two-stage ones an ``rpn`` and RoI heads, which are asked about four fixed boxes
-    in place of proposals, so that two forwards stay comparable.
-    """
-    part = model.get_submodule
-    pictures, _ = part("transform")(list(images))
-    features = part("backbone")(pictures.tensors)
-    if hasattr(model, "head"):
-        return _batch_first(part("head")(list(features.values())))
-    objectness, deltas = part("rpn.head")(list(features.values()))
-    maps = _batch_first({"objectness": objectness, "rpn_deltas": deltas})
-    return maps | _roi_maps(part("roi_heads"), features, pictures.image_sizes)
-
-
-def _batch_first(maps: dict[str, Tensor | list[Tensor]]) -> dict[str, Tensor]:
-    """Lists of one map a level become one tensor (N, values)."""
-    return {
-        name: value if isinstance(value, Tensor) else torch.cat([level.flatten(1) for level in value], 1)
-        for name, value in maps.items()
-    }
-
-
-def _roi_maps(heads: nn.Module, features: dict[str, Tensor], sizes: list[tuple[int, int]]) -> dict[str, Tensor]:
-    parts = torch.tensor([[0.0, 0, 1, 1], [0, 0, 0.5, 0.5], [0.25, 0.25, 0.75, 1], [0.5, 0.1, 1, 0.4]])
-    some = next(iter(features.values()))
-    boxes = [parts.to(some) * some.new_tensor([width, height, width, height]) for height, width in sizes]
-    part = heads.get_submodule
-    logits, deltas = part("box_predictor")(part("box_head")(part("box_roi_pool")(features, boxes, sizes)))
-    maps = {"class_logits": logits, "box_deltas": deltas}
-    if getattr(heads, "mask_predictor", None) is not None:
-        inside = part("mask_head")(part("mask_roi_pool")(features, boxes, sizes))
-        maps["mask_logits"] = part("mask_predictor")(inside)
-    return {name: value.unflatten(0, (len(sizes), len(parts))) for name, value in maps.items()}

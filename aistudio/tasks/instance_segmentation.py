@@ -11,54 +11,29 @@ from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from aistudio.data.sample import Sample
 from aistudio.drawing import colour
 from aistudio.drawing.colours import WHITE
-from aistudio.tasks import detection_contracts, detection_drawing
+from aistudio.tasks import detection_contracts, detection_drawing, metrics
+from aistudio.tasks.base import DetectionTask
 from aistudio.tasks.drawing import area, canvas
 
 
-class InstanceSegmentation:
+class InstanceSegmentation(DetectionTask):
     """``num_classes`` leaves out the background; the model's last layer has it. The loss is the architecture's own."""
-
-    max_objects = 3
-    allows_empty = True
-    in_channels = 3
-    class_names: Sequence[str] = ()  # of labels 1, 2, …
-
-    def __init__(self, num_classes: int, in_channels: int = 3):
-        self.in_channels = in_channels
-        self.sample_labels = num_classes
-        self.num_outputs = num_classes + 1
-
-    def inputs(self, images: Sequence[Tensor]) -> list[Tensor]:
-        """The images as they are: detectors take a list in [0, 1], of any sizes, and normalise inside."""
-        return list(images)
 
     def target(self, sample: Sample) -> dict[str, Tensor]:
         """``boxes`` (K, 4) float32, ``labels`` (K,) int64 in 1 … C, ``masks`` (K, H, W) uint8."""
         masks = sample.known("masks").to(torch.uint8)
         return {"boxes": sample.known("extents"), "labels": sample.known("labels") + 1, "masks": masks}
 
-    def collate(self, targets: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
-        """The list itself."""
-        return list(targets)
-
     def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
         """Everything in `detection.check_targets`, masks too."""
         return detection_contracts.check_targets(
             images, targets, self.sample_labels, masks=True, channels=self.in_channels
         )
-
-    def loss(self, model: nn.Module, inputs: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """The architecture's own losses."""
-        return model(inputs, targets)
-
-    def raw_outputs(self, model: nn.Module, inputs: list[Tensor]) -> dict[str, Tensor]:
-        """The heads' maps, before anything is decoded."""
-        return detection_contracts.raw_maps(model, inputs)
 
     def output_problems(self, output: Any, inputs: list[Tensor]) -> list[str]:
         """As in object detection, and a mask of the image's size for every box."""
@@ -67,13 +42,15 @@ class InstanceSegmentation:
             output, inputs
         )
 
-    def training_output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
-        """Scalar losses."""
-        return detection_contracts.training_output_problems(output)
-
-    def enlarge(self, values: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
-        """A target or an output for an image ``factor`` times as large."""
-        return detection_drawing.enlarge(values, factor)
+    def metrics(self, output: Sequence[dict[str, Tensor]], samples: Sequence[Sample]) -> dict[str, float]:
+        """``mask_map_50``: mean average precision at an IoU of .5 of the masks; ``map_50``: that of the boxes."""
+        truth = [
+            {"boxes": one.known("extents"), "labels": one.known("labels") + 1, "masks": one.known("masks")}
+            for one in samples
+        ]
+        found = [{**objects, "masks": objects["masks"][:, 0] >= 0.5} for objects in map(metrics.on_cpu, output)]
+        masks, boxes = metrics.mask_average_precision(found, truth), metrics.box_average_precision(found, truth)
+        return {"mask_map_50": masks, "map_50": boxes}
 
     def draw(self, image: Tensor, target: dict[str, Tensor] | None, output: dict[str, Tensor] | None) -> Image.Image:
         """The best of the found objects, a colour each, with class and score; the expected ones are dashed."""

@@ -24,18 +24,22 @@ class FocalLoss(nn.Module):
     """Cross-entropy in which examples that are already right count less: mean of (1 - p)^gamma * -log p.
 
     p is the probability of the true class; ``gamma=0`` is plain cross-entropy (Lin et al. 2017, softmax form).
+    ``label_smoothing`` is that of the cross-entropy; p stays as it is.
     """
 
-    def __init__(self, gamma: float = 2.0, ignore_index: int = -100):
+    def __init__(self, gamma: float = 2.0, ignore_index: int = -100, label_smoothing: float = 0.0):
         super().__init__()
         self.gamma = gamma
         self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """See the module's shapes."""
-        entropy = F.cross_entropy(logits, targets, ignore_index=self.ignore_index, reduction="none")
+        told = {"ignore_index": self.ignore_index, "reduction": "none"}
+        wrong = 1 - torch.exp(-F.cross_entropy(logits, targets, **told))
+        entropy = F.cross_entropy(logits, targets, **told, label_smoothing=self.label_smoothing)
         counted = (targets != self.ignore_index).sum().clamp(min=1)
-        return ((1 - torch.exp(-entropy)).clamp(min=1e-6) ** self.gamma * entropy).sum() / counted
+        return (wrong.clamp(min=1e-6) ** self.gamma * entropy).sum() / counted
 
 
 class DiceLoss(nn.Module):

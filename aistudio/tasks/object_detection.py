@@ -9,62 +9,34 @@ from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from aistudio.data.sample import Sample
-from aistudio.tasks import detection_contracts, detection_drawing
+from aistudio.tasks import detection_contracts, detection_drawing, metrics
+from aistudio.tasks.base import DetectionTask
 from aistudio.tasks.drawing import canvas
 
 
-class ObjectDetection:
+class ObjectDetection(DetectionTask):
     """``num_classes`` leaves out the background; the model's last layer has it. The loss is the architecture's own."""
-
-    max_objects = 3
-    allows_empty = True
-    in_channels = 3
-    class_names: Sequence[str] = ()  # of labels 1, 2, …
-
-    def __init__(self, num_classes: int, in_channels: int = 3):
-        self.in_channels = in_channels
-        self.sample_labels = num_classes
-        self.num_outputs = num_classes + 1
-
-    def inputs(self, images: Sequence[Tensor]) -> list[Tensor]:
-        """The images as they are: detectors take a list in [0, 1], of any sizes, and normalise inside."""
-        return list(images)
 
     def target(self, sample: Sample) -> dict[str, Tensor]:
         """``boxes`` (K, 4) float32, ``labels`` (K,) int64 in 1 … C."""
         return {"boxes": sample.known("extents"), "labels": sample.known("labels") + 1}
 
-    def collate(self, targets: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
-        """The list itself."""
-        return list(targets)
-
     def target_problems(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> list[str]:
         """Everything in `detection.check_targets`."""
         return detection_contracts.check_targets(images, targets, self.sample_labels, channels=self.in_channels)
-
-    def loss(self, model: nn.Module, inputs: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """The architecture's own losses."""
-        return model(inputs, targets)
-
-    def raw_outputs(self, model: nn.Module, inputs: list[Tensor]) -> dict[str, Tensor]:
-        """The heads' maps, before anything is decoded."""
-        return detection_contracts.raw_maps(model, inputs)
 
     def output_problems(self, output: Any, inputs: list[Tensor]) -> list[str]:
         """Boxes, labels, scores of matching lengths; boxes inside their image, labels 1 … C, scores in [0, 1]."""
         problems = detection_contracts.output_problems(output, inputs, self.sample_labels)
         return problems or detection_contracts.outside_problems(output, inputs)
 
-    def training_output_problems(self, output: object, inputs: list[Tensor]) -> list[str]:
-        """Scalar losses."""
-        return detection_contracts.training_output_problems(output)
-
-    def enlarge(self, values: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
-        """A target or an output for an image ``factor`` times as large."""
-        return detection_drawing.enlarge(values, factor)
+    def metrics(self, output: Sequence[dict[str, Tensor]], samples: Sequence[Sample]) -> dict[str, float]:
+        """``map_50``: the mean over classes of the average precision at IoU .5."""
+        truth = [{"boxes": sample.known("extents"), "labels": sample.known("labels") + 1} for sample in samples]
+        return {"map_50": metrics.box_average_precision([metrics.on_cpu(one) for one in output], truth)}
 
     def draw(self, image: Tensor, target: dict[str, Tensor] | None, output: dict[str, Tensor] | None) -> Image.Image:
         """The best of the found boxes with class and score; the expected ones are dashed."""

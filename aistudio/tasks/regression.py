@@ -12,26 +12,25 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
 from aistudio.drawing import NEUTRAL
+from aistudio.tasks import metrics
+from aistudio.tasks.base import StackTask
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import canvas
 from aistudio.tasks.losses import apply
 
-LISTED = 4  # values written on a picture at most
+LISTED = 4  # values written on an image at most
 
 
-class Regression:
+class Regression(StackTask):
     """``loss`` takes values and targets, both (N, ``num_outputs``) and standardised.
 
-    ``mean`` and ``std`` are those of the values in the user's own units, into which pictures map them back.
+    ``mean`` and ``std`` are those of the values in the user's own units, into which images map them back.
     """
 
     sample_labels = 3  # labels do not matter
     max_objects = 1
-    image_mean: Sequence[float] | None = None
-    image_std: Sequence[float] | None = None
     allows_empty = False
     class_names: Sequence[str] = ()  # of the values
 
@@ -52,20 +51,9 @@ class Regression:
         self.mean, self.std = mean, std
         self.image_mean, self.image_std = image_mean, image_std
 
-    def inputs(self, images: Sequence[Tensor]) -> Tensor:
-        """Images of one size → (N, C, H, W), normalised."""
-        return normalize(torch.stack(list(images)), self.image_mean, self.image_std)
-
     def target(self, sample: Sample) -> Tensor:
         """(num_outputs,) float32: what people measured, else the sample's quantities, in turn."""
-        if sample.values is not None:
-            return sample.values
-        values = quantities(sample)
-        return values[torch.arange(self.num_outputs) % len(values)]
-
-    def collate(self, targets: Sequence[Tensor]) -> Tensor:
-        """(N, num_outputs) float32."""
-        return torch.stack(list(targets))
+        return true_values(sample, self.num_outputs)
 
     def target_problems(self, images: Sequence[Tensor], targets: Tensor) -> list[str]:
         """Targets that are not finite, or not standardised."""
@@ -91,13 +79,11 @@ class Regression:
         """Values are (N, num_outputs), floating point, finite."""
         return tensor_problems(output, (len(inputs), self.num_outputs))
 
-    def training_output_problems(self, output: object, inputs: Tensor) -> list[str]:
-        """As in eval mode."""
-        return self.output_problems(output, inputs)
-
-    def enlarge(self, values: Tensor, factor: float) -> Tensor:
-        """What is measured is the same in an image of any size."""
-        return values
+    def metrics(self, output: Tensor, samples: Sequence[Sample]) -> dict[str, float]:
+        """``mae``: the mean absolute error in the user's units; ``r2``: 1 is perfect, 0 what a constant gets."""
+        values, truth = output.detach().cpu(), torch.stack([true_values(one, self.num_outputs) for one in samples])
+        error = metrics.mean_absolute_error(values, truth) * self.std
+        return {"mae": error, "r2": metrics.coefficient_of_determination(values, truth)}
 
     def draw(self, image: Tensor, target: Tensor | None, output: Tensor | None) -> Image.Image:
         """The predicted values in the user's units; below, those that were expected."""
@@ -118,10 +104,18 @@ class Regression:
         return ", ".join(words[:LISTED]) + " …" * (len(words) > LISTED)
 
 
+def true_values(sample: Sample, count: int) -> Tensor:
+    """(count,) float32, standardised: what people measured, else the sample's quantities, in turn."""
+    if sample.values is not None:
+        return sample.values
+    values = quantities(sample)
+    return values[torch.arange(count) % len(values)]
+
+
 def quantities(sample: Sample) -> Tensor:
     """(5,) float32 about -2 … 2: the first object's cx, cy, w, h and the cosine of its doubled angle, standardised.
 
-    The constants are mean and standard deviation over painted samples of one object, as shares of the picture.
+    The constants are mean and standard deviation over painted samples of one object, as shares of the image.
     """
     height, width = sample.image.shape[-2:]
     boxes = sample.known("boxes")

@@ -13,10 +13,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from aistudio.data.imagenet import normalize
 from aistudio.data.sample import Sample
 from aistudio.drawing import Canvas, colour
 from aistudio.errors import Problem, Refusal
+from aistudio.tasks import metrics
+from aistudio.tasks.base import StackTask
 from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import area, canvas, class_name
 from aistudio.tasks.losses import apply
@@ -24,15 +25,13 @@ from aistudio.tasks.losses import apply
 IGNORED = (240, 240, 240)  # the colour of ignored pixels
 
 
-class Segmentation:
+class Segmentation(StackTask):
     """``num_classes`` counts the background. ``loss`` takes logits (N, C, H, W) and masks (N, H, W).
 
     The training loss is ``loss(out) + aux_weight * loss(aux)``. Raises `Refusal` if ``loss`` ignores another index.
     """
 
     max_objects = 3
-    image_mean: Sequence[float] | None = None
-    image_std: Sequence[float] | None = None
     allows_empty = True
     class_names: Sequence[str] = ()  # of 0, the background, and on
 
@@ -57,31 +56,12 @@ class Segmentation:
         self.ignore_index = ignore_index
         self.image_mean, self.image_std = image_mean, image_std
 
-    def inputs(self, images: Sequence[Tensor]) -> Tensor:
-        """Images of one size → (N, C, H, W), normalised."""
-        return normalize(torch.stack(list(images)), self.image_mean, self.image_std)
-
     def target(self, sample: Sample) -> Tensor:
         """(H, W) int64: 0, label + 1 inside objects, the ignore index in a ring around each, as in VOC.
 
         A mask that people drew is taken as it is.
         """
-        if sample.class_mask is not None:
-            return sample.class_mask
-        mask = torch.zeros(sample.image.shape[-2:], dtype=torch.int64)
-        masks = sample.known("masks")
-        for label, inside in zip(sample.known("labels"), masks, strict=True):
-            mask[inside] = min(int(label) + 1, self.num_outputs - 1)
-        if len(masks):
-            objects = masks.any(0)
-            ring = 1 + min(mask.shape) // 256
-            near = F.max_pool2d(objects[None].float(), 2 * ring + 1, stride=1, padding=ring)[0] > 0
-            mask[near & ~objects] = self.ignore_index
-        return mask
-
-    def collate(self, targets: Sequence[Tensor]) -> Tensor:
-        """(N, H, W) int64."""
-        return torch.stack(list(targets))
+        return true_mask(sample, self.num_outputs, self.ignore_index)
 
     def target_problems(self, images: Sequence[Tensor], targets: Tensor) -> list[str]:
         """Masks of another size than their images, or with values that are no class."""
@@ -116,9 +96,11 @@ class Segmentation:
         shape = (len(inputs), self.num_outputs, *inputs.shape[-2:])
         return [f"{name}: {problem}" for name in output for problem in tensor_problems(output[name], shape)]
 
-    def training_output_problems(self, output: object, inputs: Tensor) -> list[str]:
-        """As in eval mode."""
-        return self.output_problems(output, inputs)
+    def metrics(self, output: dict[str, Tensor], samples: Sequence[Sample]) -> dict[str, float]:
+        """``miou``: the mean IoU of the classes over all pixels that are not to be ignored."""
+        found = output["out"].detach().argmax(1).cpu()
+        truth = torch.stack([true_mask(sample, self.num_outputs, self.ignore_index) for sample in samples])
+        return {"miou": metrics.mean_intersection_over_union(found, truth, self.num_outputs, self.ignore_index)}
 
     def enlarge(self, values: Tensor | dict[str, Tensor], factor: float) -> Tensor | dict[str, Tensor]:
         """A target (H, W) or an output (C, H, W) for an image ``factor`` times as large."""
@@ -160,3 +142,19 @@ class Segmentation:
 
     def _shade(self, label: int) -> tuple[int, int, int]:
         return IGNORED if label == self.ignore_index else colour(label)
+
+
+def true_mask(sample: Sample, classes: int, ignore_index: int) -> Tensor:
+    """(H, W) int64: what people drew, else label + 1 inside objects and ``ignore_index`` in a ring around each."""
+    if sample.class_mask is not None:
+        return sample.class_mask
+    mask = torch.zeros(sample.image.shape[-2:], dtype=torch.int64)
+    masks = sample.known("masks")
+    for label, inside in zip(sample.known("labels"), masks, strict=True):
+        mask[inside] = min(int(label) + 1, classes - 1)
+    if len(masks):
+        objects = masks.any(0)
+        ring = 1 + min(mask.shape) // 256
+        near = F.max_pool2d(objects[None].float(), 2 * ring + 1, stride=1, padding=ring)[0] > 0
+        mask[near & ~objects] = ignore_index
+    return mask

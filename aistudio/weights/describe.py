@@ -13,10 +13,10 @@ from aistudio.weights.match import is_counter, plain_names
 from aistudio.weights.parts import Part, find_part, is_averaged
 from aistudio.weights.unpickle import TensorInfo
 
-LAST = re.compile(
+_LAST = re.compile(
     r"(^|\.)(fc|classifier|head|heads|cls_score|cls_logits|logits|conv_seg|class_embed|linear|last_layer)\b"
 )
-MOST_SHOWN = 3
+_MOST_SHOWN = 3
 
 
 def part_of(header: Header) -> Part | None:
@@ -33,8 +33,8 @@ def facts(path: Path, header: Header, part: Part | None, sha256: str) -> dict[st
     """What can be said of a file without a model to compare it with; a line each."""
     said = {"file": f"{path}, {header.size / 1e6:.1f} MB, {header.format}, SHA-256 {sha256[:8]}…"}
     if header.code:
-        more = f" and {len(header.code) - MOST_SHOWN} more" if len(header.code) > MOST_SHOWN else ""
-        said["code"] = f"it asks for {', '.join(header.code[:MOST_SHOWN])}{more}; it was not run, and is never loaded"
+        more = f" and {len(header.code) - _MOST_SHOWN} more" if len(header.code) > _MOST_SHOWN else ""
+        said["code"] = f"it asks for {', '.join(header.code[:_MOST_SHOWN])}{more}; it was not run, and is never loaded"
     if part is None:
         return {**said, "holds": "no tensors by name"}
     types = Counter(one.dtype or "unknown" for name, one in part.tensors.items() if not is_counter(name))
@@ -44,7 +44,7 @@ def facts(path: Path, header: Header, part: Part | None, sha256: str) -> dict[st
     said["taken from"] = _place(part)
     said["written by"] = recognise(plain_names(part.tensors)).framework
     said["wrappers"] = _wrappers(part)
-    said["channels"], said["classes"] = first_layer(shapes_of(part)), last_layer(shapes_of(part))
+    said["channels"], said["classes"] = _first_layer(shapes_of(part)), _last_layer(shapes_of(part))
     return {name: text for name, text in said.items() if text}
 
 
@@ -52,7 +52,7 @@ def _place(part: Part) -> str:
     if not part.place and not part.others:
         return ""
     kind = ", a moving average" if is_averaged(part.place) else ""
-    others = f"; also there: {', '.join(part.others[:MOST_SHOWN])}" if part.others else ""
+    others = f"; also there: {', '.join(part.others[:_MOST_SHOWN])}" if part.others else ""
     return f"{part.place or 'the file itself'}{kind}{others}"
 
 
@@ -61,18 +61,18 @@ def _wrappers(part: Part) -> str:
     return f"{changed[0][0]} is read as {changed[0][1]}" if changed else ""
 
 
-def first_layer(shapes: Mapping[str, tuple[int, ...]]) -> str:
+def _first_layer(shapes: Mapping[str, tuple[int, ...]]) -> str:
     """The input channels of the first convolution."""
     found = next(((name, shape) for name, shape in shapes.items() if len(shape) == 4), None)
     return f"{found[1][1]} ({found[0]})" if found else ""
 
 
-def last_layer(shapes: Mapping[str, tuple[int, ...]]) -> str:
+def _last_layer(shapes: Mapping[str, tuple[int, ...]]) -> str:
     """The outputs of the layers that tell classes apart, by their usual names."""
     found = [
         (name, shape)
         for name, shape in shapes.items()
-        if name.endswith("weight") and len(shape) in (2, 4) and LAST.search(name)
+        if name.endswith("weight") and len(shape) in (2, 4) and _LAST.search(name)
     ]
     if not found:
         return "no layer that tells classes apart: a backbone alone"

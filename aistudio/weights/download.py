@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 BLOCK = 1 << 18
-SILENCE = 10.0  # seconds without a byte after which a server counts as gone
-ATTEMPTS = 8  # of a transfer that is cut again and again; each goes on where the last one ended
+_SILENCE = 10.0  # seconds without a byte after which a server counts as gone
+_ATTEMPTS = 8  # of a transfer that is cut again and again; each goes on where the last one ended
 Progress = Callable[[int, int | None], None]
 
 
@@ -25,7 +25,7 @@ class Failed(Exception):
 
 
 def download(
-    url: str, target: Path, begins: str = "", progress: Progress | None = None, silence: float = SILENCE
+    url: str, target: Path, begins: str = "", progress: Progress | None = None, silence: float = _SILENCE
 ) -> str:
     """Fetch ``url`` into ``target``; its SHA-256. Raises `Failed`, and then leaves ``target`` as it was.
 
@@ -38,7 +38,7 @@ def download(
         with alone(partial) as file:
             if target.is_file():  # another process was faster
                 return digest(target)
-            transfer(url, file, progress, silence)
+            _transfer(url, file, progress, silence)
             file.flush()
             found = digest(partial)
             if not found.startswith(begins):
@@ -65,20 +65,20 @@ def alone(partial: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def transfer(url: str, file: BinaryIO, progress: Progress | None, silence: float) -> None:
+def _transfer(url: str, file: BinaryIO, progress: Progress | None, silence: float) -> None:
     """Append what is missing of ``url`` to ``file``, in several attempts where the line is cut."""
-    for attempt in range(1, ATTEMPTS + 1):
+    for attempt in range(1, _ATTEMPTS + 1):
         before = file.tell()
         try:
-            with answer(url, before, silence) as response:
+            with ask(url, before, silence) as response:
                 copy(response, file, progress)
             return
         except (ConnectionError, TimeoutError, http.client.HTTPException) as error:
-            if attempt == ATTEMPTS or file.tell() == before:
+            if attempt == _ATTEMPTS or file.tell() == before:
                 raise Failed(f"{url} broke off after {file.tell()} bytes ({reason(error)})") from None
 
 
-def answer(url: str, start: int, silence: float) -> Any:
+def ask(url: str, start: int, silence: float) -> Any:
     """The server's answer to a request for a file from byte ``start`` on. Raises `Failed` for what will not change."""
     headers = {"User-Agent": "aistudio", **({"Range": f"bytes={start}-"} if start else {})}
     try:

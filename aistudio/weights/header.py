@@ -17,14 +17,14 @@ from typing import Any, BinaryIO
 
 from aistudio.weights.unpickle import TensorInfo, unpickle
 
-LONGEST_HEADER = 200_000_000  # bytes; that of a large language model's file has some millions
-TORCH_MAGIC = 0x1950A86A20F9469CFC6C
-ITEM = {"double": 8, "float": 4, "half": 2, "bfloat16": 2, "long": 8, "int": 4, "short": 2, "char": 1, "byte": 1}
-SAFE_TYPES = {
+_LONGEST_HEADER = 200_000_000  # bytes; that of a large language model's file has some millions
+_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+_ITEM = {"double": 8, "float": 4, "half": 2, "bfloat16": 2, "long": 8, "int": 4, "short": 2, "char": 1, "byte": 1}
+_SAFE_TYPES = {
     **{"F64": "double", "F32": "float", "F16": "half", "BF16": "bfloat16", "I64": "long", "I32": "int", "I16": "short"},
     **{"I8": "char", "U8": "byte", "BOOL": "bool"},
 }
-OTHER_FORMATS = (  # first bytes, what that is, what to do with it
+_OTHER_FORMATS = (  # first bytes, what that is, what to do with it
     (b"\x89HDF", "an HDF5 file, as Keras writes them", "the same model's PyTorch weights"),
     (b"GGUF", "a GGUF file of a language model", "the same model's PyTorch weights"),
     (b"\x93NUMPY", "an array of NumPy's", "torch.save of a state dict"),
@@ -89,7 +89,7 @@ def _read(file: BinaryIO, size: int) -> Header:
     file.seek(0)
     if not start:
         raise Unreadable("it is empty (0 bytes)")
-    for magic, what, instead in OTHER_FORMATS:
+    for magic, what, instead in _OTHER_FORMATS:
         if start.startswith(magic):
             raise Unreadable(f"it is {what}", instead)
     if start.startswith(b"PK"):
@@ -138,7 +138,7 @@ def _zip(file: BinaryIO, size: int) -> Header:
     root = pickles[0].removesuffix("data.pkl")
     if any(name.startswith(f"{root}code/") for name in names) or f"{root}constants.pkl" in names:
         raise Unreadable("it is a TorchScript program, which is code", "torch.jit.load(FILE).state_dict(), saved")
-    if archive.getinfo(pickles[0]).file_size > LONGEST_HEADER:
+    if archive.getinfo(pickles[0]).file_size > _LONGEST_HEADER:
         raise Unreadable("its list of tensors is larger than any model's")
     try:
         content, code = unpickle(BytesIO(archive.read(pickles[0])))
@@ -163,7 +163,7 @@ def _pickles(file: BinaryIO, size: int) -> Header:
     """torch's older files: three short pickles, the object, the names of the storages, then the storages."""
     try:
         first, code = unpickle(file)
-        if first != TORCH_MAGIC:
+        if first != _TORCH_MAGIC:
             return _one_pickle(first, code, size)
         unpickle(file)  # the version
         unpickle(file)  # the machine
@@ -171,7 +171,7 @@ def _pickles(file: BinaryIO, size: int) -> Header:
         keys, _ = unpickle(file)
     except ValueError as error:
         raise Unreadable(f"it is cut or damaged, or no pickle of torch's ({error})", AGAIN) from None
-    numbers = sum(count(one.shape) * ITEM.get(one.dtype, 1) for one in tensors_of(content))
+    numbers = sum(count(one.shape) * _ITEM.get(one.dtype, 1) for one in _tensors_of(content))
     if isinstance(keys, list) and len(keys) == len({*map(str, keys)}) and size - file.tell() < 0.5 * numbers:
         raise Unreadable(f"it is cut: {size} bytes, and its tensors alone need {numbers}", AGAIN)
     return Header("torch (before 1.6)", content, size, tuple(code))
@@ -186,7 +186,7 @@ def _one_pickle(content: Any, code: list[str], size: int) -> Header:
 
 def _safetensors(file: BinaryIO, size: int) -> Header:
     (length,) = struct.unpack("<Q", file.read(8))
-    if length > min(LONGEST_HEADER, size - 8):
+    if length > min(_LONGEST_HEADER, size - 8):
         raise Unreadable(f"it is cut: its header alone has {length} bytes, the file {size}", AGAIN)
     try:
         header = json.loads(file.read(length))
@@ -204,13 +204,13 @@ def _shape_and_type(entry: Mapping[str, Any]) -> tuple[tuple[int, ...], str]:
     shape = tuple(entry["shape"])
     if not all(type(side) is int and side >= 0 for side in shape):
         raise ValueError("shape")
-    return shape, SAFE_TYPES.get(entry["dtype"], str(entry["dtype"]).lower())
+    return shape, _SAFE_TYPES.get(entry["dtype"], str(entry["dtype"]).lower())
 
 
 def _end(entry: Mapping[str, Any], start: int) -> int:
     first, last = entry["data_offsets"]
     shape, dtype = _shape_and_type(entry)
-    if not 0 <= first <= last or dtype in ITEM and last - first != count(shape) * ITEM[dtype]:
+    if not 0 <= first <= last or dtype in _ITEM and last - first != count(shape) * _ITEM[dtype]:
         raise ValueError("offsets")
     return start + last
 
@@ -223,10 +223,10 @@ def count(shape: tuple[int, ...]) -> int:
     return numbers
 
 
-def tensors_of(content: Any, depth: int = 4) -> list[TensorInfo]:
+def _tensors_of(content: Any, depth: int = 4) -> list[TensorInfo]:
     """The tensors in a nest of mappings."""
     if isinstance(content, TensorInfo):
         return [content]
     if not isinstance(content, Mapping) or not depth:
         return []
-    return [one for value in content.values() for one in tensors_of(value, depth - 1)]
+    return [one for value in content.values() for one in _tensors_of(value, depth - 1)]

@@ -13,19 +13,19 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 Shape = tuple[int, ...]
-WRAPPERS = {  # words that DDP, torch.compile, FSDP, activation checkpointing and DeepSpeed put into names
+_WRAPPERS = {  # words that DDP, torch.compile, FSDP, activation checkpointing and DeepSpeed put into names
     "module",
     "_orig_mod",
     "_fsdp_wrapped_module",
     "_checkpoint_wrapped_module",
     "_forward_module",
 }
-COUNTERS = ("num_batches_tracked", "n_averaged")  # they count; nothing is computed from them
-LEGACY = (  # names that torchvision itself still reads: FPN, RPN, RetinaNet's towers and the mask head of before 0.13
+_COUNTERS = ("num_batches_tracked", "n_averaged")  # they count; nothing is computed from them
+_LEGACY = (  # names that torchvision itself still reads: FPN, RPN, RetinaNet's towers and the mask head of before 0.13
     (re.compile(r"((?:inner|layer)_blocks\.\d+)\.(weight|bias)$"), r"\1.0.\2"),
     (re.compile(r"(rpn\.head\.conv)\.(weight|bias)$"), r"\1.0.0.\2"),
 )
-TOWERS = re.compile(r"((?:classification|regression)_head\.conv)\.(\d+)\.(weight|bias)$")
+_TOWERS = re.compile(r"((?:classification|regression)_head\.conv)\.(\d+)\.(weight|bias)$")
 MASK = re.compile(r"(mask_head)\.mask_fcn(\d+)\.(weight|bias)$")
 
 
@@ -54,12 +54,12 @@ class Match:
 
 def match(file: Mapping[str, Shape], model: Mapping[str, Shape]) -> Match:
     """Find the place of each tensor of ``file`` in ``model``; both map names to shapes."""
-    names = modern(plain_names(file), model)
+    names = _modern(plain_names(file), model)
     wanted = {name: name for name in model}
     wanted |= plain_names(model)
     shapes = {plain: file[name] for plain, name in names.items()}
     goals = {plain: model[name] for plain, name in wanted.items()}
-    removed, added, rivals = best_prefixes(shapes, goals)
+    removed, added, rivals = _best_prefixes(shapes, goals)
     pairs, other = {}, {}
     for plain, shape in shapes.items():
         if not plain.startswith(removed):
@@ -74,18 +74,18 @@ def match(file: Mapping[str, Shape], model: Mapping[str, Shape]) -> Match:
     missing = tuple(name for name in model if name not in pairs and name not in other and not is_counter(name))
     plain_of = {name: plain for plain, name in names.items()}
     inside = {name: added + plain_of[name][len(removed) :] for name in left_over if plain_of[name].startswith(removed)}
-    modules = modules_of(goals)
-    beyond = tuple(name for name, goal in inside.items() if continues(goal, modules))
+    modules = _modules_of(goals)
+    beyond = tuple(name for name, goal in inside.items() if _continues(goal, modules))
     return Match(pairs, other, missing, left_over, removed, added, rivals, beyond)
 
 
-def modules_of(names: Iterable[str]) -> set[str]:
+def _modules_of(names: Iterable[str]) -> set[str]:
     """The modules that hold tensors of these names, and those that hold them."""
     words = [name.split(".") for name in names]
     return {".".join(one[:count]) for one in words for count in range(1, len(one))}
 
 
-def continues(name: str, modules: set[str]) -> bool:
+def _continues(name: str, modules: set[str]) -> bool:
     """Whether a tensor belongs to a numbered layer that would follow those of a sequence in ``modules``."""
     words = name.split(".")
     return any(
@@ -96,40 +96,40 @@ def continues(name: str, modules: set[str]) -> bool:
 
 def is_counter(name: str) -> bool:
     """Whether a tensor only counts batches or averages."""
-    return name.rpartition(".")[2] in COUNTERS
+    return name.rpartition(".")[2] in _COUNTERS
 
 
 def plain_names(names: Iterable[str]) -> dict[str, str]:
     """Names without the words of wrappers → the names as they are; all as they are where two would become one."""
     names = list(names)
-    plain = {".".join(word for word in name.split(".") if word not in WRAPPERS): name for name in names}
+    plain = {".".join(word for word in name.split(".") if word not in _WRAPPERS): name for name in names}
     return plain if len(plain) == len(names) else {name: name for name in names}
 
 
-def modern(names: Mapping[str, str], model: Iterable[str]) -> dict[str, str]:
+def _modern(names: Mapping[str, str], model: Iterable[str]) -> dict[str, str]:
     """Names that torchvision's older models had → today's, where the model has today's."""
-    endings = {ending for name in model for ending in endings_of(name)}
+    endings = {ending for name in model for ending in _endings_of(name)}
     found = {}
     for name, original in names.items():
-        newer = next((new for new in newer_names(name) if not endings.isdisjoint(endings_of(new))), "")
+        newer = next((new for new in _newer_names(name) if not endings.isdisjoint(_endings_of(new))), "")
         known = name in endings
         found[name if known or not newer else newer] = original
     return found if len(found) == len(names) else dict(names)
 
 
-def newer_names(name: str) -> Iterator[str]:
+def _newer_names(name: str) -> Iterator[str]:
     """What a name would be called today, if it is an old one."""
-    for pattern, new in LEGACY:
+    for pattern, new in _LEGACY:
         if pattern.search(name):
             yield pattern.sub(new, name)
-    tower, mask = TOWERS.search(name), MASK.search(name)
+    tower, mask = _TOWERS.search(name), MASK.search(name)
     if tower and int(tower[2]) % 2 == 0:
         yield f"{name[: tower.start()]}{tower[1]}.{int(tower[2]) // 2}.0.{tower[3]}"
     if mask:
         yield f"{name[: mask.start()]}{mask[1]}.{int(mask[2]) - 1}.0.{mask[3]}"
 
 
-def endings_of(name: str) -> Iterator[str]:
+def _endings_of(name: str) -> Iterator[str]:
     """The name, and what is left of it after each dot but the last."""
     yield name
     rest = name
@@ -138,13 +138,13 @@ def endings_of(name: str) -> Iterator[str]:
         yield rest
 
 
-def best_prefixes(file: Mapping[str, Shape], model: Mapping[str, Shape]) -> tuple[str, str, tuple[str, ...]]:
+def _best_prefixes(file: Mapping[str, Shape], model: Mapping[str, Shape]) -> tuple[str, str, tuple[str, ...]]:
     """The prefix to take from the file's names and the one to put before them, and removals that would do as well."""
     exact: Counter[tuple[str, str]] = Counter()
     loose: Counter[tuple[str, str]] = Counter()
     for names, others, turned in ((file, model, False), (model, file, True)):
         for name, shape in names.items():
-            for ending in all_endings(name):
+            for ending in _all_endings(name):
                 if ending in others and not (turned and ending == name):
                     prefix = name[: len(name) - len(ending)]
                     key = ("", prefix) if turned else (prefix, "")
@@ -157,7 +157,7 @@ def best_prefixes(file: Mapping[str, Shape], model: Mapping[str, Shape]) -> tupl
     return (*best, tuple(rivals) if exact[best] > 1 else ())
 
 
-def all_endings(name: str) -> Iterator[str]:
+def _all_endings(name: str) -> Iterator[str]:
     """The name, and what is left of it after each dot."""
     words = name.split(".")
     for index in range(len(words)):

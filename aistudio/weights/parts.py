@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-AVERAGED = ("model_ema", "state_dict_ema", "ema_state_dict", "ema_model", "ema", "averaged_model")
+_AVERAGED = ("model_ema", "state_dict_ema", "ema_state_dict", "ema_model", "ema", "averaged_model")
 KNOWN = (  # the average first: it is what one would publish, and what is taken is always said
-    *AVERAGED,
+    *_AVERAGED,
     *("state_dict", "model", "model_state_dict", "model_state", "net", "network", "module", "weights", "params"),
 )
-NOT_A_MODEL = ("optimizer", "optim", "scheduler", "scaler", "loops", "callbacks", "optimizer_states", "lr_schedulers")
+_NOT_A_MODEL = ("optimizer", "optim", "scheduler", "scaler", "loops", "callbacks", "optimizer_states", "lr_schedulers")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def _state_dicts(content: Any, is_tensor: Callable, place: str, depth: int) -> A
         yield place, tensors
         return
     for name, value in content.items():
-        if isinstance(name, str) and not name.startswith(NOT_A_MODEL):
+        if isinstance(name, str) and not name.startswith(_NOT_A_MODEL):
             yield from _state_dicts(value, is_tensor, f"{place}.{name}" if place else name, depth - 1)
 
 
@@ -53,4 +53,4 @@ def _rank(place: str, tensors: Mapping[str, Any]) -> int:
 
 def is_averaged(place: str) -> bool:
     """Whether a place holds an exponential moving average of a model."""
-    return place.rpartition(".")[2] in AVERAGED
+    return place.rpartition(".")[2] in _AVERAGED

@@ -9,7 +9,7 @@ from pathlib import Path
 from aistudio.errors import Problem
 from aistudio.weights.published import Published
 
-WITHIN = (Path("hub/checkpoints"), Path("checkpoints"), Path())
+_WITHIN = (Path("hub/checkpoints"), Path("checkpoints"), Path())
 
 
 def torch_cache() -> Path:
@@ -22,9 +22,9 @@ def folders(weights_dir: str | None, cache: Path | None = None) -> Iterator[Path
     """The folders to look in, in this order; the first is where downloads go."""
     if weights_dir:
         mirror = Path(weights_dir).expanduser()
-        there = [mirror / within for within in WITHIN if (mirror / within).is_dir()]
+        there = [mirror / within for within in _WITHIN if (mirror / within).is_dir()]
         ours = [folder for folder in there if any(folder.glob("*.pth"))]
-        yield from dict.fromkeys([*ours, mirror / WITHIN[0], *there])
+        yield from dict.fromkeys([*ours, mirror / _WITHIN[0], *there])
     yield cache or torch_cache()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SOURCE = "https://download.pytorch.org/models"
-FILE_ENDINGS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar", ".th", ".pkl")
+_FILE_ENDINGS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar", ".th", ".pkl")
 FILE = re.compile(r"[\w.-]+-([0-9a-f]{8,64})\.(pth|pt|safetensors)", re.ASCII)
 
 
@@ -49,7 +49,7 @@ FACTS = {  # what a list of ``conf/`` may say of a set of weights, and the types
 
 def is_path(weights: Any) -> bool:
     """Whether what a user wrote is a path rather than a name of published weights."""
-    return isinstance(weights, str) and ("/" in weights or "\\" in weights or weights.lower().endswith(FILE_ENDINGS))
+    return isinstance(weights, str) and ("/" in weights or "\\" in weights or weights.lower().endswith(_FILE_ENDINGS))
 
 
 def published(listed: Any, name: Any) -> Published | None:

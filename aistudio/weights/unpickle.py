@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-MOST_VALUES = 10_000_000  # instructions; the largest models have some ten thousand tensors, each some fifty of them
+_MOST_VALUES = 10_000_000  # instructions; the largest models have some ten thousand tensors, each some fifty of them
 PLAIN = {  # what torch reads with weights_only=True, besides its own
     "collections": {"OrderedDict", "Counter", "defaultdict"},
     "argparse": {"Namespace"},
@@ -41,21 +41,21 @@ class _Storage:
     dtype: str
 
 
-class StandIn:
+class _StandIn:
     """Takes the place of any object: it can be called, filled and given a state, and does nothing."""
 
     path = ""
 
-    def __new__(cls, *arguments: Any, **options: Any) -> StandIn:
+    def __new__(cls, *arguments: Any, **options: Any) -> _StandIn:
         """Take any arguments."""
         return super().__new__(cls)
 
     def __init__(self, *arguments: Any, **options: Any):
         self.state: Any = None
 
-    def __call__(self, *arguments: Any) -> StandIn:
+    def __call__(self, *arguments: Any) -> _StandIn:
         """Give another stand-in."""
-        return StandIn()
+        return _StandIn()
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -78,22 +78,22 @@ class Reader(pickle._Unpickler):  # in Python: the one in C reserves memory for 
     def __init__(self, file: BinaryIO):
         super().__init__(file, encoding="utf-8", errors="replace")
         self.named: dict[str, None] = {}
-        self._made: dict[str, type[StandIn]] = {}
+        self._made: dict[str, type[_StandIn]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         """A stand-in, except for what makes tensors and ordered dictionaries."""
         module, name = str(module), str(name)
         if module == "collections" and name == "OrderedDict":
             return OrderedDict
-        if module.startswith("torch") and name in TENSORS:
-            return TENSORS[name]
+        if module.startswith("torch") and name in _TENSORS:
+            return _TENSORS[name]
         path = f"{module}.{name}"
         if module != "torch" and not module.startswith("torch.") and name not in PLAIN.get(module, ()):
             self.named[path] = None
         elif module.startswith("torch.nn.") and name != "Parameter":
             self.named[path] = None  # a layer is code, too
         if path not in self._made:
-            self._made[path] = type("StandIn", (StandIn,), {"path": path})
+            self._made[path] = type("StandIn", (_StandIn,), {"path": path})
         return self._made[path]
 
     def get_extension(self, code: int) -> None:
@@ -116,7 +116,7 @@ def _first(value: Any = None, *rest: Any) -> Any:
     return value
 
 
-TENSORS: dict[str, Callable[..., Any]] = {
+_TENSORS: dict[str, Callable[..., Any]] = {
     "_rebuild_tensor": _described,
     "_rebuild_tensor_v2": _described,
     "_rebuild_tensor_v3": _described,

@@ -1,6 +1,6 @@
 """Bugs of the kind that real repositories ship, planted one at a time; a file a family."""
 
-from bugs import detectors, eval_mode, images, losses, optimisation, outputs, side_effects, where_it_looks
+from bugs import data, detectors, eval_mode, images, losses, optimisation, outputs, side_effects, where_it_looks
 from bugs.bug import BASE, HEALTHY, Bug
 
 FAMILIES = {
@@ -11,6 +11,7 @@ FAMILIES = {
     "a detector that cannot answer": detectors.BUGS,
     "optimisation": optimisation.BUGS,
     "images on their way in": images.BUGS,
+    "data that does not fit": data.BUGS,
     "outputs, edges, weights": outputs.BUGS,
 }
 

@@ -1,4 +1,4 @@
-"""Toy pictures with rotated bars, and a small detector: what the tests and the learning script train on."""
+"""Toy images with rotated bars, and a small detector: what the tests and the learning script train on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLOURS = torch.tensor([[0.9, 0.2, 0.2], [0.2, 0.8, 0.3], [0.25, 0.35, 0.95]])
 def toy_picture(
     generator: torch.Generator, size: int = 128, aspect: tuple[float, float] = (1.0, 5.0)
 ) -> tuple[Tensor, dict]:
-    """One picture (3, size, size) with one to four bars that do not touch, and its target with labels 1 … 3."""
+    """One image (3, size, size) with one to four bars that do not touch, and its target with labels 1 … 3."""
 
     def draw(low: float, high: float) -> float:
         return low + (high - low) * torch.rand((), generator=generator).item()
@@ -49,8 +49,8 @@ def toy_picture(
     return image, {"boxes": torch.tensor(boxes).reshape(-1, 5), "labels": torch.tensor(labels, dtype=torch.int64)}
 
 
-def toy_pictures(count: int, seed: int, **settings) -> tuple[list[Tensor], list[dict]]:
-    """Pictures and targets, the same for the same seed."""
+def toy_images(count: int, seed: int, **settings) -> tuple[list[Tensor], list[dict]]:
+    """Images and targets, the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
     pairs = [toy_picture(generator, **settings) for _ in range(count)]
     return [image for image, _ in pairs], [target for _, target in pairs]

@@ -1,4 +1,4 @@
-"""Can the detector learn a handful of pictures by heart?"""
+"""Can the detector learn a handful of images by heart?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from aistudio.oriented import rotated_iou_matrix
-from toys.detection import small_detector, toy_pictures
+from toys.detection import small_detector, toy_images
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Overfit:
     false: int
 
 
-def overfit(pictures: int, steps: int, size: int = 128, score: float = 0.3, seed: int = 0) -> Overfit:
-    """Train a small detector on a few toy pictures and count its detections above score, in evaluation mode."""
-    images, targets = toy_pictures(pictures, seed, size=size)
+def overfit(count: int, steps: int, size: int = 128, score: float = 0.3, seed: int = 0) -> Overfit:
+    """Train a small detector on a few toy images and count its detections above score, in evaluation mode."""
+    images, targets = toy_images(count, seed, size=size)
     model = small_detector(size=size, seed=seed).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=steps)

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch.utils.data import Dataset
 
 from aistudio.data import Synthetic
@@ -13,7 +14,8 @@ OURS = ("name", "image_size", "rules")  # keys of a task that its class does not
 
 def build_task(cfg):
     """The configured task: it makes targets, stacks them, and knows the loss."""
-    return instantiate({key: value for key, value in cfg.task.items() if key not in OURS})
+    settings = OmegaConf.to_container(cfg.task, resolve=True)
+    return instantiate({key: value for key, value in settings.items() if key not in OURS})
 
 
 class Painted(Dataset):

@@ -361,8 +361,8 @@ ENTRIES = [
     Fault(
         "coco",
         "no_objects",
-        (f"{JSON}, image 2",),
-        edit_json(JSON, lambda d: d.update(annotations=[a for a in d["annotations"] if a["image_id"] != 2])),
+        (f"{JSON}, image 1",),
+        edit_json(JSON, lambda d: d.update(annotations=[a for a in d["annotations"] if a["image_id"] > 6])),
     ),
     Fault("coco", "exif_rotation", ("train/img001.jpg",), turn("train/img001.jpg")),
     Fault("coco", "exif_unclear", ("train/img001.jpg",), turn("train/img001.jpg", 3)),

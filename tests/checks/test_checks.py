@@ -479,6 +479,6 @@ class FromBlocksTwice(FromBlocks):
     gain = 4.0
 
 
-def test_what_arrives_is_seen_where_no_convolution_sees_pictures():
+def test_what_arrives_is_seen_where_no_convolution_sees_images():
     assert outcomes(subject(FromBlocks), "input_range")["input_range"].status == "passed"
     assert outcomes(subject(FromBlocksTwice), "input_range")["input_range"].status == "failed"

@@ -9,7 +9,7 @@ from tiny_models import Segmenter, detection, detector, segmentation, subject
 from aistudio.checks import predictions
 from aistudio.checks.copies import contradiction, one_image
 from aistudio.checks.evaluation import UsesImages
-from aistudio.checks.learning import OverfitsOneBatch, same
+from aistudio.checks.learning import OverfitsOneBatch
 from aistudio.data import ImageFolder, Sample, Synthetic
 from aistudio.drawing.canvas import SIDE
 
@@ -149,4 +149,4 @@ def test_which_images_are_one():
     assert one_image([*pair, Sample(torch.rand((3, 32, 32)))]) == "" == one_image(pair[:1])
     assert one_image([Sample(torch.zeros((3, 8, 8))), Sample(torch.full((3, 8, 8), 0.1))]) == ""
     targets = torch.tensor([0, 1])
-    assert contradiction(pair, targets, same) and not contradiction(pair, targets[[0, 0]], same)
+    assert contradiction(pair, targets) and not contradiction(pair, targets[[0, 0]])

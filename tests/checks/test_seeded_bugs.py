@@ -42,7 +42,8 @@ def test_the_right_check_catches_the_bug(name):
 
 def test_every_check_of_the_battery_has_a_bug():
     caught = {check for bug in BUGS.values() for check in bug.checks.split()}
-    assert caught >= set(battery()) - {"compiles"}  # which needs a compiler
+    elsewhere = {"compiles", "generalizes"}  # it needs a compiler; it has bugs of its own in test_generalizes.py
+    assert caught >= set(battery()) - elsewhere
 
 
 def test_names_of_bugs_and_checks_are_whole():

@@ -158,14 +158,20 @@ def test_the_version_is_ours(capsys):
         ("aistudio task=seg", ["task=segmentation"], ["rules"]),
         ("aistudio rules task=seg", ["task=segmentation"], ["rules"]),
         ("aistudio task=regression ru", [], ["rules"]),
+        ("aistudio -m backbone=resnet18,resn", ["backbone=resnet18,resnet50"], ["backbone=resnet18,resnet18"]),
+        ("aistudio --conf", ["--config-dir"], ["rules"]),
+        ("aistudio --config-dir own backbone=m", ["backbone=mine", "backbone=mobilenet_v3_large"], []),
+        ("aistudio -m task=regression runtime.se", ["runtime.seed="], []),
     ],
 )
 def test_tab_completes_commands_and_what_follows_them(line, offered, not_offered, tmp_path):
+    (tmp_path / "own" / "backbone").mkdir(parents=True)
+    (tmp_path / "own" / "backbone" / "mine.yaml").touch()
     environment = {**os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line))}
     command = [sys.executable, "-m", "aistudio", "-sc", "query=bash"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     words = done.stdout.split()
-    assert done.returncode == 0 and {*offered} <= {*words} and not {*not_offered} & {*words}, done
+    assert done.returncode == 0 and not done.stderr and {*offered} <= {*words} and not {*not_offered} & {*words}, done
 
 
 def test_tab_completion_can_be_installed(tmp_path):

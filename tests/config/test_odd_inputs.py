@@ -8,7 +8,8 @@ import pytest
 from aistudio import Refusal, compose
 from aistudio.config.hydra import hydra_composed
 from aistudio.config.overrides import quoted, uninterpreted
-from aistudio.jobs.combinations import folder_name, judged
+from aistudio.jobs.axes import folder_name
+from aistudio.jobs.combinations import judged
 
 DEEP = 300
 OVERRIDES = {

@@ -7,7 +7,8 @@ from omegaconf import OmegaConf
 
 from aistudio.config.compose import compose
 from aistudio.errors import Problem, Refusal, refusal_text
-from aistudio.jobs.combinations import Batch, distinct, in_short, judged
+from aistudio.jobs.axes import distinct
+from aistudio.jobs.combinations import Batch, in_short, judged
 
 OWN_BACKBONE = """
 name: my_net

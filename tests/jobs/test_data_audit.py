@@ -7,7 +7,9 @@ import sys
 
 import pytest
 from labelled_sets import SETS
-from planting import annotation, truncate
+from planting import annotation, copy, truncate
+
+from aistudio.audit.audit import shard_of
 
 WITHOUT_TORCH = """
 import sys
@@ -87,3 +89,22 @@ def test_a_contradiction_names_both_numbers(photos, tmp_path):
     assert "task.num_classes=3" in done.stderr
     agreed = run(tmp_path, "task=object_detection", "data=coco", "data.root=photos", "task.num_classes=3")
     assert agreed.returncode == 0
+
+
+def test_a_sweep_over_shards_ends_in_the_findings_of_all_and_summarize_repeats_them(tmp_path):
+    """The same image in train and val, which fall into two shards: each shard passes, and together they fail."""
+    SETS["image_folder"][0](tmp_path / "photos")
+    pairs = [(f"train/dog/{i}.jpg", f"val/dog/{k}.jpg") for i in range(6) for k in range(3)]
+    first, second = next(pair for pair in pairs if shard_of(pair[0], 2) != shard_of(pair[1], 2))
+    copy(first, second)(tmp_path / "photos")
+    sweep = ["hydra.sweep.dir=out", "data.shard=0/2,1/2", "task=classification", "data=image_folder"]
+    done = run(tmp_path, *sweep, "data.root=photos", "-m")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "2 passed" in done.stdout
+    assert "image_folder · 2 of 2 shards · 27 images · 27 of 27 decoded" in done.stdout
+    rows = [*csv.DictReader((tmp_path / "out/findings.csv").open())]
+    assert [(row["kind"], row["file"]) for row in rows] == [("image_in_two_splits", second)]
+    command = [sys.executable, "-c", WITHOUT_TORCH, "summarize", "out", "--into", "all"]
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert again.returncode == 1
+    assert (tmp_path / "all/findings.csv").read_text() == (tmp_path / "out/findings.csv").read_text()

@@ -102,7 +102,7 @@ def test_a_model_of_one_size_is_refused_with_the_size_that_it_takes():
     with pytest.raises(Refusal) as refusal:
         BackboneWrapper(OneSize(), "bound", image_size=224)
     problem = refusal.value.problems[0]
-    assert problem.what == "backbone=bound does not run on pictures of 224 x 224"
+    assert problem.what == "backbone=bound does not run on images of 224 x 224"
     assert problem.instead.startswith("task.image_size=256") and "made for 256 px" in problem.why
     wrapper = BackboneWrapper(OneSize(), "bound", image_size=256)
     assert wrapper.out_channels == 24 and wrapper(torch.randn(2, 3, 256, 256)).shape == (2, 24, 8, 8)

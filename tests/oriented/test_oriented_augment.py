@@ -27,7 +27,7 @@ def sample(box, mode="soft"):
 
 
 def worst_overlap(pipeline, box, tries=25):
-    """Smallest pixel IoU of the moved picture and its moved box painted anew."""
+    """Smallest pixel IoU of the moved image and its moved box painted anew."""
     torch.manual_seed(0)
     worst = 1.0
     for _ in range(tries):

@@ -58,7 +58,7 @@ def test_only_the_first_on_a_box_counts():
     assert ap50(predictions, [true(A, B)]) == pytest.approx((1 + 2 / 3) / 2)
 
 
-def test_pictures_are_ranked_together_but_matched_apart():
+def test_images_are_ranked_together_but_matched_apart():
     predictions = [found(A, scores=[0.6]), found(A, scores=[0.9])]
     assert ap50(predictions, [true(A), true(B)]) == pytest.approx(0.5 / 2)
     assert ap50(predictions, [true(A), true()]) == pytest.approx(0.5)

@@ -53,7 +53,7 @@ def test_points_sit_where_the_cells_are():
 
 
 def test_every_box_finds_a_point():
-    """Alone in the picture, each box, however thin, tiny or large, is learnt by a point of its level."""
+    """Alone in the image, each box, however thin, tiny or large, is learnt by a point of its level."""
     points, strides = grid()
     boxes = some(300, low=0.3)
     found = [match_points(points, strides, box[None])[0].max() for box in boxes]
@@ -93,7 +93,7 @@ def test_matching_does_not_depend_on_the_name():
         assert torch.equal(again, index) and torch.equal(value, centreness)
 
 
-def test_matching_moves_and_grows_with_the_picture():
+def test_matching_moves_and_grows_with_the_image():
     points, strides = grid(1024)
     boxes = some(30, side=256, low=70, high=120)  # the first level; doubled, the second
     index, centreness = match_points(points, strides, boxes)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torchvision import tv_tensors
 from torchvision.models.detection import fcos_resnet50_fpn
-from toys.detection import small_detector, toy_pictures
+from toys.detection import small_detector, toy_images
 from toys.overfit import overfit
 
 from aistudio.oriented import rotated_fcos_resnet50_fpn, rotated_iou
@@ -65,7 +65,7 @@ def test_it_is_called_like_torchvisions():
 
 @pytest.mark.parametrize("size", [(64, 64), (97, 133), (40, 100)])
 def test_a_perfect_head_gives_the_boxes_back(model, size):
-    """Codes of a known box, put in place of the head's output, come out in the pixels of the picture that came in."""
+    """Codes of a known box, put in place of the head's output, come out in the pixels of the image that came in."""
     truth = torch.tensor([[size[1] * 0.45, size[0] * 0.55, 30, 12, -35]])
     scale = min(64 / min(size), 64 / max(size))
     points, strides = pyramid_points([(8, 8), (4, 4), (2, 2), (1, 1), (1, 1)], model.strides, torch.device("cpu"))
@@ -107,7 +107,7 @@ def test_the_loss_is_continuous(model):
     assert step([30, 34, 36, 14, 60], [30, 34, 36, 14, -60]) > 1e-3, "30 degrees from the wrap on either side"
 
 
-def test_uneven_pictures_do_not_shear_boxes(model):
+def test_uneven_images_do_not_shear_boxes(model):
     """At 97 × 133 torchvision would stretch by 1 %, and a square on its corner would be a rhombus."""
     image, square = torch.rand(3, 97, 133), [60.0, 50, 20, 20, 45]
     batch, targets = model.train().transform([image], [target([square])])
@@ -116,7 +116,7 @@ def test_uneven_pictures_do_not_shear_boxes(model):
     assert batch.image_sizes == [(46, 64)]
 
 
-def test_pictures_without_objects_train_everything(model):
+def test_images_without_objects_train_everything(model):
     model.train().zero_grad()
     losses = model([torch.rand(3, 64, 64)] * 2, [target([]), target([])])
     assert losses["bbox_regression"] == 0 and losses["bbox_ctrness"] == 0 and losses["classification"] > 0
@@ -125,7 +125,7 @@ def test_pictures_without_objects_train_everything(model):
 
 
 def test_inputs_are_never_changed_and_tv_tensors_will_do(model):
-    images, targets = toy_pictures(2, seed=3, size=70)
+    images, targets = toy_images(2, seed=3, size=70)
     kept = [i.clone() for i in images], [{k: v.clone() for k, v in t.items()} for t in targets]
     plain = model.train()(images, targets)
     model.eval()(images)
@@ -178,7 +178,7 @@ def test_calls_that_cannot_be_right_are_refused(model):
 
 
 def test_half_precision_decodes_in_float32(model):
-    images, targets = toy_pictures(2, seed=3, size=64)
+    images, targets = toy_images(2, seed=3, size=64)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         losses = model.train()(images, targets)
         sum(losses.values()).backward()
@@ -199,34 +199,34 @@ def test_the_head_compiles_in_one_graph(model):
             assert torch.allclose(value, model.head(features)[name], atol=1e-5)
 
 
-def test_it_learns_two_pictures():
-    result = overfit(pictures=2, steps=50, size=64)
+def test_it_learns_two_images():
+    result = overfit(count=2, steps=50, size=64)
     assert result.missed == 0 and result.mean_iou > 0.8
-    untrained = overfit(pictures=2, steps=2, size=64)
+    untrained = overfit(count=2, steps=2, size=64)
     assert untrained.missed > 0 and untrained.mean_iou < 0.5, "the measure must see a model that learnt nothing"
 
 
 @pytest.mark.slow
-def test_it_learns_eight_pictures():
-    result = overfit(pictures=8, steps=90)
+def test_it_learns_eight_images():
+    result = overfit(count=8, steps=90)
     assert result.missed == 0 and result.false == 0 and result.mean_iou >= 0.95
 
 
 class RawMaps(torch.nn.Module):
-    """The part with a fixed graph: normalised pictures (N, 3, H, W) → the head's maps. Boxes are decoded outside."""
+    """The part with a fixed graph: normalised images (N, 3, H, W) → the head's maps. Boxes are decoded outside."""
 
     def __init__(self, detector):
         super().__init__()
         self.backbone, self.head = detector.backbone, detector.head
 
-    def forward(self, pictures):
-        return self.head(list(self.backbone(pictures).values()))
+    def forward(self, images):
+        return self.head(list(self.backbone(images).values()))
 
 
 def test_the_raw_maps_export_with_any_batch_and_give_the_same_detections():
     detector = small_detector(size=64).eval()
-    pictures, dimension = torch.rand(2, 3, 64, 64), torch.export.Dim("batch", min=1, max=64)
-    program = torch.export.export(RawMaps(detector), (pictures,), dynamic_shapes={"pictures": {0: dimension}})
+    images, dimension = torch.rand(2, 3, 64, 64), torch.export.Dim("batch", min=1, max=64)
+    program = torch.export.export(RawMaps(detector), (images,), dynamic_shapes={"images": {0: dimension}})
     others = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     exported, own = program.module()(others), RawMaps(detector)(others)
     assert exported.keys() == own.keys()

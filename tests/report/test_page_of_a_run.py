@@ -9,6 +9,7 @@ import time
 
 import page_reports as pages
 import pytest
+from PIL import Image
 
 from aistudio.cli import page, summarize
 from aistudio.config.compose import compose
@@ -75,6 +76,17 @@ def test_a_page_is_made_again_from_its_folder_alone(tmp_path, capsys):
     (tmp_path / "report.html").write_text("lost")
     assert page.main([str(tmp_path)]) == 0
     assert (tmp_path / "report.html").read_bytes() == first and "report.html" in capsys.readouterr().out
+
+
+def test_the_page_of_a_run_of_before_shows_the_images_that_it_left(tmp_path):
+    (tmp_path / "report.json").write_text(json.dumps(pages.report()))
+    empty = write_page(tmp_path).read_text(encoding="utf-8")
+    for name in ("pictures", "drawings"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (16, 16), "red").save(tmp_path / name / f"of_{name}.png")
+        shown = write_page(tmp_path).read_text(encoding="utf-8")
+        assert f"of_{name}.png" in shown and "of_drawings.png" not in empty
+    assert "of_pictures.png" not in shown
 
 
 @pytest.mark.parametrize("content", [None, "", "no json", "[" * 100_000, b"\xff\xfe"])

@@ -1,11 +1,13 @@
 """A refusal as it is printed: in a terminal of some columns, with and without colours, and into a pipe."""
 
 import io
+import sys
 
 import pytest
 
 from aistudio.errors import Problem, refusal_text
 from aistudio.report.refusals import tell
+from aistudio.safety.encoding import plain_where_needed
 
 LIST = ", ".join(f"architecture_number_{number}" for number in range(9))
 PROBLEMS = [
@@ -57,3 +59,18 @@ def test_colours_are_in_a_terminal_alone_and_a_name_brings_none(monkeypatch):
     assert r"\x1b[31m" in text and "\x1b[31m is" not in text
     for off in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         assert "\x1b" not in printed(monkeypatch, terminal=True, **off)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_any_encoding_takes_what_is_printed(encoding, monkeypatch):
+    streams = {name: io.TextIOWrapper(io.BytesIO(), encoding=encoding) for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+    with plain_where_needed():
+        for stream in streams.values():
+            print("✓ a · b → 日本", file=stream)
+            stream.flush()
+    for stream in streams.values():
+        text = stream.buffer.getvalue().decode(encoding)
+        assert text == ("✓ a · b → 日本\n" if encoding == "utf-8" else text) and "\\u2713" not in text
+        assert encoding != "ascii" or text.startswith("+ a - b -> \\u65e5")

@@ -248,8 +248,8 @@ WRONG = [
 ]
 WRONG_UPRIGHT = [
     (lambda i, t: t["boxes"].div_(50), "0–1 units"),
-    (lambda i, t: t["boxes"][0, 2].fill_(51), "outside its picture of 50 x 40"),
-    (lambda i, t: t["boxes"][0, 1].fill_(-1), "outside its picture of 50 x 40"),
+    (lambda i, t: t["boxes"][0, 2].fill_(51), "outside its image of 50 x 40"),
+    (lambda i, t: t["boxes"][0, 1].fill_(-1), "outside its image of 50 x 40"),
     (lambda i, t: t["boxes"][0, 2].fill_(3), "x2 <= x1"),
     (lambda i, t: t.pop("masks"), "has no masks"),
     (lambda i, t: t["masks"].zero_(), "empty mask"),

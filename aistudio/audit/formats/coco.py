@@ -186,15 +186,19 @@ def read_object(entry: dict, place: Place, labels: Labels, categories: dict, opt
     if label is None:
         labels.blame("class_out_of_range", place, f"category_id {short(category)} is no category of this file")
     found = ObjectRecord(place, label, crowd=entry.get("iscrowd") in (1, True))
+    if entry.get("iscrowd", 0) not in (0, 1):
+        labels.blame("bad_entry", place, f"iscrowd is {short(entry['iscrowd'])}, and should be 0 or 1")
     found.area = entry.get("area") if are_numbers([entry.get("area")]) else None
     read_box(box, found, labels, place, options)
     if isinstance(shape, dict):
         found.rle = shape
     elif isinstance(shape, list) and shape:
-        polygons = shape if isinstance(shape[0], list) else [shape]
+        polygons = shape
         found.polygons = [polygon for polygon in polygons if isinstance(polygon, list) and are_numbers(polygon)]
         if len(found.polygons) < len(polygons):
-            labels.blame("bad_polygon", place, f"a polygon is a list of numbers: {short(shape)}")
+            labels.blame(
+                "bad_polygon", place, f"it should be a list of polygons, each a list of numbers: {short(shape)}"
+            )
     elif shape not in (None, [], {}):
         labels.blame("bad_polygon", place, f"segmentation is {short(shape)}")
     if options.task in ("instance_segmentation", "segmentation") and not (found.polygons or found.rle):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 
-from aistudio.audit.numbered import numbered_classes
+from aistudio.audit.numbered import number_classes
 from aistudio.audit.options import Options, refuse
 from aistudio.audit.records import ImageRecord, Labels, Place
 from aistudio.audit.tree import Tree, folder_of, nearest, read_text, split_of
@@ -13,6 +14,14 @@ from aistudio.audit.tree import Tree, folder_of, nearest, read_text, split_of
 FILENAMES = ("filename", "file", "file_name", "image", "path", "image_path", "filepath", "img", "name")
 LABELS = ("label", "class", "target", "category", "class_name", "label_name")
 ANOMALOUS = ("is_anomalous", "anomalous", "is_anomaly", "anomaly", "label", "target")
+COUNTERS = (
+    "",
+    "id",
+    "index",
+    "idx",
+    "row",
+    "unnamed: 0",
+)  # columns that number rows; stated ones are taken all the same
 TRUTH = {"0": 0, "1": 1, "false": 0, "true": 1, "no": 0, "yes": 1, "normal": 0, "anomalous": 1, "good": 0}
 
 
@@ -65,9 +74,17 @@ def read_table(tree: Tree, name: str, options: Options, labels: Labels) -> tuple
     try:
         header = [column.strip() for column in next(reader, [])]
         check_header(name, header, text, delimiter)
+        for column in {one for one in header if header.count(one) > 1}:
+            said = f"{header.count(column)} columns are named {column!r}: the last one is read"
+            labels.blame("bad_line", Place(name, 1), said)
         for row in reader:
             place = Place(name, reader.line_num)
-            if len(row) == len(header):
+            unclosed = next((cell for cell in row if cell.count("\n") > 1), None)
+            if unclosed is not None:
+                first = reader.line_num - unclosed.count("\n") + 1
+                labels.blame("bad_line", Place(name, first), f"a quote is not closed until line {reader.line_num}")
+                labels.unlisted += re.split(r"[\n,;\t]", "\n".join(row))
+            elif len(row) == len(header):
                 rows.append((place, dict(zip(header, row, strict=True))))
             elif any(cell.strip() for cell in row):
                 labels.unlisted += [cell.strip() for cell in row]  # what a broken row names is not forgotten
@@ -109,7 +126,7 @@ def pick_columns(header: list[str], options: Options, rows: list, name: str) -> 
     stated = [options.values] if isinstance(options.values, str) else options.values
     if stated:
         return {"file": [file], "values": [column(str(one), (), "values") for one in stated]}
-    others = [c for c in header if c not in (file, options.split_column)]
+    others = [c for c in header if c not in (file, options.split_column) and c.lower() not in COUNTERS]
     numeric = [c for c in others if sum(is_number(row[c]) for _, _, row in rows) * 2 >= max(len(rows), 1)]
     if not numeric:
         refuse(f"{name} has no column of numbers", "", "data.values", f"data.values=[COLUMN]: {', '.join(others)}")
@@ -145,7 +162,7 @@ def place_rows(tree: Tree, labels: Labels, rows: list, columns: dict[str, list[s
     if options.task == "anomaly_detection":
         read_anomalies(labels, written)
     elif written:
-        numbered_classes(labels, written, options)
+        number_classes(labels, written, options)
     listed = {image.name for image in labels.images} | {tree.resolve(cell, folders)[0] for cell in labels.unlisted}
     labels.unlisted = [name for folder in folders[:1] for name in tree.images(folder) if name not in listed]
 

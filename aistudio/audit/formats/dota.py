@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from posixpath import basename, dirname, splitext
 
+from aistudio.audit.numbered import named_classes
 from aistudio.audit.options import Options, refuse
 from aistudio.audit.records import ImageRecord, Labels, ObjectRecord, Place
-from aistudio.audit.tree import Tree, printable, read_text, split_of
+from aistudio.audit.tree import Tree, label_lines, printable, split_of
 
 HEADERS = ("imagesource", "gsd")
 NO_LABELS = ("classes", "train", "val", "test", "readme")
@@ -36,27 +37,22 @@ def read(tree: Tree, options: Options) -> Labels:
     for file in texts:
         if file not in used:
             labels.blame("missing_image", Place(file), "no image belongs to this label file")
-    name_objects(labels, named, options)
+    named_classes(labels, named, options)
     return labels
 
 
 def read_objects(tree: Tree, file: str, labels: Labels, image: ImageRecord) -> list[tuple[ObjectRecord, str]]:
     """The objects of one file, each with the name of its class."""
     found = []
-    content = read_text(tree, file)
-    for line, text in enumerate(content.splitlines(), 1):
-        words = text.split()
-        if not words or (words[0].partition(":")[0].lower() in HEADERS and ":" in text):
+    for place, text, words in label_lines(tree, file):
+        if words[0].partition(":")[0].lower() in HEADERS and ":" in text:
             continue
-        place = Place(file, line)
         record, wrong = read_line(words, place)
         if wrong:
             labels.blame("bad_line", place, f"{wrong}: {text[:80]!r}")
             continue
         image.objects.append(record)
         found.append((record, words[8]))
-    if not content.strip():
-        labels.blame("empty_label_file", Place(file), "nothing is in it: is nothing in the image?")
     return found
 
 
@@ -85,14 +81,3 @@ def is_number(word: str) -> bool:
         return True
     except ValueError:
         return False
-
-
-def name_objects(labels: Labels, named: list[tuple[ObjectRecord, str]], options: Options) -> None:
-    """Number the classes: as stated, or in the order of the alphabet."""
-    labels.classes = options.names() or sorted({name for _, name in named})
-    numbers = {name: index for index, name in enumerate(labels.classes)}
-    for record, name in named:
-        record.label = numbers.get(name)
-        labels.class_places.setdefault(name, record.place)
-        if record.label is None:
-            labels.blame("class_out_of_range", record.place, f"{name} is none of {', '.join(labels.classes)}")

@@ -14,17 +14,29 @@ def read(tree: Tree, options: Options) -> Labels:
     labels = Labels(tree.root, "image_folder", [])
     top = tree.subfolders()
     splits = [name for name in top if name.lower() in SPLITS and tree.subfolders(name)]
+    refuse_higher_folder(tree, top)
     folders = {SPLITS[name.lower()]: name for name in splits} or {"": ""}
     for split, folder in folders.items():
         labels.split_classes[split] = [n for n in tree.subfolders(folder) if not (folder == "" and n == "__pycache__")]
     if not any(labels.split_classes.values()):
         what = f"data.root={printable(tree.root)} has no class folders"
         refuse(what, "every class is a folder of images", "data.root", "root/CLASS/*.jpg or root/train/CLASS/*.jpg")
+    for name in (name for name in top if splits and name.lower() in SPLITS and name not in splits):
+        labels.blame("empty_class", Place(name), f"the split {name} has no class folder")
     train = "train" if "train" in folders else next(iter(folders))
     labels.classes = labels.split_classes[train]
     place_files(tree, labels, folders)
     note_class_folders(labels, folders, train)
     return labels
+
+
+def refuse_higher_folder(tree: Tree, top: list[str]) -> None:
+    """Refuse a root whose only folder holds the splits: its name would be the only class."""
+    below = tree.subfolders(top[0]) if len(top) == 1 else []
+    if any(name.lower() in SPLITS and tree.subfolders(f"{top[0]}/{name}") for name in below):
+        what = f"data.root={printable(tree.root)} is one folder too high"
+        why = f"the splits {', '.join(below)} lie in {top[0]}"
+        refuse(what, why, "data.root", f"data.root={printable(tree.root)}/{top[0]}")
 
 
 def place_files(tree: Tree, labels: Labels, folders: dict[str, str]) -> None:

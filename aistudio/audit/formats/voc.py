@@ -5,6 +5,7 @@ from __future__ import annotations
 from posixpath import basename, dirname, splitext
 from xml.etree import ElementTree
 
+from aistudio.audit.numbered import named_classes
 from aistudio.audit.options import Options, refuse
 from aistudio.audit.records import ImageRecord, Labels, ObjectRecord, Place
 from aistudio.audit.tree import SPLITS, Tree, folder_of, printable, split_of
@@ -30,7 +31,7 @@ def read(tree: Tree, options: Options) -> Labels:
         if image is not None:
             labels.images.append(image)
     blame_unlabelled(labels, files, stems)
-    name_objects(labels, named, options)
+    named_classes(labels, named, options)
     return labels
 
 
@@ -145,17 +146,6 @@ def blame_unlabelled(labels: Labels, files: list[str], stems: dict[str, list[str
         for name in names:
             if stem not in described and name not in used:
                 labels.blame("missing_label", Place(name), "no XML file belongs to this image")
-
-
-def name_objects(labels: Labels, named: list[tuple[ObjectRecord, str]], options: Options) -> None:
-    """Number the classes: as stated, or in the order of the alphabet."""
-    labels.classes = options.names() or sorted({name for _, name in named})
-    numbers = {name: index for index, name in enumerate(labels.classes)}
-    for record, name in named:
-        record.label = numbers.get(name)
-        labels.class_places.setdefault(name, record.place)
-        if record.label is None:
-            labels.blame("class_out_of_range", record.place, f"{name} is none of {', '.join(labels.classes)}")
 
 
 def lines_of(data: bytes, mark: bytes) -> list[int]:

@@ -8,7 +8,7 @@ from posixpath import basename, splitext
 from aistudio.audit.numbered import plausible_count
 from aistudio.audit.options import Options, refuse
 from aistudio.audit.records import ImageRecord, Labels, ObjectRecord, Place
-from aistudio.audit.tree import Tree, folder_of, is_image_name, printable, read_text, split_of
+from aistudio.audit.tree import Tree, folder_of, is_image_name, label_lines, printable, read_text, split_of
 from aistudio.audit.yaml_names import DataYaml, line_of, read_data_yaml
 
 NO_LABELS = ("classes", "train", "val", "valid", "test", "readme", "obj", "notes")
@@ -49,13 +49,22 @@ def read_set(tree: Tree, options: Options, name: str, shape: Shape) -> Labels:
         record = ImageRecord(image, split, Place(text or image), labelled=text is not None)
         labels.images.append(record)
         if text is None:
-            labels.blame("missing_label", Place(image), "no label file belongs to this image")
             continue
         used.add(text)
         read_ids += [(obj, number) for obj, number in read_objects(tree, text, labels, record, shape)]
     number_objects(labels, read_ids, names, described.file)
+    blame_unlabelled(labels)
     blame_unused(tree, labels, texts - used, found)
     return labels
+
+
+def blame_unlabelled(labels: Labels) -> None:
+    """Images without a label file: lost labels where others of the set have an empty one, else maybe background."""
+    empty = any(image.labelled and not image.objects for image in labels.images)
+    kind, said = ("missing_label", "others have an empty one") if empty else ("no_label_file", "is nothing in it?")
+    for image in labels.images:
+        if not image.labelled:
+            labels.blame(kind, image.place, f"no label file belongs to this image: {said}")
 
 
 def images_of_splits(tree: Tree, described: DataYaml, labels: Labels) -> list[tuple[str, str]]:
@@ -104,12 +113,7 @@ def label_of(image: str, texts: set[str]) -> str | None:
 def read_objects(tree: Tree, file: str, labels: Labels, image: ImageRecord, shape: Shape) -> list:
     """The objects of one file, each with the number of its class."""
     found = []
-    content = read_text(tree, file)
-    for line, text in enumerate(content.splitlines(), 1):
-        words = text.split()
-        if not words:
-            continue
-        place = Place(file, line)
+    for place, text, words in label_lines(tree, file):
         try:
             number, numbers = float(words[0]), [float(word) for word in words[1:]]
         except ValueError:
@@ -123,8 +127,6 @@ def read_objects(tree: Tree, file: str, labels: Labels, image: ImageRecord, shap
             continue
         image.objects.append(record)
         found.append((record, number))
-    if not content.strip():
-        labels.blame("empty_label_file", Place(file), "nothing is in it: is nothing in the image?")
     return found
 
 

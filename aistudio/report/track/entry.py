@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aistudio.report.html.images import found
-from aistudio.report.html.run_folder import DRAWINGS
+from aistudio.report.html.run_folder import drawings_in
 from aistudio.report.html.values import flat, is_number, items, mapping, mappings, text, written
 
 FILES = ("report.html", "report.json", "config.yaml")
@@ -50,7 +50,7 @@ def entry(report: Any, folder: Path, group: str = "") -> Entry:
         metrics=metrics(report, checks),
         losses={key: values for key, values in losses.items() if values},
         files=[path for path in (folder / one for one in FILES) if path.is_file()],
-        images=found(folder / DRAWINGS),
+        images=found(drawings_in(folder)),
     )
 
 

@@ -1,0 +1,38 @@
+"""What models take and give: nests of tensors in dicts, lists and tuples. They are walked here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map, tree_structure
+
+Nest = TypeVar("Nest")
+
+
+def tensors_in(nest: object) -> list[Tensor]:
+    """Every tensor, in order; whatever else the nest holds is left out."""
+    return [leaf for leaf in tree_leaves(nest) if isinstance(leaf, Tensor)]
+
+
+def map_tensors(change: Callable[..., Any], nest: Nest, *others: Any) -> Nest:
+    """The same nest of what ``change`` makes of each tensor, given those at its place in ``others``, too.
+
+    What is no tensor stays. ValueError: ``others`` are built otherwise.
+    """
+    return tree_map(lambda leaf, *rest: change(leaf, *rest) if isinstance(leaf, Tensor) else leaf, nest, *others)
+
+
+def equal(one: object, other: object) -> bool:
+    """Whether two nests are built alike and hold equal values."""
+    if tree_structure(one) != tree_structure(other):
+        return False
+    return all(map(_equal, tree_leaves(one), tree_leaves(other)))
+
+
+def _equal(one: object, other: object) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return torch.equal(one, other)
+    return not isinstance(one, Tensor) and not isinstance(other, Tensor) and one == other

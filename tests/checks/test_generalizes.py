@@ -1,0 +1,195 @@
+"""The small training on fresh images: what it sees, how it names it, and what it leaves alone."""
+
+from dataclasses import replace
+
+import bugs_targets
+import pytest
+import torch
+from bugs_targets import BUGS, HEALTHY, TRANSFORMED, check, judge
+from tiny_models import CLASSES, Classifier, classification, subject
+from torch import nn
+
+from aistudio.assembly.instantiate import build
+from aistudio.checks.fresh_training import FreshTraining, Judged, Plan
+from aistudio.checks.generalizes import Generalizes, runs_at
+from aistudio.checks.shipped_task import shipped_task
+from aistudio.config.compose import compose
+from aistudio.tasks import Classification, ObjectDetection, Regression, Segmentation
+
+PLAN = Plan(64, CLASSES, steps=2, batch_size=4, unseen=8, every=1, rate=1.0, budget=60.0)
+QUICK = ("labels one too high", "two classes merged", "inverted")  # of image tasks: a second each
+
+
+def bug(name):
+    (found,) = [one for one in BUGS if one.name == name]
+    return found
+
+
+def test_the_collection_is_large_and_covers_all_tasks():
+    assert len({one.name for one in BUGS}) == len(BUGS) >= 40
+    assert {one.name.partition(":")[0] for one in BUGS} == {*HEALTHY}
+
+
+# ---- quick: image tasks ----
+
+
+@pytest.mark.parametrize("name", ["classification: labels one too high", "anomaly: inverted"])
+def test_renamed_labels_fail_with_their_name(name):
+    outcome = judge(bug(name))
+    assert outcome.status == "failed" and "labels one too high" in outcome.cause
+    assert outcome.seen.startswith(("accuracy 0.0", "auroc 0.0"))
+
+
+def test_merged_labels_fail_because_aistudios_own_task_does_not():
+    outcome = replace(judge(bug("classification: two classes merged")), metrics={})
+    assert outcome.status == "failed" and "class 3 taken for class 2" in outcome.cause
+    assert "with aistudio's own Classification" in outcome.seen
+
+
+@pytest.mark.parametrize("name", ["classification", "anomaly"])
+def test_healthy_ones_pass_with_their_metric_before_and_after(name):
+    outcome = check(name)(HEALTHY[name]())
+    assert outcome.status == "passed"
+    ((_, (before, after)),) = outcome.metrics.items()
+    assert before < 0.8 <= after
+
+
+# ---- what is not judged ----
+
+
+def test_too_few_steps_are_no_failure():
+    outcome = replace(check("classification"), steps=1)(HEALTHY["classification"]())
+    assert outcome.status == "skipped" and outcome.cause.startswith("not judged: accuracy ")
+
+
+def test_the_budget_ends_the_training():
+    outcome = replace(check("classification"), budget=0.0)(HEALTHY["classification"]())
+    assert outcome.status == "skipped" and "after 0 steps" in outcome.cause
+
+
+def test_a_task_of_ones_own_without_metrics_is_skipped_with_words():
+    class Mine:
+        def __init__(self):
+            self.healthy = classification()
+
+        def __getattr__(self, name):
+            if name == "metrics":
+                raise AttributeError(name)
+            return getattr(self.healthy, name)
+
+    outcome = check("classification")(subject(Classifier, Mine()))
+    assert outcome.status == "skipped" and "no metrics" in outcome.cause
+
+
+def test_a_metric_that_no_entry_says_enough_of_is_skipped_with_words():
+    outcome = Generalizes("Why.", enough={"f1": 0.5})(HEALTHY["classification"]())
+    assert outcome.status == "skipped" and "accuracy" in outcome.cause and "enough" in outcome.cause
+
+
+def test_a_frozen_random_backbone_and_a_broken_output_are_skipped():
+    assert check("classification")(subject(frozen=True)).status == "skipped"
+    assert "contract" in check("classification")(subject(lambda: Classifier(CLASSES + 1))).cause
+
+
+class Bound(Classifier):
+    def forward(self, x):
+        assert x.shape[-1] >= 64, "a model bound to its size"
+        return super().forward(x)
+
+
+def test_a_model_that_is_bound_to_a_size_is_trained_at_the_checks_own():
+    assert runs_at(subject(Classifier), 32) and not runs_at(subject(Bound), 32)
+    outcome = replace(check("classification"), image_size=32)(subject(Bound))
+    assert outcome.status == "passed"
+
+
+# ---- the training ----
+
+
+def test_every_step_has_images_of_its_own_and_none_is_unseen():
+    training = FreshTraining(subject(), classification(), PLAN, ("accuracy",))
+    seen = [training._unseen, *(training._paint(4, 2_000_003 + step) for step in range(3))]
+    images = torch.cat([batch.inputs for batch in seen]).flatten(1)
+    assert len(images.unique(dim=0)) == len(images)
+
+
+def test_the_training_repeats_and_leaves_the_subject_alone():
+    one = subject()
+    before = one.built.state_dict()
+    found = [[*FreshTraining(one, one.task, PLAN, ("accuracy",)).judgements()] for _ in range(2)]
+    assert found[0] == found[1] and [judged.steps for judged in found[0]] == [0, 1, 2]
+    assert all(torch.equal(value, before[name]) for name, value in subject().built.state_dict().items())
+
+
+def test_what_is_trained_on_is_compared_with_what_is_true():
+    """A transform that renames the labels: the model is judged by both."""
+    transform = lambda image, target: (image, (target + 1) % CLASSES)  # noqa: E731
+    one = subject()
+    last = [*FreshTraining(one, one.task, replace(PLAN, steps=20, every=20), ("accuracy",), transform).judgements()][-1]
+    assert last.in_pairs > 0.8 and last.value < 0.2 and last.fits["with labels one too high"] > 0.8
+
+
+def test_a_transform_enters_by_its_dotted_path():
+    node = "{_target_: torchvision.transforms.v2.RandomHorizontalFlip, p: 0.25}"
+    cfg = compose("sanity=full", "backbone=resnet18", f"sanity.checks.generalizes.transform={node}")
+    assert build(cfg.sanity.checks.generalizes, "sanity.checks.generalizes").transform.p == 0.25
+
+
+# ---- the task to compare with ----
+
+
+def test_a_shipped_task_has_nothing_to_be_compared_with():
+    for task in (classification(), ObjectDetection(3), Regression(1, nn.MSELoss())):
+        assert shipped_task(task, changed=False) is None
+        assert type(shipped_task(task, changed=True)) is type(task)
+
+
+def test_what_is_overridden_is_left_out_of_the_comparison():
+    class Mine(ObjectDetection):
+        def target(self, sample):
+            return None
+
+    patched = bugs_targets.with_methods(classification(), target=lambda task, sample: None)
+    own, plain = shipped_task(Mine(7), False), shipped_task(patched, False)
+    assert type(own) is ObjectDetection and own.num_outputs == 8
+    assert type(plain) is Classification and "target" not in vars(plain)
+    assert shipped_task(object(), True) is None
+
+
+def test_a_loss_of_ones_own_is_replaced_in_the_comparison():
+    class Mine(nn.Module):
+        ignore_index = 7
+
+    task = Segmentation(4, Mine(), ignore_index=7)
+    criterion = shipped_task(task, False).criterion
+    assert isinstance(criterion, nn.CrossEntropyLoss) and criterion.ignore_index == 7
+    assert isinstance(task.criterion, Mine)
+
+
+def test_the_best_of_no_truths_is_none():
+    assert Judged(0, {}).fits == {} and Judged(0, {}).in_pairs is None
+
+
+# ---- slow: tasks that know places ----
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [one.name for one in BUGS])
+def test_bugs_that_set_targets_and_images_apart_fail(name):
+    outcome = judge(bug(name))
+    assert outcome.status == "failed" and bug(name).words in f"{outcome.seen} {outcome.cause}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("name", HEALTHY)
+def test_healthy_tasks_pass(name, seed):
+    one = HEALTHY[name]()
+    one.seed = seed
+    assert check(name)(one).status == "passed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRANSFORMED)
+def test_transforms_that_move_both_pass(name):
+    assert check(name, TRANSFORMED[name])(HEALTHY[name]()).status == "passed"
