@@ -51,6 +51,11 @@ def ranking(rows: Sequence[Row]) -> Ranking:
     return Ranking()
 
 
+def stretched(rows: Iterable[Row]) -> bool:
+    """Whether a forward time is longer than the model needs, for the machine was busy."""
+    return any((row.rounds.taken if row.rounds else row.taken or 0.0) > TOLERABLE for row in rows)
+
+
 def share_rounds(rows: Sequence[Row]) -> bool:
     """Whether all rows were timed in the same rounds."""
     rounds = [row.rounds for row in rows if row.rounds]

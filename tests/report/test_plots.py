@@ -86,6 +86,13 @@ def test_the_front_is_what_no_other_beats():
     assert list(line.get_ydata()) == [one.top1 for one in best] and line.get_drawstyle() == "steps-pre"
 
 
+@pytest.mark.parametrize(("taken", "busy"), [(None, False), (3.0, False), (40.0, True)])
+def test_a_busy_machine_has_no_front(taken, busy):
+    rows = [row(f"network_{index}", 10 + 10 * index, 80 - index, taken=taken) for index in range(5)]
+    assert (plots.front(rows) == []) is busy
+    assert ("the machine was busy" in plots.accuracy(rows).get_supxlabel()) is busy
+
+
 def test_long_names_can_still_be_told_apart():
     names = plots.distinct_names(CASES["long names"])
     assert len(set(names)) == 4 and all(len(name) <= figures.LONGEST + 1 for name in names)
