@@ -30,6 +30,7 @@ class Trial:
     left: float = 0.0  # the largest gradient that zero_grad leaves
     kept: float = 1.0  # of the gradient's norm, after the step
     rates: list[float] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)  # of the first group
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Optimizer:
             return skipped(f"the optimiser does not take other parameters ({type(error).__name__}: {error})")
         expected = f"{STEPS} steps downhill with every parameter, from fresh gradients"
         seen, cause = self._problem(trial, decay)
+        seen, cause = (seen, cause) if cause else forgetful(trial.settings)
         if cause:
             return failed(seen, expected, cause)
         return passed(f"{len(trial.steps)} steps of {trial.largest[-1]:.2g} downhill", expected)
@@ -107,6 +109,16 @@ class Optimizer:
         return "", ""
 
 
+def forgetful(settings: dict[str, Any]) -> tuple[str, str]:
+    """Settings that a dozen steps are too few to show: what was seen and the cause, or two empty sentences."""
+    momentum, dampening = settings.get("momentum", 0), settings.get("dampening", 0)
+    if isinstance(momentum, float | int) and momentum >= 1:
+        return f"momentum={momentum:g}", "a momentum of 1 or more never forgets: 0.9 is usual"
+    if momentum and isinstance(dampening, float | int) and dampening >= 0.99:
+        return f"dampening={dampening:g}", "every gradient but the first is thrown away: 0 is usual"
+    return "", ""
+
+
 def tiny_because(trial: Trial) -> str:
     """Why no weight moves."""
     if max(trial.rates) < 1e-7:
@@ -119,6 +131,7 @@ def on_a_slope(make: MakeOptimizer) -> Trial:
     parameters = [nn.Parameter(torch.ones(shape)) for shape in SHAPES]
     optimizer = make(list(parameters))
     trial = Trial(given=len(parameters), held=held_of(optimizer, parameters))
+    trial.settings = {name: value for name, value in optimizer.param_groups[0].items() if name != "params"}
     start = values(parameters)
     for _ in range(STEPS):
         before = values(parameters)

@@ -142,7 +142,7 @@ BUGS = [
     Bug("learning rate 1e6", "optimizer overfits_one_batch", of(partial(SGD, lr=1e6))),
     Bug("weight decay of 10", "optimizer", of(partial(Adam, lr=1e-2, weight_decay=10.0))),
     Bug("decoupled weight decay of 50", "optimizer", of(partial(AdamW, lr=1e-2, weight_decay=50.0))),
-    Bug("eps of 1", "optimizer", of(partial(Adam, lr=1e-3, eps=1.0))),
+    Bug("eps of 1", "optimizer", of(partial(Adam, lr=1e-3, eps=1.0)), "some train so on purpose: a smaller step"),
     Bug("momentum of 1", "optimizer", of(partial(SGD, lr=1e-2, momentum=1.0))),
     Bug("dampened away", "optimizer", of(partial(SGD, lr=1e-2, momentum=0.9, dampening=1.0))),
     Bug("copies of the parameters", "optimizer optimizer_step", of(on_copies)),
