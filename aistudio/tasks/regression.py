@@ -82,7 +82,7 @@ class Regression(StackTask):
     def metrics(self, output: Tensor, samples: Sequence[Sample]) -> dict[str, float]:
         """``mae``: the mean absolute error in the user's units; ``r2``: 1 is perfect, 0 what a constant gets."""
         values, truth = output.detach().cpu(), torch.stack([true_values(one, self.num_outputs) for one in samples])
-        error = metrics.mean_absolute_error(values, truth) * self.std
+        error = metrics.mean_absolute_error(values * self.std, truth * self.std)  # std may be one a value
         return {"mae": error, "r2": metrics.coefficient_of_determination(values, truth)}
 
     def draw(self, image: Tensor, target: Tensor | None, output: Tensor | None) -> Image.Image:

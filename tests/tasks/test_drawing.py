@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from aistudio.data import Sample
 from aistudio.drawing import BAD, GOOD, Canvas
 from aistudio.tasks import (
     AnomalyDetection,
@@ -116,6 +117,13 @@ def test_values_are_in_the_units_of_the_data(said):
     task.mean, task.std = torch.tensor([100.0, 5.0]), torch.tensor([10.0, 1.0])
     task.draw(IMAGE, torch.tensor([1.0, 0.0]), torch.tensor([2.0, 0.0]))
     assert "120, 5" in said()[0] and "expected: 110, 5" in said()[0] and "off by 10, 0" in said()[0]
+
+
+def test_metrics_are_in_the_units_of_the_data_too():
+    task = Regression(2, nn.MSELoss())
+    task.mean, task.std = torch.tensor([100.0, 5.0]), torch.tensor([10.0, 1.0])
+    samples = [Sample(IMAGE, values=torch.tensor([1.0, 0.0])), Sample(IMAGE, values=torch.tensor([0.0, 1.0]))]
+    assert task.metrics(torch.tensor([[2.0, 0.0], [0.0, 2.0]]), samples)["mae"] == pytest.approx(11 / 4)
 
 
 def scores(*values):
