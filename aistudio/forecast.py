@@ -34,8 +34,8 @@ from aistudio.tasks.base import Task
 from aistudio.tasks.batch import make_batch
 
 WHY = "What a run needs should be known before a machine is rented for it."
-WHY_FIT = "A step that does not fit ends a run, often hours later than it could have been known."
-SMALLER = 0.7  # of the side: half the pixels
+_WHY_FIT = "A step that does not fit ends a run, often hours later than it could have been known."
+_SMALLER = 0.7  # of the side: half the pixels
 STEP = 32  # pixels that a smaller side is a multiple of
 
 
@@ -62,7 +62,7 @@ def workload(judged: Judged, task: Task | None = None, backend: Backend = "cuda"
         return made.inputs, made.targets
 
     shapes = Workload(
-        build=partial(model_of, judged, task, pretrained=False),
+        build=partial(_model_of, judged, task, pretrained=False),
         loss=task.loss,
         optimizer=build_optimizer(judged),
         one=batch(1),
@@ -70,10 +70,10 @@ def workload(judged: Judged, task: Task | None = None, backend: Backend = "cuda"
         precision=PRECISIONS[cfg.runtime.precision],
         backend=backend,
     )
-    return Work(shapes, partial(model_of, judged, task), batch, 2 if why_not_one(cfg, size) else 1)
+    return Work(shapes, partial(_model_of, judged, task), batch, 2 if why_not_one(cfg, size) else 1)
 
 
-def model_of(judged: Judged, task: Task, pretrained: bool = True) -> nn.Module:
+def _model_of(judged: Judged, task: Task, pretrained: bool = True) -> nn.Module:
     """The configured model in its memory format; its shapes alone where no weights are loaded."""
     model = built(judged, task, None, pretrained).model
     return model.to(memory_format=torch.channels_last) if judged.cfg.runtime.channels_last else model
@@ -94,7 +94,7 @@ def forecast(judged: Judged, task: Task, watch: Watch) -> list[Measurement]:
     saved: list[Saving] = []
     for card in cards_of(cfg):
         seen: list[Outlook] = []
-        watch.run(f"fits_{card.name}", WHY_FIT, partial(fits, cfg, card, forecaster, peaks, work.least, seen, saved))
+        watch.run(f"fits_{card.name}", _WHY_FIT, partial(fits, cfg, card, forecaster, peaks, work.least, seen, saved))
         found += [one for each in seen for one in of_card(each, count)]
     return found + of_savings(saved, count)
 
@@ -105,13 +105,13 @@ def needs(work: Work, forecaster: Forecaster, count: int, peaks: list[Peak]) -> 
         training = forecaster.training(count, operations=True)
         peaks += [training, forecaster.inference(count, operations=True), forecaster.inference(1, operations=True)]
     except CannotFollow as error:
-        return measured_instead(work, count, str(error))
+        return _measured_instead(work, count, str(error))
     low = f"{training.least / GIB:.2f} … " if training.least < training.bytes else ""
     at = f", in its {training.phase} pass at {training.place or 'the loss'}"
     return passed(f"{low}{training.bytes / GIB:.2f} GiB of tensors at the peak of a training step{at}")
 
 
-def measured_instead(work: Work, count: int, why: str) -> Outcome:
+def _measured_instead(work: Work, count: int, why: str) -> Outcome:
     """A real step on this machine's CPU, if there is memory for it."""
     half = work.shapes.precision != torch.float32
     autocast = partial(torch.autocast, "cpu", torch.bfloat16, enabled=half)
@@ -153,12 +153,12 @@ def fits(
 def variants(cfg: DictConfig) -> Iterator[tuple[str, DictConfig]]:
     """Configurations that need less memory, each with the line that makes it of this one."""
     size = int(cfg.task.image_size)
-    smaller = int(size * SMALLER) // STEP * STEP
+    smaller = int(size * _SMALLER) // STEP * STEP
     least = (cfg.architecture.rules.get("image_size") or {}).get("at_least", 1)
     optimizer = cfg.architecture.learning.optimizer
     plain = set(optimizer) <= {"_target_", "lr", "weight_decay"}  # what SGD takes, too
     tries = (
-        ("runtime.precision", half_of(cards_of(cfg)), cfg.runtime.precision == "float32"),
+        ("runtime.precision", _half_of(cards_of(cfg)), cfg.runtime.precision == "float32"),
         ("backbone.frozen", True, not cfg.backbone.frozen),
         ("backbone.activation_checkpointing", True, not cfg.backbone.activation_checkpointing),
         ("task.image_size", smaller, smaller >= max(int(least), STEP)),
@@ -169,7 +169,7 @@ def variants(cfg: DictConfig) -> Iterator[tuple[str, DictConfig]]:
             yield f"{key}={show(value)}", varied(cfg, key, value)
 
 
-def half_of(cards: Sequence[Card]) -> str:
+def _half_of(cards: Sequence[Card]) -> str:
     """The half precision that all of these cards compute in."""
     return "float16" if any(card.peaks and "bfloat16" not in card.peaks for card in cards) else "bfloat16"
 

@@ -17,7 +17,7 @@ from aistudio.costs.rounds import time_in_rounds
 from aistudio.report.records import Rounds
 
 SHARE = 0.5  # of the memory that is free, which all models together may take
-HELD = 2  # times the weights: a model, its images, and some room for one pass
+_HELD = 2  # times the weights: a model, its images, and some room for one pass
 
 
 def in_rounds(
@@ -42,14 +42,14 @@ def in_rounds(
     if len({(str(runtime.device), runtime.threads) for runtime in runtimes}) > 1:
         return {}, "they run on several devices, or with several numbers of threads"
     device = resolve_device(str(runtimes[0].device))
-    if device.type == "cpu" and HELD * weights > SHARE * available():
+    if device.type == "cpu" and _HELD * weights > SHARE * available():
         return {}, f"{len(judged)} models do not fit into the memory of this machine together"
     with runtime_settings(next(iter(judged.values())).cfg):
-        found = time_in_rounds({job: forward_of(one) for job, one in judged.items()}, device, budget, busy, name)
+        found = time_in_rounds({job: _forward_of(one) for job, one in judged.items()}, device, budget, busy, name)
     return found, "" if found else f"not one round of {len(judged)} models fits into sweep.rounds_budget={budget:g}"
 
 
-def forward_of(judged: Any) -> Callable[[], None]:
+def _forward_of(judged: Any) -> Callable[[], None]:
     """The forward pass that a run of this configuration measures."""
     cfg = judged.cfg
     subject = make_subject(judged, build_task(judged))

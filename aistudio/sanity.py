@@ -36,7 +36,7 @@ from aistudio.forecast import described, forecast
 from aistudio.report.records import Listener, Listeners, Measurement, SanityReport, data_check
 from aistudio.report.terminal import Terminal
 
-TIME_TO_VERDICT = "wall time from the call of sanity_run to the last measurement; importing torch left out"
+_TIME_TO_VERDICT = "wall time from the call of sanity_run to the last measurement; importing torch left out"
 
 
 def sanity_run(
@@ -86,7 +86,7 @@ def examine(
     if audit and not forecast_only:
         watch.add(data_check(findings, fails(findings), time.perf_counter() - started))
     with runtime_settings(judged.cfg):
-        found = forecast_run(judged, watch) if forecast_only else check_run(judged, drawings, watch)
+        found = _forecast_run(judged, watch) if forecast_only else _check_run(judged, drawings, watch)
         device = torch.device("cpu") if forecast_only else resolve_device(str(judged.cfg.runtime.device))
         report = replace(conclude(judged, found, watch, device, started), findings=findings)
     tell.measured(report.measurements)
@@ -105,7 +105,7 @@ class Found:
     measurements: Sequence[Measurement] = ()
 
 
-def check_run(judged: Judged, drawings: Path | str | None, watch: Watch) -> Found:
+def _check_run(judged: Judged, drawings: Path | str | None, watch: Watch) -> Found:
     """Prepare, check, draw, measure."""
     cfg = judged.cfg
     subject, checks = prepare(judged, watch)
@@ -121,7 +121,7 @@ def check_run(judged: Judged, drawings: Path | str | None, watch: Watch) -> Foun
     return Found(facts, warnings, arrival, ledgers, measure(cfg, subject, watch))
 
 
-def forecast_run(judged: Judged, watch: Watch) -> Found:
+def _forecast_run(judged: Judged, watch: Watch) -> Found:
     """What ``sanity=forecast`` does instead: no model with numbers, no device."""
     task, problems = task_or_problems(judged)
     refuse(problems)
@@ -170,7 +170,7 @@ def _raise(error: Exception) -> Outcome:
 def conclude(judged: Judged, found: Found, watch: Watch, device: torch.device, started: float) -> SanityReport:
     """All of it as one report."""
     seconds = time.perf_counter() - started
-    taken = Measurement("time_to_verdict", seconds, "s", TIME_TO_VERDICT)
+    taken = Measurement("time_to_verdict", seconds, "s", _TIME_TO_VERDICT)
     return SanityReport(
         config=dict(judged.written),
         assembled=found.facts,

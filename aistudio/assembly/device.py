@@ -22,7 +22,7 @@ def device_problems(cfg: DictConfig) -> list[Problem]:
         why = "torch sees " + (", ".join(there) if len(there) > 1 else "no GPU on this machine")
         return [Problem(f"runtime.device={name} is not there", why, "runtime.device", ", ".join(["auto", *there]))]
     device, precision = resolve_device(name), cfg.runtime.precision
-    fine = precisions(device)
+    fine = _precisions(device)
     if precision not in fine:
         why = f"{device.type} computes in {', '.join(fine)} here"
         what = f"runtime.precision={precision} does not run on {device}"
@@ -48,7 +48,7 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name if name != "auto" else "mps" if _has("mps") else "cpu")
 
 
-def precisions(device: torch.device) -> list[str]:
+def _precisions(device: torch.device) -> list[str]:
     """The precisions that autocast offers on a device. float16 on a CPU is slow and overflows, so it is not offered."""
     if device.type == "cuda":
         return ["float32", *["bfloat16"] * torch.cuda.is_bf16_supported(), "float16"]

@@ -19,7 +19,7 @@ from aistudio.models.freeze_patterns import parts
 from aistudio.models.surgery import INPUT_RULE
 
 LISTED = 12  # classes named
-MADE_UP = "made up, for photographs have no labels: they show that the model trains, and no output is judged by them"
+_MADE_UP = "made up, for photographs have no labels: they show that the model trains, and no output is judged by them"
 
 
 def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[str], dict[str, Any]]:
@@ -41,13 +41,14 @@ def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[st
     whole = any(not one.setting.startswith("backbone.") for one in subject.loaded)
     weights = (None if whole else cfg.backbone.weights) or ("the whole model's" if subject.pretrained else "random")
     facts = {
-        "backbone": f"{cfg.backbone.name}, weights: {weights}{', frozen' * subject.frozen}{channels_in_words(subject)}",
+        "backbone": f"{cfg.backbone.name}, weights: {weights}{', frozen' * subject.frozen}"
+        + _channels_in_words(subject),
         "architecture": cfg.architecture.name,
         **{one.setting: in_a_line(one) for one in subject.loaded},
         **trainable(subject),
         "task": f"{cfg.task.name}, {subject.task.num_outputs} output{'s' * (subject.task.num_outputs != 1)}",
         "data": subject.source.description,
-        **targets_and_classes(subject),
+        **_targets_and_classes(subject),
         "backbone receives": arriving,
         "checked at": f"{subject.size} px, batches of {subject.batch_size}{larger(cfg, subject.size)}",
         "measured at": f"{cfg.task.image_size} px",
@@ -56,14 +57,14 @@ def describe(cfg: DictConfig, subject: Subject) -> tuple[dict[str, str], list[st
     return facts, [*subject.source.warnings, *warnings], counts
 
 
-def targets_and_classes(subject: Subject) -> dict[str, str]:
+def _targets_and_classes(subject: Subject) -> dict[str, str]:
     """That the targets are made up, where they are, and the classes by name, where they have names."""
-    said = {"targets": MADE_UP} if invents_targets(subject.source) else {}
+    said = {"targets": _MADE_UP} if invents_targets(subject.source) else {}
     names = getattr(subject.task, "class_names", ())
     return {**said, "classes": some(names, LISTED)} if names else said
 
 
-def channels_in_words(subject: Subject) -> str:
+def _channels_in_words(subject: Subject) -> str:
     """How many channels images have where they are not red, green and blue, and what became of the first layer."""
     return "" if subject.channels == 3 else f", {INPUT_RULE.format(subject.channels)} (adapted by rule)"
 

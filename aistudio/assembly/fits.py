@@ -45,9 +45,9 @@ class Fit:
 
 def fits(file: Mapping[str, Shape]) -> list[Fit]:
     """The models that a file fits, the best first; without one that is filled, the nearest."""
-    found = [fit(file, *one) for one in (*whole_models(file), *backbones())]
+    found = [fit(file, *one) for one in (*_whole_models(file), *backbones())]
     if any("backbone.model." in name for name in plain_names(file)):
-        found = [one for near in found for one in (*with_head(near, file), near)]
+        found = [one for near in found for one in (*_with_head(near, file), near)]
     found.sort(key=lambda one: (one.whole, one.filled if one.whole else one.filled / one.wanted), reverse=True)
     complete = [one for one in found if one.whole]
     return complete or [one for one in found if one.filled >= LEAST * one.wanted][:1]
@@ -68,7 +68,7 @@ def fit(file: Mapping[str, Shape], settings: str, key: str, build: Callable[[int
     return Fit(settings, key, found, filled, len(wanted), remade, adapted)
 
 
-def with_head(near: Fit, file: Mapping[str, Shape]) -> Iterator[Fit]:
+def _with_head(near: Fit, file: Mapping[str, Shape]) -> Iterator[Fit]:
     """The fit of a backbone's features as that of the whole model with a pooled head, where the file has one."""
     head = [name for name in near.match.left_over if re.search(r"(^|\.)head\.fc\.(weight|bias)$", name)]
     if near.key == "backbone.weights" and near.whole and len(head) == 2:
@@ -95,7 +95,7 @@ def backbones() -> Iterator[tuple[str, str, Callable[[int], nn.Module], int]]:
         yield f"backbone={name}", "backbone.weights", build, 0
 
 
-def whole_models(file: Mapping[str, Shape]) -> Iterator[tuple[str, str, Callable[[int], nn.Module], int]]:
+def _whole_models(file: Mapping[str, Shape]) -> Iterator[tuple[str, str, Callable[[int], nn.Module], int]]:
     """Every whole model of torchvision's and ours that a file with these names could be of, as `fit` takes it."""
     names = "\n".join(plain_names(file))
     kinds = {"detection" if "backbone.fpn." in names else "segmentation" if "backbone." in names else "none"}

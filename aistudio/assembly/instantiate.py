@@ -36,7 +36,7 @@ def build(node: Any, where: str, **extra: Any) -> Any:
     entry = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
     refuse([*target_problems({where: entry}), *left_over_problems({where: entry})])
     try:
-        with loading_weights_only():
+        with _loading_weights_only():
             return instantiate(entry, _convert_="all", **extra)
     except InstantiationException as error:
         cause = error.__cause__ or error
@@ -49,7 +49,7 @@ def build(node: Any, where: str, **extra: Any) -> Any:
 
 
 @contextmanager
-def loading_weights_only() -> Iterator[None]:
+def _loading_weights_only() -> Iterator[None]:
     """Let ``torch.load`` read tensors and no pickled code, whatever a model's builder asks for.
 
     torchvision checks the hash of what it downloads, not of what lies in the cache. The person who runs this may say

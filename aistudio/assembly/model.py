@@ -74,7 +74,7 @@ def built(judged: Judged, task: Task, seed: int | None, pretrained: bool = True)
     cfg, plain = judged.cfg, as_dict(judged.cfg)
     side, outputs = int(cfg.task.image_size), task.num_outputs
     node = without_weights(plain["architecture"]["model"], choices(plain))
-    make = partial(_made, without_unused_head(node, plain["task"]))
+    make = partial(_made, _without_unused_head(node, plain["task"]))
     with _seeded(seed):
         model = make(outputs)
         one_with(model, "architecture.model", "named_parameters", "forward")
@@ -82,14 +82,14 @@ def built(judged: Judged, task: Task, seed: int | None, pretrained: bool = True)
     adapt_input(model, plain["backbone"])
     refuse(width_problems(cfg, model))
     loaded = load_chosen(plain, model, make, outputs) if pretrained else []
-    frozen = tuple(frozen_in(model, plain["backbone"]))
+    frozen = tuple(_frozen_in(model, plain["backbone"]))
     if plain["backbone"].get("activation_checkpointing"):
         checkpoint_stages(filled_backbone(model)[1])
     tell_contract(model, task, side, int(cfg.backbone.in_channels))
     return Assembled(model, tuple(loaded), frozen)
 
 
-def without_unused_head(node: dict[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
+def _without_unused_head(node: dict[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
     """The entry of a model without the auxiliary head whose loss would count for nothing (``task.aux_weight=0``)."""
     unused = task.get("aux_weight") == 0 and node.get("aux_loss") is True
     return {**node, "aux_loss": False} if unused else node
@@ -99,7 +99,7 @@ def _made(node: Any, outputs: int) -> nn.Module:
     return build(node, "architecture.model", num_classes=outputs)
 
 
-def frozen_in(model: nn.Module, backbone: Mapping[str, Any]) -> list[str]:
+def _frozen_in(model: nn.Module, backbone: Mapping[str, Any]) -> list[str]:
     """Freeze what ``backbone.frozen`` says, in place; the names of the tensors that stay as they are."""
     prefix, _ = filled_backbone(model)
     wrapper = getattr(model, "backbone", None)

@@ -16,7 +16,7 @@ from aistudio.config.compose import Judged
 from aistudio.errors import Problem, refuse
 from aistudio.tasks.base import Task
 
-NOT_FOR_THE_TASK = ("name", "image_size", "rules")
+_NOT_FOR_THE_TASK = ("name", "image_size", "rules")
 
 
 def build_task(judged: Judged) -> Task:
@@ -26,7 +26,7 @@ def build_task(judged: Judged) -> Task:
 
 def task_settings(judged: Judged) -> dict[str, Any]:
     """The part of the section ``task`` that its class takes, as plain containers."""
-    return {key: value for key, value in judged.values["task"].items() if key not in NOT_FOR_THE_TASK}
+    return {key: value for key, value in judged.values["task"].items() if key not in _NOT_FOR_THE_TASK}
 
 
 def build_source(judged: Judged) -> Any:
@@ -44,11 +44,11 @@ def build_checks(judged: Judged) -> dict[str, Check]:
     """The checks by their names. Raises `Refusal` where an entry makes something else."""
     nodes = judged.cfg.sanity.checks.items()
     checks = {name: build(node, f"sanity.checks.{name}") if OmegaConf.is_dict(node) else node for name, node in nodes}
-    refuse([*what_are_no_checks(checks)])
+    refuse([*_what_are_no_checks(checks)])
     return checks
 
 
-def what_are_no_checks(checks: Mapping[str, object]) -> Iterator[Problem]:
+def _what_are_no_checks(checks: Mapping[str, object]) -> Iterator[Problem]:
     """Entries of ``sanity.checks`` whose objects cannot be asked, a layer or a number for example."""
     for name, check in checks.items():
         if not callable(check) or not isinstance(getattr(check, "why", None), str):

@@ -31,9 +31,9 @@ def make_subject(judged: Judged, task: Task) -> Subject:
     model = made.model.to(device)
     if cfg.runtime.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    size = check_size(cfg, model)
+    size = _check_size(cfg, model)
     source = build_source(judged)
-    name_outputs(task, source)
+    _name_outputs(task, source)
     return Subject(
         task=task,
         source=source,
@@ -50,7 +50,7 @@ def make_subject(judged: Judged, task: Task) -> Subject:
         compiled=bool(cfg.runtime.compile),
         frozen=cfg.backbone.frozen is True or cfg.backbone.frozen == "backbone",
         held=made.frozen,
-        pretrained=is_pretrained(cfg),
+        pretrained=_is_pretrained(cfg),
         loaded=made.loaded,
         rebuild_random=partial(_from_random_numbers, judged, task),
         why_not_one=why_not_one(cfg, size),
@@ -61,7 +61,7 @@ def make_subject(judged: Judged, task: Task) -> Subject:
     )
 
 
-def name_outputs(task: Any, source: Any) -> None:
+def _name_outputs(task: Any, source: Any) -> None:
     """Tell a task what its outputs are called, and in which units they are, where the data knows it."""
     if hasattr(task, "class_names"):
         task.class_names = tuple(getattr(source, "class_names", ()))
@@ -74,7 +74,7 @@ def _from_random_numbers(judged: Judged, task: Task, seed: int) -> nn.Module:
     return built(judged, task, seed, pretrained=False).model
 
 
-def check_size(cfg: DictConfig, model: nn.Module) -> int:
+def _check_size(cfg: DictConfig, model: nn.Module) -> int:
     """The side of the images of the checks: what the level asks for, or the least that the model runs at.
 
     Looked for in models that nobody has described: other people's, and backbones whose YAML states no taps.
@@ -88,7 +88,7 @@ def check_size(cfg: DictConfig, model: nn.Module) -> int:
     return wanted if shipped else size_to_check_at(model, wanted, largest, channels)
 
 
-def is_pretrained(cfg: DictConfig) -> bool:
+def _is_pretrained(cfg: DictConfig) -> bool:
     """Whether the backbone starts from trained weights, its own or the whole model's."""
     return bool(asked(as_dict(cfg)))
 

@@ -31,15 +31,15 @@ from aistudio.weights.published import is_path
 
 Config = Mapping[str, Any]
 WORDS = ("weights", "weights_backbone")
-STILL_NORMS = (  # where torchvision puts FrozenBatchNorm2d into a backbone that starts from weights, and we with it
+_STILL_NORMS = (  # where torchvision puts FrozenBatchNorm2d into a backbone that starts from weights, and we with it
     "fasterrcnn_resnet50_fpn",
     "maskrcnn_resnet50_fpn",
     "retinanet_resnet50_fpn",
     "fcos_resnet50_fpn",
     "rotated_fcos_resnet50_fpn",
 )
-LAYERS = ("layer4", "layer3", "layer2", "layer1", "conv1")  # what trainable_backbone_layers counts
-TRAINABLE = 3  # of them, where the configuration says nothing
+_LAYERS = ("layer4", "layer3", "layer2", "layer1", "conv1")  # what trainable_backbone_layers counts
+_TRAINABLE = 3  # of them, where the configuration says nothing
 
 
 def without_weights(node: Any, chosen: list[Choice]) -> Any:
@@ -64,12 +64,12 @@ def load_chosen(config: Config, model: nn.Module, build: Callable[[int], nn.Modu
     """
     loaded = []
     for choice in choices(config):
-        path = located(choice, config)
+        path = _located(choice, config)
         try:
             checkpoint = read_checkpoint(path)
         except Unreadable as fault:
             raise Refusal([unreadable(choice, path, fault)]) from None
-        refuse(unpublished(choice, path))
+        refuse(_unpublished(choice, path))
         prefix, part = ("", model) if choice.whole else filled_backbone(model)
         section = "architecture" if choice.whole else "backbone"
         called = f"{section}={config[section]['name']}"
@@ -77,7 +77,7 @@ def load_chosen(config: Config, model: nn.Module, build: Callable[[int], nn.Modu
         coverage = float(config.get("weights_coverage", 1.0))
         ledger = load(part, checkpoint, prefix, anew, coverage, choice.key, called)
         loaded.append(replace(ledger, value=choice.value, published=choice.published))
-        finish_as_torchvision(config["architecture"]["model"], model, choice)
+        _finish_as_torchvision(config["architecture"]["model"], model, choice)
     return loaded
 
 
@@ -96,7 +96,7 @@ def unreadable(choice: Choice, path: Path, fault: Unreadable) -> Problem:
     return Problem(f"{choice.key}={choice.value} cannot be loaded", fault.why, choice.key, fault.instead)
 
 
-def located(choice: Choice, config: Config) -> Path:
+def _located(choice: Choice, config: Config) -> Path:
     """The file of some weights, fetched if need be. Raises `Refusal` where it cannot be had."""
     if choice.published is None:
         return Path(choice.value).expanduser()
@@ -114,7 +114,7 @@ def located(choice: Choice, config: Config) -> Path:
     return target
 
 
-def unpublished(choice: Choice, path: Path) -> list[Problem]:
+def _unpublished(choice: Choice, path: Path) -> list[Problem]:
     """The answer to a file that has the name of published weights, and other contents."""
     if choice.published is None or (digest := file_digest(path)).startswith(choice.published.hash):
         return []
@@ -124,7 +124,7 @@ def unpublished(choice: Choice, path: Path) -> list[Problem]:
     return [Problem(what, why, choice.key, instead)]
 
 
-def finish_as_torchvision(node: Config, model: nn.Module, choice: Choice) -> None:
+def _finish_as_torchvision(node: Config, model: nn.Module, choice: Choice) -> None:
     """What torchvision does to a detector that starts from weights: batch norms stand still, first layers do not train.
 
     ``trainable_backbone_layers`` says how many do, 0 … 5, counted from the end.
@@ -134,12 +134,12 @@ def finish_as_torchvision(node: Config, model: nn.Module, choice: Choice) -> Non
     if not is_ours(node) or "weights_backbone" not in node or not isinstance(body, nn.Module):
         return
     count = node.get("trainable_backbone_layers")
-    count = TRAINABLE if count is None else count
-    trainable = (*LAYERS[:count], *["bn1"] * (count == len(LAYERS)))
+    count = _TRAINABLE if count is None else count
+    trainable = (*_LAYERS[:count], *["bn1"] * (count == len(_LAYERS)))
     for name, parameter in body.named_parameters():
         if not name.startswith(trainable or ("nothing",)):
             parameter.requires_grad_(False)
-    if builder in STILL_NORMS:
+    if builder in _STILL_NORMS:
         still_norms(body)
     epsilon = choice.published.norm_epsilon if choice.published else None
     if choice.whole and epsilon is not None:

@@ -18,14 +18,14 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from aistudio.config.values import suggest
 from aistudio.errors import Problem
 
-RESERVED = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
+_RESERVED = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 
 
 def keyword_problems(node: Any, where: str = "") -> Iterator[Problem]:
     """Keys of every ``_target_`` entry inside ``node`` (plain containers) that its callable does not know."""
     if isinstance(node, Mapping):
         if isinstance(node.get("_target_"), str):
-            yield from entry_problems(node, where)
+            yield from _entry_problems(node, where)
         for key, value in node.items():
             yield from keyword_problems(value, f"{where}.{key}" if where else str(key))
     elif isinstance(node, list):
@@ -33,19 +33,19 @@ def keyword_problems(node: Any, where: str = "") -> Iterator[Problem]:
             yield from keyword_problems(value, f"{where}[{index}]")
 
 
-def entry_problems(node: Mapping[str, Any], where: str) -> Iterator[Problem]:
+def _entry_problems(node: Mapping[str, Any], where: str) -> Iterator[Problem]:
     """Unknown keys of one ``_target_`` entry; none where the target cannot be found, which making it will say."""
     try:
-        accepted = accepted_keywords(get_object(node["_target_"]))
+        accepted = _accepted_keywords(get_object(node["_target_"]))
     except Exception:  # get_object reports whatever importing the user's module raised
         return
     for key in node:
-        if accepted is not None and key not in accepted and key not in RESERVED:
+        if accepted is not None and key not in accepted and key not in _RESERVED:
             why = f"{node['_target_']} has no such argument"
             yield Problem(f"{where}.{key} is unknown", why, where, suggest(key, sorted(accepted)))
 
 
-def accepted_keywords(target: Callable) -> set[str] | None:
+def _accepted_keywords(target: Callable) -> set[str] | None:
     """The names of the arguments that a callable takes, those behind ``**kwargs`` too; None if they cannot be read.
 
     A builder such as ``torchvision.models.detection.fcos_resnet50_fpn`` hands its ``**kwargs`` to the class that it is

@@ -57,12 +57,12 @@ def _named(cfg: DictConfig) -> Iterator[tuple[str, Any, str]]:
         ("backbone.weights", cfg.backbone.model, cfg.backbone.weights),
         ("architecture.weights", full, whole),
     ):
-        names = weights_of(node) if name is not None else None
+        names = _weights_of(node) if name is not None else None
         if names is not None:
             yield key, names, str(name).removeprefix(f"{names.__name__}.")
 
 
-def weights_of(node: DictConfig) -> Any:
+def _weights_of(node: DictConfig) -> Any:
     """torchvision's enumeration of the weights of a ``_target_`` of its own, None for other people's models."""
     package, _, builder = str(node["_target_"]).rpartition(".")
     if not package.startswith("torchvision.models"):
@@ -74,7 +74,7 @@ def weights_of(node: DictConfig) -> Any:
 
 
 def _name_problems(node: DictConfig, name: str | None, where: str) -> list[Problem]:
-    choices = weights_of(node)
+    choices = _weights_of(node)
     if name is None or choices is None:
         return []
     names = [*choices.__members__]  # DEFAULT is one of them
@@ -87,7 +87,7 @@ def _name_problems(node: DictConfig, name: str | None, where: str) -> list[Probl
 
 
 def _class_problems(node: DictConfig, outputs: int) -> list[Problem]:
-    choices = weights_of(node)
+    choices = _weights_of(node)
     if choices is None:
         return []
     weights = choices[str(node.weights).removeprefix(f"{choices.__name__}.")]

@@ -8,7 +8,7 @@ from typing import Any
 from aistudio.files import file_digest
 from aistudio.models.ledger import Ledger
 
-MOST_NAMES = 3  # of tensors, in a line
+_MOST_NAMES = 3  # of tensors, in a line
 
 
 def as_entry(ledger: Ledger) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def counted(names: Sequence[str] | Mapping[str, Any], what: str) -> Iterator[str
     """How many tensors something became of, and the first of them; nothing where there are none."""
     names = list(names)
     if names:
-        yield f"{len(names)} {what} ({', '.join(names[:MOST_NAMES])}{', …' * (len(names) > MOST_NAMES)})"
+        yield f"{len(names)} {what} ({', '.join(names[:_MOST_NAMES])}{', …' * (len(names) > _MOST_NAMES)})"
 
 
 def weight_warnings(ledgers: Sequence[Ledger], entries: Sequence[Mapping[str, Any]], image_size: int) -> Iterator[str]:

@@ -56,11 +56,11 @@ class Audit:
 
 def read_labels(options: Options) -> tuple[Tree, Labels]:
     """What the label files of a set say, or of the shard that is named. Raises `Refusal` where they say nothing."""
-    tree, labels = read_all(options)
+    tree, labels = _read_all(options)
     return tree, part_of(labels, options)
 
 
-def read_all(options: Options) -> tuple[Tree, Labels]:
+def _read_all(options: Options) -> tuple[Tree, Labels]:
     """What the label files say, of every shard."""
     if options.format not in READERS:
         refuse(f"data.format={options.format} is unknown", "", "data.format", ", ".join(FORMATS))
@@ -81,12 +81,12 @@ def part_of(labels: Labels, options: Options) -> Labels:
 
 def audit(options: Options, tell: Callable[[str], object] = len) -> Audit:
     """Everything that is wrong with a data set; ``tell`` is given words about what goes on."""
-    with no_collection():
-        return audit_all(options, tell)
+    with _no_collection():
+        return _audit_all(options, tell)
 
 
 @contextmanager
-def no_collection() -> Iterator[None]:
+def _no_collection() -> Iterator[None]:
     """Look for no garbage among a million records, none of which is any: a third of the time."""
     enabled = gc.isenabled()
     gc.disable()
@@ -97,10 +97,10 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def audit_all(options: Options, tell: Callable[[str], object]) -> Audit:
+def _audit_all(options: Options, tell: Callable[[str], object]) -> Audit:
     """Read, inspect, check. Of a shard the files and what is marked in them, of the set what only all of it tells."""
     tell("reading labels")
-    tree, everything = read_all(options)
+    tree, everything = _read_all(options)
     if options.shard is not None and everything.format == "masks":
         name_classes(tree, everything, options)  # every shard counts the same ones
     labels = part_of(everything, options)
@@ -109,10 +109,10 @@ def audit_all(options: Options, tell: Callable[[str], object]) -> Audit:
     tell("checking labels")
     marked = sample([image.mask for image in labels.images if image.mask], options.limit)
     masks_found = read_masks(tree, marked)
-    faults = [*labels.faults, *check_files(labels, facts, masks_found, options)]
+    faults = [*labels.faults, *_check_files(labels, facts, masks_found, options)]
     if options.shard is None or everything.format != "masks":
         faults += check_counts(everything, count_examples(everything, masks_found))
-    faults += check_set(everything, options)
+    faults += _check_set(everything, options)
     those = entries(labels, facts, everything=options.shard is not None)
     tell("comparing images")
     faults += check_duplicates(tree.root, those)
@@ -121,7 +121,7 @@ def audit_all(options: Options, tell: Callable[[str], object]) -> Audit:
     return Audit(group(faults), labels, len(set(names)), decoded, objects, facts, masks_found, those)
 
 
-def check_files(
+def _check_files(
     labels: Labels, facts: dict[str, ImageFacts], masks_found: dict[str, MaskFacts], options: Options
 ) -> Iterator[Fault]:
     """The cheap checks on every file and what is marked in it, those of pixels on what was decoded."""
@@ -134,10 +134,10 @@ def check_files(
     yield from check_masks(labels, facts, masks_found, options)
 
 
-def check_set(labels: Labels, options: Options) -> Iterator[Fault]:
+def _check_set(labels: Labels, options: Options) -> Iterator[Fault]:
     """What labels say of a set as a whole."""
     yield from (Fault("unlisted_image", Place(name), "no label file lists it") for name in labels.unlisted)
-    yield from check_presence(labels)
+    yield from _check_presence(labels)
     yield from check_names(labels)
     yield from check_values(labels)
     yield from check_splits(labels)
@@ -152,7 +152,7 @@ def name_classes(tree: Tree, labels: Labels, options: Options) -> None:
         count_classes(labels, read_masks(tree, names), options)
 
 
-def check_presence(labels: Labels) -> Iterator[Fault]:
+def _check_presence(labels: Labels) -> Iterator[Fault]:
     """Splits in which most images are background. A few are welcome: a detector learns from them what is no object."""
     if not labels.positional or labels.format == "masks":
         return

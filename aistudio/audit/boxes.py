@@ -10,7 +10,7 @@ from aistudio.audit.records import Fault, Labels, ObjectRecord
 
 TOLERANCE = 1.0  # pixels that a box may reach beyond the image, by rounding
 TINY = 2.0  # pixels of the shorter side
-TINY_BOTH = 4.0  # or of the longer
+_TINY_BOTH = 4.0  # or of the longer
 SHARE = 0.2  # of all boxes: from here on the whole set is in another format
 ENOUGH = 8  # boxes from which a rule about all of them means something
 OTHER = {"coco": "x1, y1, x2, y2", "yolo": "x1, y1, x2, y2", "voc": "x, y, w, h"}
@@ -27,20 +27,20 @@ def check_boxes(labels: Labels, facts: dict[str, ImageFacts], sizes: dict[str, S
         for one in image.objects:
             if one.box is None:
                 continue
-            scaled = in_pixels(one.box, size, labels.relative)
+            scaled = _in_pixels(one.box, size, labels.relative)
             kind, message = judge(one, scaled, size, labels)
-            other = kind in ("box_outside", "inverted_box") and fits_otherwise(one, size, labels)
+            other = kind in ("box_outside", "inverted_box") and _fits_otherwise(one, size, labels)
             group = image.place.file if labels.format == "coco" else image.split
             groups.setdefault(group, []).append((one, kind, message, other))
             if not kind or kind == "tiny_box":
                 sound.append((scaled, one))
         yield from check_duplicates(sound, labels)
     for judged in groups.values():
-        yield from check_format(judged, labels)
-        yield from (fault for one, kind, *_ in judged if not kind for fault in check_area(one))
+        yield from _check_format(judged, labels)
+        yield from (fault for one, kind, *_ in judged if not kind for fault in _check_area(one))
 
 
-def check_area(one: ObjectRecord) -> Iterator[Fault]:
+def _check_area(one: ObjectRecord) -> Iterator[Fault]:
     """An area as it is written: more than nothing, and not far larger than its box."""
     if one.area is None or one.box is None:
         return
@@ -49,9 +49,9 @@ def check_area(one: ObjectRecord) -> Iterator[Fault]:
         yield Fault("area_mismatch", one.place, f"area {one.area:g}, its box has {most:g}")
 
 
-def check_format(judged: list[Judged], labels: Labels) -> Iterator[Fault]:
+def _check_format(judged: list[Judged], labels: Labels) -> Iterator[Fault]:
     """The faults of boxes that one program wrote, which may all be in another format than stated."""
-    if len(judged) >= ENOUGH and all(looks_like_corners(one, labels) for one, *_ in judged):
+    if len(judged) >= ENOUGH and all(_looks_like_corners(one, labels) for one, *_ in judged):
         for one, *_ in judged:
             said = f"{shown(written(one, labels))}: in every box the last two exceed the first two, as corners do"
             yield Fault("box_format", one.place, said)
@@ -83,15 +83,15 @@ def judge(one: ObjectRecord, box: Sequence[float], size: Size | None, labels: La
     if not labels.relative and min(width, height) > 16 and min(box) >= 0 and max(box) <= 1:
         return "not_pixels", f"{said} in an image of {width:g} x {height:g} pixels"
     if min(x1, y1) < -TOLERANCE or x2 > width + TOLERANCE or y2 > height + TOLERANCE:
-        if surrounds_as_corners(one, labels):
+        if _surrounds_as_corners(one, labels):
             return "box_format", f"{said}: as x1, y1, x2, y2 it surrounds its polygon"
         return "box_outside", f"{said} leaves the image of {width:g} x {height:g}"
-    if min(x2 - x1, y2 - y1) < TINY or max(x2 - x1, y2 - y1) <= TINY_BOTH:
+    if min(x2 - x1, y2 - y1) < TINY or max(x2 - x1, y2 - y1) <= _TINY_BOTH:
         return "tiny_box", f"{said}: {x2 - x1:.3g} x {y2 - y1:.3g} pixels"
     return "", ""
 
 
-def in_pixels(box: Sequence[float], size: Size | None, relative: bool) -> Sequence[float]:
+def _in_pixels(box: Sequence[float], size: Size | None, relative: bool) -> Sequence[float]:
     """x1, y1, x2, y2 in pixels; as they are where the size is not known."""
     if not relative or size is None:
         return box
@@ -109,7 +109,7 @@ def written(one: ObjectRecord, labels: Labels) -> tuple[float, ...]:
     return x1, y1, x2, y2
 
 
-def looks_like_corners(one: ObjectRecord, labels: Labels) -> bool:
+def _looks_like_corners(one: ObjectRecord, labels: Labels) -> bool:
     """Whether the third and fourth number exceed the first two, where they are a width and a height."""
     if labels.format not in ("coco", "yolo") or one.polygons or one.rle:
         return False
@@ -117,7 +117,7 @@ def looks_like_corners(one: ObjectRecord, labels: Labels) -> bool:
     return c > a > 0 and d > b > 0
 
 
-def surrounds_as_corners(one: ObjectRecord, labels: Labels) -> bool:
+def _surrounds_as_corners(one: ObjectRecord, labels: Labels) -> bool:
     """Whether the numbers, taken for corners, are the box around the object's polygons."""
     if not one.polygons or labels.relative:
         return False
@@ -126,7 +126,7 @@ def surrounds_as_corners(one: ObjectRecord, labels: Labels) -> bool:
     return all(abs(a - b) <= TOLERANCE for a, b in zip(written(one, labels), around, strict=True))
 
 
-def fits_otherwise(one: ObjectRecord, size: Size | None, labels: Labels) -> bool:
+def _fits_otherwise(one: ObjectRecord, size: Size | None, labels: Labels) -> bool:
     """Whether the numbers are a box inside the image in the format that they are most often mistaken for."""
     if size is None or labels.format not in OTHER:
         return False

@@ -19,7 +19,7 @@ BACKGROUND = {
     "nothing",
     "unlabeled",
 }
-IMBALANCE = 20  # times as many examples of the most frequent class
+_IMBALANCE = 20  # times as many examples of the most frequent class
 LONG = 5  # letters of names in which one may be mistyped
 
 
@@ -28,18 +28,18 @@ def check_names(labels: Labels) -> Iterator[Fault]:
     names = [*dict.fromkeys(labels.classes)]
     for split in labels.split_classes.values():
         names += [name for name in split if name not in names]
-    examples = Counter(labels.classes[i] for image in labels.images for i in numbers_in(image, labels, {}))
+    examples = Counter(labels.classes[i] for image in labels.images for i in _numbers_in(image, labels, {}))
     for index, name in enumerate(names):
-        place = place_of_name(labels, name)
+        place = _place_of_name(labels, name)
         if labels.positional and plain(name) in BACKGROUND and not (labels.format == "masks" and index == 0):
             yield Fault("background_class", place, f"class {index} is named {name!r}")
         for other in names[:index]:
             rarer, commoner = (other, name) if examples[other] < examples[name] else (name, other)
             said = f"{rarer!r} ({examples[rarer]} examples) and {commoner!r} ({examples[commoner]})"
-            if plain(name) == plain(other) or singular(name) == singular(other):
-                yield Fault("same_class_name", place_of_name(labels, rarer), said)
-            elif is_similar(plain(name), plain(other)):
-                yield Fault("similar_class_names", place_of_name(labels, rarer), said)
+            if plain(name) == plain(other) or _singular(name) == _singular(other):
+                yield Fault("same_class_name", _place_of_name(labels, rarer), said)
+            elif _is_similar(plain(name), plain(other)):
+                yield Fault("similar_class_names", _place_of_name(labels, rarer), said)
     for name, count in Counter(labels.classes).items():
         if count > 1:
             yield Fault(
@@ -47,7 +47,7 @@ def check_names(labels: Labels) -> Iterator[Fault]:
             )
 
 
-def place_of_name(labels: Labels, name: str) -> Place:
+def _place_of_name(labels: Labels, name: str) -> Place:
     """Where a class was declared."""
     return labels.class_places.get(name, Place(".", id=f"class {name}"))
 
@@ -57,13 +57,13 @@ def plain(name: str) -> str:
     return "_".join(name.casefold().replace("-", " ").replace("_", " ").split())
 
 
-def singular(name: str) -> str:
+def _singular(name: str) -> str:
     """A plain name without the s of a plural."""
     one = plain(name)
     return one[:-1] if len(one) > 3 and one.endswith("s") and not one.endswith("ss") else one
 
 
-def is_similar(one: str, other: str) -> bool:
+def _is_similar(one: str, other: str) -> bool:
     """Whether two names differ by one letter: two changed over, one left out, or one mistyped in a long name."""
     if any(letter.isdigit() for letter in one + other) or abs(len(one) - len(other)) > 1 or one == other:
         return False
@@ -85,33 +85,33 @@ def check_counts(labels: Labels, splits: Mapping[str, Counter]) -> Iterator[Faul
     train = splits.get("train") or total
     unnamed = {n for n in range(len(labels.classes)) if not total[n]}
     for number in sorted(unnamed):
-        yield Fault("unused_class", place_of(labels, number), f"{labels.classes[number]!r} has no example")
+        yield Fault("unused_class", _place_of(labels, number), f"{labels.classes[number]!r} has no example")
     for number in sorted(total):
         if not train[number]:
             said = f"{labels.classes[number]!r} has {total[number]} examples, none of them in train"
-            yield Fault("class_missing_in_train", place_of(labels, number), said)
+            yield Fault("class_missing_in_train", _place_of(labels, number), said)
         elif train[number] == 1:
-            yield Fault("single_example", place_of(labels, number), f"{labels.classes[number]!r} has one example")
+            yield Fault("single_example", _place_of(labels, number), f"{labels.classes[number]!r} has one example")
     many = [number for number in train if train[number] > 1]
     rarest = min(many, key=train.__getitem__, default=0)
     commonest = max(many, key=train.__getitem__, default=0)
-    if many and train[commonest] >= IMBALANCE * train[rarest]:
+    if many and train[commonest] >= _IMBALANCE * train[rarest]:
         few, most = labels.classes[rarest], labels.classes[commonest]
         said = f"{train[rarest]} examples of {few!r}, {train[commonest]} of {most!r}"
-        yield Fault("imbalance", place_of(labels, rarest), said)
+        yield Fault("imbalance", _place_of(labels, rarest), said)
     if len(labels.classes) == 1 and not labels.positional:
-        yield Fault("single_class", place_of(labels, 0), f"{labels.classes[0]!r} alone")
+        yield Fault("single_class", _place_of(labels, 0), f"{labels.classes[0]!r} alone")
 
 
 def count_examples(labels: Labels, masks: Mapping[str, MaskFacts]) -> dict[str, Counter[int]]:
     """The examples of each class in each split: images, objects, or images whose mask has it."""
     found: dict[str, Counter[int]] = {}
     for image in labels.images:
-        found.setdefault(image.split, Counter()).update(numbers_in(image, labels, masks))
+        found.setdefault(image.split, Counter()).update(_numbers_in(image, labels, masks))
     return found
 
 
-def numbers_in(image: ImageRecord, labels: Labels, masks: Mapping[str, MaskFacts]) -> list[int]:
+def _numbers_in(image: ImageRecord, labels: Labels, masks: Mapping[str, MaskFacts]) -> list[int]:
     """The class of everything in an image."""
     if labels.format == "masks":
         mask = masks.get(image.mask or "")
@@ -121,7 +121,7 @@ def numbers_in(image: ImageRecord, labels: Labels, masks: Mapping[str, MaskFacts
     return [one.label for one in image.objects if one.label is not None]
 
 
-def place_of(labels: Labels, number: int) -> Place:
+def _place_of(labels: Labels, number: int) -> Place:
     """Where a class was declared, or its first example."""
     name = labels.classes[number]
     if name in labels.class_places:

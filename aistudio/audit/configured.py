@@ -22,7 +22,7 @@ TASKS = {  # the tasks that a format has labels for
     "masks": ("segmentation",),
 }
 TASKS["own"] = (*dict.fromkeys(task for tasks in TASKS.values() for task in tasks),)
-OWN = "aistudio.tasks."  # a task of a user's own, of a class of ours, learns from what that class learns from
+_OWN = "aistudio.tasks."  # a task of a user's own, of a class of ours, learns from what that class learns from
 
 
 def is_labelled(config: Mapping[str, Any]) -> bool:
@@ -51,8 +51,8 @@ def configured_options(config: Mapping[str, Any], stated: int | None = None) -> 
 def task_of(config: Mapping[str, Any]) -> str:
     """The shipped task that a configuration's task is, or is built on."""
     target = str(config["task"].get("_target_", ""))
-    words = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in target.removeprefix(OWN))
-    return words.lstrip("_") if target.startswith(OWN) else str(config["task"].get("name"))
+    words = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in target.removeprefix(_OWN))
+    return words.lstrip("_") if target.startswith(_OWN) else str(config["task"].get("name"))
 
 
 def outputs_key(config: Mapping[str, Any]) -> str | None:
@@ -65,7 +65,7 @@ def audit_configured(
 ) -> Audit:
     """The audit of a resolved configuration's data; refused where ``stated`` contradicts it."""
     done = audit(configured_options(config, stated), tell)
-    refuse_contradiction(config, done.labels, stated)
+    _refuse_contradiction(config, done.labels, stated)
     return done
 
 
@@ -82,11 +82,11 @@ def labels_configured(config: Mapping[str, Any], stated: int | None = None) -> L
     tree, labels = read_labels(options)
     if labels.format == "masks":
         name_classes(tree, labels, options)
-    refuse_contradiction(config, labels, stated)
+    _refuse_contradiction(config, labels, stated)
     return labels
 
 
-def refuse_contradiction(config: Mapping[str, Any], labels: Labels, stated: int | None) -> None:
+def _refuse_contradiction(config: Mapping[str, Any], labels: Labels, stated: int | None) -> None:
     """Refuse a number of classes or values that the data does not have."""
     found, key = outputs_found(labels, task_of(config)), f"task.{outputs_key(config)}"
     if stated is None or stated == found:

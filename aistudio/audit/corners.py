@@ -9,7 +9,7 @@ from aistudio.audit.boxes import Size, shown
 from aistudio.audit.images import ImageFacts
 from aistudio.audit.records import Fault, Labels, ObjectRecord
 
-OVERHANG = 2.0  # pixels, or a tenth of the longer side: a turned box may leave the image by a corner
+_OVERHANG = 2.0  # pixels, or a tenth of the longer side: a turned box may leave the image by a corner
 ENOUGH = 5
 Points = list[tuple[float, float]]
 
@@ -32,7 +32,7 @@ def check_corners(labels: Labels, facts: dict[str, ImageFacts], sizes: dict[str,
                 yield Fault("duplicate_box" if same else "box_with_two_classes", one.place, f"at {first.place} too")
             else:
                 seen[key] = one
-    yield from check_units(labels)
+    yield from _check_units(labels)
 
 
 def key_of(one: ObjectRecord, size: Size | None, labels: Labels) -> tuple:
@@ -75,19 +75,19 @@ def judge(one: ObjectRecord, numbers: Sequence[float], size: Size | None, labels
     points = points_of(one, size, labels)
     if labels.relative and size and min(size) > 16 and min(map(min, points)) >= 0 and max(map(max, points)) <= 1:
         return "box_format", ": all of it in the first pixel, as if divided twice by the image's size"
-    return judge_points(points, size)
+    return _judge_points(points, size)
 
 
-def judge_points(points: Points, size: Size | None) -> tuple[str, str]:
+def _judge_points(points: Points, size: Size | None) -> tuple[str, str]:
     """The corners of one box, in pixels."""
     if crosses(points[0], points[1], points[2], points[3]) or crosses(points[1], points[2], points[3], points[0]):
         return "corner_order", ": its sides cross"
-    area = abs(area_of(points))
+    area = abs(_area_of(points))
     longest = max(math.dist(points[i], points[i - 1]) for i in range(4))
     if area < 1e-9 or area < 1e-3 * longest * longest:
         return "empty_box", f": an area of {area:.3g}"
     if size is not None:
-        slack = max(OVERHANG, 0.1 * longest)
+        slack = max(_OVERHANG, 0.1 * longest)
         width, height = size
         xs, ys = [x for x, _ in points], [y for _, y in points]
         if min(*xs, *ys) < -slack or max(xs) > width + slack or max(ys) > height + slack:
@@ -112,28 +112,28 @@ def crosses(a: Sequence[float], b: Sequence[float], c: Sequence[float], d: Seque
     return _side(a, b, c) * _side(a, b, d) < 0 and _side(c, d, a) * _side(c, d, b) < 0
 
 
-def area_of(points: Points) -> float:
+def _area_of(points: Points) -> float:
     """The signed area of a polygon."""
     return sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in zip(points, points[1:] + points[:1], strict=True)) / 2
 
 
-def check_units(labels: Labels) -> Iterator[Fault]:
+def _check_units(labels: Labels) -> Iterator[Fault]:
     """Angles in radians: of the whole set, or of one image; and angles that a polygon contradicts."""
     images = [[one for one in image.objects if one.rotated is not None] for image in labels.images]
     everything = [one for some in images for one in some]
-    flat = is_flat(everything, ENOUGH)
+    flat = _is_flat(everything, ENOUGH)
     for some in images:
         for one in some:
             angle = one.rotated[4] if one.rotated else 0.0
             kind = contradiction(one)
             if kind:
                 yield Fault(kind, one.place, f"angle {angle:g}: the polygon says otherwise")
-            elif flat or is_flat(some, 3):
+            elif flat or _is_flat(some, 3):
                 which = "every angle of the set" if flat else "every angle of this image"
                 yield Fault("angle_unit", one.place, f"angle {angle:g}: {which} is between -pi and pi")
 
 
-def is_flat(objects: list[ObjectRecord], enough: int) -> bool:
+def _is_flat(objects: list[ObjectRecord], enough: int) -> bool:
     """Whether so many angles are small enough for radians, and not all zero or whole numbers."""
     angles = [one.rotated[4] for one in objects if one.rotated and one.rotated[4] != 0]
     small = len(angles) >= enough and all(abs(angle) <= math.pi for angle in angles)

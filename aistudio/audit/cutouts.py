@@ -42,35 +42,35 @@ def cut_outs(audit: Audit) -> Iterator[Tile]:
     """A drawing of each place that can be drawn: the first of every kind, then the second, …"""
     objects = {one.place: (image, one) for image in audit.labels.images for one in image.objects}
     images = {name: image for image in audit.labels.images for name in (image.place, image.mask, image.name) if name}
-    for finding, fault in in_turn(audit.findings):
+    for finding, fault in _in_turn(audit.findings):
         image, one = objects.get(fault.place, (None, None))
         image = image or images.get(fault.place.file) or images.get(fault.place)
-        if image is not None and (tile := cut_out(audit, finding, fault, image, one)) is not None:
+        if image is not None and (tile := _cut_out(audit, finding, fault, image, one)) is not None:
             yield tile
 
 
-def in_turn(findings: Sequence[Finding]) -> Iterator[tuple[Finding, Fault]]:
+def _in_turn(findings: Sequence[Finding]) -> Iterator[tuple[Finding, Fault]]:
     """One place of each finding after another."""
     rounds = zip_longest(*([(finding, fault) for fault in finding.faults[:MOST]] for finding in findings))
     return (pair for pair in chain.from_iterable(rounds) if pair is not None)
 
 
-def cut_out(audit: Audit, finding: Finding, fault: Fault, image: ImageRecord, one: ObjectRecord | None) -> Tile | None:
+def _cut_out(audit: Audit, finding: Finding, fault: Fault, image: ImageRecord, one: ObjectRecord | None) -> Tile | None:
     """The image, or the part of it around an object, framed; a grey field with words where it cannot be read."""
     from PIL import Image
 
     labels, is_mask = audit.labels, fault.place.file == image.mask
-    opened = opened_mask(labels, image.mask or "") if is_mask else opened_image(audit, image.name)
+    opened = opened_mask(labels, image.mask or "") if is_mask else _opened_image(audit, image.name)
     unreadable = opened is None
     if unreadable and (one is not None or image.name not in audit.facts):
         return None  # another finding says that it cannot be read
     whole = opened or Image.new("RGB", (SIDE, SIDE * 2 // 3), GREY)
-    outline = [] if one is None or unreadable else outline_of(one, whole.size, labels)
+    outline = [] if one is None or unreadable else _outline_of(one, whole.size, labels)
     part = around(outline, whole.size) if outline else (0, 0, *whole.size)
     image_part, scale = framed(whole, part)
     drawn = Canvas(image_part, side=SIDE, letter=LETTER)
     others = () if is_mask or unreadable or outline else image.objects[:LISTED]
-    for points in filter(None, (outline_of(other, whole.size, labels) for other in others)):
+    for points in filter(None, (_outline_of(other, whole.size, labels) for other in others)):
         drawn.polygon([(x * scale, y * scale) for x, y in points], WHITE, dashed=True)
     if outline:
         drawn.polygon([((x - part[0]) * scale, (y - part[1]) * scale) for x, y in outline], BAD)
@@ -79,7 +79,7 @@ def cut_out(audit: Audit, finding: Finding, fault: Fault, image: ImageRecord, on
     return Tile(drawn.finish([f"{finding.kind}: {printable(fault.message)}"]), printable(str(fault.place)))
 
 
-def opened_image(audit: Audit, name: str) -> Image.Image | None:
+def _opened_image(audit: Audit, name: str) -> Image.Image | None:
     """An image as its labels see it; None where it is broken."""
     from PIL import Image, ImageOps
 
@@ -108,7 +108,7 @@ def opened_mask(labels: Labels, name: str) -> Image.Image | None:
     return ids.convert("RGB")
 
 
-def outline_of(one: ObjectRecord, size: tuple[int, int], labels: Labels) -> Points:
+def _outline_of(one: ObjectRecord, size: tuple[int, int], labels: Labels) -> Points:
     """The outline of an object in pixels of its image; none where it has no finite place near it."""
     if one.corners is not None:
         points = pairs(one.corners)

@@ -42,7 +42,7 @@ def distribution(audit: Audit) -> Distribution:
         for number, name in enumerate([] if labels.value_names else labels.classes)
     }
     counted = "images" if labels.format == "masks" or not labels.positional else "objects"
-    found = Distribution(splits, counted, classes, values=values_of(labels))
+    found = Distribution(splits, counted, classes, values=_values_of(labels))
     if labels.positional and labels.format != "masks":
         sizes = label_sizes(labels, audit.facts)
         for image in labels.images:
@@ -52,7 +52,7 @@ def distribution(audit: Audit) -> Distribution:
     return found
 
 
-def values_of(labels: Labels) -> dict[str, list[float]]:
+def _values_of(labels: Labels) -> dict[str, list[float]]:
     """The finite values of each column."""
     rows = [image.values for image in labels.images if image.values is not None]
     return {

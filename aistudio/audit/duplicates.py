@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 BLOCK = 40.0  # of 255: how far a sixteenth of the side may differ in the same image
 ALIKE = 0.98  # correlation of thumbnails
-SHARES = 3  # pixels of the smaller image to one of the details that are compared, which are 16 to 256 a side
-SAME_DETAIL = 0.65  # correlation of details: another photograph of the same scene has other grain
-FLAT = 4.0  # of 255: an image without more contrast is like any other
-CANDIDATES = 20  # for each image
+_SHARES = 3  # pixels of the smaller image to one of the details that are compared, which are 16 to 256 a side
+_SAME_DETAIL = 0.65  # correlation of details: another photograph of the same scene has other grain
+_FLAT = 4.0  # of 255: an image without more contrast is like any other
+_CANDIDATES = 20  # for each image
 GREY = (0.299, 0.587, 0.114)  # shares of red, green and blue, as PIL has them
 WAYS = [(mirrored, quarters) for mirrored in (False, True) for quarters in range(4)]
 HOW = ("the same bytes as", "nearly the same image as")  # how the message of every such fault begins
@@ -66,7 +66,7 @@ def check_duplicates(root: Path, those: Sequence[Entry]) -> Iterator[Fault]:
     """Every image that is there before, in the order of the list."""
     known = {one.name: one for one in those}
     first: dict[str, str] = {}
-    for name, other in equal_files(root, those):
+    for name, other in _equal_files(root, those):
         first[name] = other
         yield from compare(known[other], known[name], True)
     rest = [one for one in those if one.name not in first and one.thumbnail is not None]
@@ -74,7 +74,7 @@ def check_duplicates(root: Path, those: Sequence[Entry]) -> Iterator[Fault]:
         yield from compare(other, one, False)
 
 
-def equal_files(root: Path, those: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+def _equal_files(root: Path, those: Sequence[Entry]) -> Iterator[tuple[str, str]]:
     """Pairs of a file and the first one with the same bytes; only files of one length are read.
 
     Where files are not to be reached their fingerprints decide.
@@ -101,20 +101,20 @@ def alike(root: Path, those: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
     centred = grey - grey.mean((1, 2), keepdims=True)
     contrast = centred.std((1, 2))
     unit = centred / np.maximum(contrast, 1e-6)[:, None, None]
-    contrasted = np.flatnonzero(contrast >= FLAT)
+    contrasted = np.flatnonzero(contrast >= _FLAT)
     found: dict[int, list[tuple[int, int]]] = {}
     for way in range(len(WAYS)):
-        for one, other in close_pairs(unit, contrasted, way):
+        for one, other in _close_pairs(unit, contrasted, way):
             difference = np.abs(turned(unit[one], way) - unit[other]).max() * min(contrast[one], contrast[other])
-            if difference <= BLOCK and len(found.setdefault(one, [])) < CANDIDATES:
+            if difference <= BLOCK and len(found.setdefault(one, [])) < _CANDIDATES:
                 found[one].append((other, way))
     for one in sorted(found):
-        same = (other for other, way in sorted(found[one]) if same_details(root, those[one], those[other], way))
+        same = (other for other, way in sorted(found[one]) if _same_details(root, those[one], those[other], way))
         if (other := next(same, None)) is not None:
             yield those[one], those[other]
 
 
-def close_pairs(unit: np.ndarray, those: np.ndarray, way: int) -> Iterator[tuple[int, int]]:
+def _close_pairs(unit: np.ndarray, those: np.ndarray, way: int) -> Iterator[tuple[int, int]]:
     """Each of those images, turned one way, with the earlier ones that it is like; ``unit`` (N, 16, 16)."""
     import numpy as np
 
@@ -135,18 +135,18 @@ def turned(images: np.ndarray, way: int) -> np.ndarray:
     return np.rot90(images[..., ::-1] if mirrored else images, quarters, axes=(-2, -1))
 
 
-def same_details(root: Path, one: Entry, other: Entry, way: int) -> bool:
+def _same_details(root: Path, one: Entry, other: Entry, way: int) -> bool:
     """Whether what is left of two images without their broad shapes is the same, one of them turned."""
     import numpy as np
 
     shortest = min(side for image in (one, other) for side in image.stored or (0,))
-    side = max(16, min(256, shortest // SHARES))
+    side = max(16, min(256, shortest // _SHARES))
     a, b = detail(root / one.name, side), detail(root / other.name, side)
     if a is None or b is None:
         return False
     a = turned(a, way)
     scale = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return scale > 0 and float((a * b).sum()) / scale >= SAME_DETAIL
+    return scale > 0 and float((a * b).sum()) / scale >= _SAME_DETAIL
 
 
 def detail(path: Path, side: int) -> np.ndarray | None:

@@ -11,7 +11,7 @@ from aistudio.audit.kinds import BREAKS, KINDS, MEANING, ODD, severity
 from aistudio.audit.records import Fault, Place
 from aistudio.audit.tree import printable
 
-ORDER = [*MEANING]
+_ORDER = [*MEANING]
 COLUMNS = ("kind", "severity", "file", "line", "id", "message")
 
 
@@ -38,7 +38,7 @@ def group(faults: Iterable[Fault]) -> tuple[Finding, ...]:
     found = [
         Finding(kind, severity(kind), KINDS[kind][1], (*sorted(some, key=_order),)) for kind, some in kinds.items()
     ]
-    return (*sorted(found, key=lambda finding: (ORDER.index(finding.severity), -finding.count, finding.kind)),)
+    return (*sorted(found, key=lambda finding: (_ORDER.index(finding.severity), -finding.count, finding.kind)),)
 
 
 def fails(findings: Iterable[Finding]) -> bool:

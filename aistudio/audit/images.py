@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF")  # others may start programs, as EPS Ghostscript
-SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
-ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xae\x42\x60\x82"}
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
+_ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xae\x42\x60\x82"}
 TAIL = 4096
 SMALLEST = 8  # pixels a side
 THUMBNAIL = 16  # pixels a side
-BLANK = 2  # of 255, between any two pixels
+_BLANK = 2  # of 255, between any two pixels
 SOUND = ("", "tiny_image", "blank_image")  # what keeps no image from being used
 ORIENTATION = 0x0112
 
@@ -89,12 +89,12 @@ def inspect_image(tree: Tree, name: str, decode: bool) -> ImageFacts:
             read_header(facts, image)
             if facts.fault:
                 return facts
-            if decode or not ends_well(file, facts):
-                decode_pixels(facts, image)
+            if decode or not _ends_well(file, facts):
+                _decode_pixels(facts, image)
     except Image.DecompressionBombError as error:
         return blamed(facts, "oversized_image", first_line(error))
     except UnidentifiedImageError:
-        return blamed(facts, *unidentified(path, facts))
+        return blamed(facts, *_unidentified(path, facts))
     except FileNotFoundError:
         return blamed(facts, "unreadable_file", "a link to a file that is not there")
     except OSError as error:
@@ -102,12 +102,12 @@ def inspect_image(tree: Tree, name: str, decode: bool) -> ImageFacts:
             "unreadable_file"
             if error.errno
             else "truncated_image"
-            if facts.stored or has_signature(path)
+            if facts.stored or _has_signature(path)
             else "not_an_image"
         )
         return blamed(facts, kind, first_line(error))
     except Exception as error:  # a broken file makes decoders raise anything, ZeroDivisionError included
-        kind = "truncated_image" if facts.stored or has_signature(path) else "not_an_image"
+        kind = "truncated_image" if facts.stored or _has_signature(path) else "not_an_image"
         return blamed(facts, kind, f"{type(error).__name__}: {first_line(error)}")
     return facts
 
@@ -127,9 +127,9 @@ def read_header(facts: ImageFacts, image: Image.Image) -> None:
         blamed(facts, "tiny_image", f"{width} x {height} pixels")
 
 
-def ends_well(file: Any, facts: ImageFacts) -> bool:
+def _ends_well(file: Any, facts: ImageFacts) -> bool:
     """Whether a JPEG or PNG has its end; other formats have none."""
-    end = ENDS.get(facts.format)
+    end = _ENDS.get(facts.format)
     if end is None:
         return True
     position = file.tell()
@@ -139,7 +139,7 @@ def ends_well(file: Any, facts: ImageFacts) -> bool:
     return found
 
 
-def decode_pixels(facts: ImageFacts, image: Image.Image) -> None:
+def _decode_pixels(facts: ImageFacts, image: Image.Image) -> None:
     """Decode all pixels, a JPEG's at a fraction of its size, and keep a thumbnail."""
     from PIL import ImageOps
 
@@ -149,14 +149,14 @@ def decode_pixels(facts: ImageFacts, image: Image.Image) -> None:
     if facts.orientation > 1:
         image = ImageOps.exif_transpose(image)
     facts.thumbnail = thumbnail(image)
-    if not facts.fault and facts.thumbnail.std((0, 1)).max() < 1 and is_blank(image):
+    if not facts.fault and facts.thumbnail.std((0, 1)).max() < 1 and _is_blank(image):
         blamed(facts, "blank_image", f"every pixel of it is RGB {', '.join(map(str, facts.thumbnail[0, 0]))}")
 
 
-def is_blank(image: Image.Image) -> bool:
+def _is_blank(image: Image.Image) -> bool:
     """Whether no pixel differs from another by more than JPEG makes it."""
     bands = image.getextrema()
-    return all(high - low <= BLANK for low, high in (bands if isinstance(bands[0], tuple) else [bands]))
+    return all(high - low <= _BLANK for low, high in (bands if isinstance(bands[0], tuple) else [bands]))
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:
@@ -171,19 +171,19 @@ def thumbnail(image: Image.Image) -> np.ndarray:
     return np.asarray(rgb.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
 
 
-def unidentified(path: str, facts: ImageFacts) -> tuple[str, str]:
+def _unidentified(path: str, facts: ImageFacts) -> tuple[str, str]:
     """Why a file is no image: cut off within its header, or something else altogether."""
-    if has_signature(path):
+    if _has_signature(path):
         return "truncated_image", f"broken within its header, {facts.bytes} bytes"
     with open(path, "rb") as file:
         return "not_an_image", f"it begins with {file.read(16)!r}"
 
 
-def has_signature(path: str) -> bool:
+def _has_signature(path: str) -> bool:
     """Whether a file begins as an image does."""
     try:
         with open(path, "rb") as file:
-            return file.read(8).startswith(SIGNATURES)
+            return file.read(8).startswith(_SIGNATURES)
     except OSError:
         return False
 

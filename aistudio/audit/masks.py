@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-BETWEEN = 0.15  # of all steps from pixel to pixel that go by a value in between: from here on, resized by blending
+_BETWEEN = 0.15  # of all steps from pixel to pixel that go by a value in between: from here on, resized by blending
 ENOUGH = 8
-NEARLY_ALL = 0.8  # of an image that is marked as a defect
-BINARY = ({0}, {0, 1}, {0, 255}, {1}, {255})
+_NEARLY_ALL = 0.8  # of an image that is marked as a defect
+_BINARY = ({0}, {0, 1}, {0, 255}, {1}, {255})
 
 
 @dataclass
@@ -62,7 +62,7 @@ def read_mask(tree: Tree, name: str) -> MaskFacts:
     try:
         with Image.open(tree.path(name), formats=FORMATS) as image:
             facts.lossy = image.format in ("JPEG", "MPO")
-            values = ids_in(image, np)
+            values = _ids_in(image, np)
     except Exception as error:  # whatever a decoder raises
         facts.fault, facts.message = "truncated_image", first_line(error)
         return facts
@@ -71,11 +71,11 @@ def read_mask(tree: Tree, name: str) -> MaskFacts:
         return facts
     found, counts = np.unique(values, return_counts=True)
     facts.ids = dict(zip(found.tolist(), counts.tolist(), strict=True))
-    facts.blended = is_blended(values.astype(np.int64))
+    facts.blended = _is_blended(values.astype(np.int64))
     return facts
 
 
-def ids_in(image: Image.Image, np: ModuleType) -> np.ndarray | None:
+def _ids_in(image: Image.Image, np: ModuleType) -> np.ndarray | None:
     """(H, W) ids of a mask, or None where it holds colours."""
     values = np.asarray(image)
     if values.dtype == bool:
@@ -86,14 +86,14 @@ def ids_in(image: Image.Image, np: ModuleType) -> np.ndarray | None:
     return values if values.dtype.kind in "iu" else None
 
 
-def is_blended(values: np.ndarray) -> bool:
+def _is_blended(values: np.ndarray) -> bool:
     """Whether borders go over values in between, as resizing with interpolation leaves them."""
     steps, between = 0, 0
     for one in (values, values.T):
         before, middle, after = one[:, :-2], one[:, 1:-1], one[:, 2:]
         steps += int((one[:, 1:] != one[:, :-1]).sum())
         between += int((((before < middle) & (middle < after)) | ((before > middle) & (middle > after))).sum())
-    return between >= ENOUGH and between >= BETWEEN * steps
+    return between >= ENOUGH and between >= _BETWEEN * steps
 
 
 def check_masks(
@@ -112,7 +112,7 @@ def check_masks(
             continue
         one = masks[image.mask or ""]
         place = Place(one.name)
-        yield from check_mask_size(image, one, facts.get(image.name))
+        yield from _check_mask_size(image, one, facts.get(image.name))
         if one.fault:
             yield Fault(one.fault, place, one.message)
         elif one.lossy:
@@ -120,10 +120,10 @@ def check_masks(
         elif one.colours:
             yield Fault("mask_not_ids", place, "three channels that differ: colours, not class ids")
         else:
-            yield from check_binary(one) if binary else check_ids(one, many, labels)
+            yield from _check_binary(one) if binary else _check_ids(one, many, labels)
 
 
-def check_mask_size(image: ImageRecord, mask: MaskFacts, facts: ImageFacts | None) -> Iterator[Fault]:
+def _check_mask_size(image: ImageRecord, mask: MaskFacts, facts: ImageFacts | None) -> Iterator[Fault]:
     """A mask of the size that its image is shown with."""
     if facts is None or mask.size is None or facts.stored is None or facts.fault not in SOUND:
         return
@@ -135,21 +135,21 @@ def check_mask_size(image: ImageRecord, mask: MaskFacts, facts: ImageFacts | Non
         yield Fault("mask_size", Place(mask.name), f"{times(mask.size)}, {image.name} has {times(facts.size)}")
 
 
-def check_binary(mask: MaskFacts) -> Iterator[Fault]:
+def _check_binary(mask: MaskFacts) -> Iterator[Fault]:
     """A mask of a defect: two values, and something marked."""
     place = Place(mask.name)
-    if set(mask.ids) not in BINARY:
+    if set(mask.ids) not in _BINARY:
         others = [value for value in mask.ids if value not in (0, 1, 255)][:8]
         kind = "mask_interpolated" if len(mask.ids) > 2 else "class_out_of_range"
         yield Fault(kind, place, f"{len(mask.ids)} different values, {', '.join(map(str, others))} among them")
     elif set(mask.ids) == {0}:
         yield Fault("empty_mask", place, "no pixel is marked")
-    elif mask.ids.get(0, 0) <= (1 - NEARLY_ALL) * sum(mask.ids.values()):
+    elif mask.ids.get(0, 0) <= (1 - _NEARLY_ALL) * sum(mask.ids.values()):
         share = 1 - mask.ids.get(0, 0) / sum(mask.ids.values())
         yield Fault("mask_inverted", place, f"{share:.0%} of the image are marked as a defect")
 
 
-def check_ids(mask: MaskFacts, many: int, labels: Labels) -> Iterator[Fault]:
+def _check_ids(mask: MaskFacts, many: int, labels: Labels) -> Iterator[Fault]:
     """Ids from 0 to the number of classes, or the one to ignore."""
     place, ignore = Place(mask.name), labels.ignore_index
     unknown = {i: n for i, n in mask.ids.items() if i != ignore and not 0 <= i < many}

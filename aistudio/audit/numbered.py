@@ -16,9 +16,9 @@ def number_classes(labels: Labels, written: list[tuple[ImageRecord, str]], optio
     written = [(image, "" if text.strip().lower() in NOTHING else text) for image, text in written]
     texts = [text for _, text in written]
     stated = options.names()
-    ids = [number_of(text) for text in texts]
+    ids = [_number_of(text) for text in texts]
     filled = [text for text in texts if text.strip()]
-    numeric = sum(number_of(text) is not None for text in filled) * 2 > len(filled)
+    numeric = sum(_number_of(text) is not None for text in filled) * 2 > len(filled)
     if stated:
         known = {name: index for index, name in enumerate(stated)}
         numbers = [
@@ -54,7 +54,7 @@ def named_classes(labels: Labels, named: list[tuple[ObjectRecord, str]], options
             labels.blame("class_out_of_range", record.place, f"{name} is none of {', '.join(labels.classes)}")
 
 
-def number_of(text: str) -> int | None:
+def _number_of(text: str) -> int | None:
     """A whole number, or None."""
     try:
         value = float(text)

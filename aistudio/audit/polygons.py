@@ -27,10 +27,10 @@ def check_polygons(labels: Labels, facts: dict[str, ImageFacts], sizes: dict[str
         size = sizes.get(image.name)
         for one in image.objects:
             if one.rle is not None:
-                yield from check_rle(one, size)
+                yield from _check_rle(one, size)
             if one.polygons is None or one.rotated is not None:
                 continue
-            fault = check_shape(one, size, labels)
+            fault = _check_shape(one, size, labels)
             if fault:
                 yield fault
                 continue
@@ -38,10 +38,10 @@ def check_polygons(labels: Labels, facts: dict[str, ImageFacts], sizes: dict[str
                 sound.setdefault(len(polygon), []).append((polygon, one))
     for length, some in sound.items():
         if 8 <= length <= 2 * MANY:
-            yield from check_crossings(length // 2, some)
+            yield from _check_crossings(length // 2, some)
 
 
-def check_shape(one: ObjectRecord, size: Size | None, labels: Labels) -> Fault | None:
+def _check_shape(one: ObjectRecord, size: Size | None, labels: Labels) -> Fault | None:
     """The first thing that is wrong with an object's polygons."""
     scale = size if labels.relative and size else (1.0, 1.0)
     left, top, right, bottom = math.inf, math.inf, -math.inf, -math.inf
@@ -62,7 +62,7 @@ def check_shape(one: ObjectRecord, size: Size | None, labels: Labels) -> Fault |
         return Fault("not_pixels", one.place, f"a polygon within {shown(around)}")
     if size is not None and leaves(around, size) and not (one.box and leaves(one.box, size) and not labels.relative):
         return Fault("polygon_outside", one.place, f"it spans {shown(around)} in an image of {size[0]:g} x {size[1]:g}")
-    return None if labels.relative else check_agreement(one, around, size)
+    return None if labels.relative else _check_agreement(one, around, size)
 
 
 def leaves(box: Sequence[float], size: Size) -> bool:
@@ -70,7 +70,7 @@ def leaves(box: Sequence[float], size: Size) -> bool:
     return min(box[0], box[1]) < -1 or box[2] > size[0] + 1 or box[3] > size[1] + 1
 
 
-def check_agreement(one: ObjectRecord, around: Box, size: Size | None) -> Fault | None:
+def _check_agreement(one: ObjectRecord, around: Box, size: Size | None) -> Fault | None:
     """Whether a box is where its polygon or mask is."""
     box = one.box
     if box is None or not all(map(math.isfinite, box)) or (size and leaves((*box,), size)):
@@ -85,7 +85,7 @@ def check_agreement(one: ObjectRecord, around: Box, size: Size | None) -> Fault 
     return Fault("polygon_box_mismatch", one.place, said)
 
 
-def check_rle(one: ObjectRecord, size: Size | None) -> Iterator[Fault]:
+def _check_rle(one: ObjectRecord, size: Size | None) -> Iterator[Fault]:
     """An encoded mask: of the image's size, and filling it exactly."""
     rle = one.rle or {}
     stated = rle.get("size")
@@ -106,11 +106,11 @@ def check_rle(one: ObjectRecord, size: Size | None) -> Iterator[Fault]:
         yield Fault("bad_rle", one.place, f"its runs hold {sum(counts)} pixels, the mask {height * width}")
     elif (around := box_of(counts, height)) is None:
         yield Fault("empty_mask", one.place, "no pixel is set")
-    elif fault := check_agreement(one, around, size):
+    elif fault := _check_agreement(one, around, size):
         yield fault
 
 
-def check_crossings(corners: int, polygons: list[tuple[list[float], ObjectRecord]]) -> Iterator[Fault]:
+def _check_crossings(corners: int, polygons: list[tuple[list[float], ObjectRecord]]) -> Iterator[Fault]:
     """Which of the polygons with so many corners cross themselves."""
     import numpy as np
 
@@ -119,15 +119,15 @@ def check_crossings(corners: int, polygons: list[tuple[list[float], ObjectRecord
     for start in range(0, len(polygons), block):
         some = polygons[start : start + block]
         points = np.array([polygon for polygon, _ in some], dtype=np.float64).reshape(len(some), corners, 2)
-        bent = np.flatnonzero(~is_convex(points))
-        for index, first, second in crossings(points[bent]):
+        bent = np.flatnonzero(~_is_convex(points))
+        for index, first, second in _crossings(points[bent]):
             one = some[bent[index]][1]
             if one.place not in blamed:
                 blamed.add(one.place)
                 yield Fault("self_crossing", one.place, f"side {first + 1} of {corners} crosses side {second + 1}")
 
 
-def is_convex(points: np.ndarray) -> np.ndarray:
+def _is_convex(points: np.ndarray) -> np.ndarray:
     """``points`` (N, K, 2): (N,) bool, which polygons turn one way and go round once, and so never cross themselves."""
     import numpy as np
 
@@ -139,7 +139,7 @@ def is_convex(points: np.ndarray) -> np.ndarray:
     return one_way & ((right != np.roll(right, -1, axis=1)).sum(1) == 2)
 
 
-def crossings(points: np.ndarray) -> Iterator[tuple[int, int, int]]:
+def _crossings(points: np.ndarray) -> Iterator[tuple[int, int, int]]:
     """``points`` (N, K, 2): the polygons that cross themselves, each with the first two sides that do."""
     import numpy as np
 

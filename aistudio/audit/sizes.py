@@ -18,7 +18,7 @@ def label_sizes(labels: Labels, facts: dict[str, ImageFacts]) -> dict[str, Size]
     for image in labels.images:
         one = facts.get(image.name)
         if one and one.stored and one.size and one.fault in (*SOUND, "truncated_image"):
-            found[image.name] = one.stored if orientation_fault(image, one, labels) == "exif_rotation" else one.size
+            found[image.name] = one.stored if _orientation_fault(image, one, labels) == "exif_rotation" else one.size
     return found
 
 
@@ -28,7 +28,7 @@ def check_sizes(labels: Labels, facts: dict[str, ImageFacts]) -> Iterator[Fault]
         one = facts.get(image.name)
         if one is None or one.stored is None or one.fault not in SOUND:
             continue
-        kind = orientation_fault(image, one, labels)
+        kind = _orientation_fault(image, one, labels)
         if kind:
             shown = f"EXIF orientation {one.orientation} shows {times(one.stored)} as {times(one.size)}"
             said = f"; the labels are for {times(image.size)}" if image.size else ""
@@ -39,7 +39,7 @@ def check_sizes(labels: Labels, facts: dict[str, ImageFacts]) -> Iterator[Fault]
             yield Fault("wrong_size", image.place, said)
 
 
-def orientation_fault(image: ImageRecord, facts: ImageFacts, labels: Labels) -> str:
+def _orientation_fault(image: ImageRecord, facts: ImageFacts, labels: Labels) -> str:
     """``exif_rotation`` where labels fit the image before it is turned, ``exif_unclear`` where they fit both, or ""."""
     if facts.orientation == 1 or not labels.positional or labels.format == "masks" or not facts.stored:
         return ""
@@ -50,13 +50,13 @@ def orientation_fault(image: ImageRecord, facts: ImageFacts, labels: Labels) -> 
         return "exif_unclear"
     if image.size:
         return "exif_rotation" if image.size == stored else ""
-    before, after = (misfits(image, size, labels) for size in (stored, shown))
+    before, after = (_misfits(image, size, labels) for size in (stored, shown))
     if before < after:
         return "exif_rotation"
     return "" if after < before else "exif_unclear"
 
 
-def misfits(image: ImageRecord, size: Size | None, labels: Labels) -> int:
+def _misfits(image: ImageRecord, size: Size | None, labels: Labels) -> int:
     """How many objects leave an image of this size, or are no rectangles in it."""
     outside = sum(not inside(one, size, labels) for one in extents(image))
     turned = [points_of(one, size, labels) for one in image.objects if one.corners and labels.relative]

@@ -19,7 +19,7 @@ def check_splits(labels: Labels) -> Iterator[Fault]:
         if other != image.name:
             yield Fault("names_differ_in_case", Place(image.name), f"and {other}")
     if labels.classes == ["normal", "anomalous"] and labels.format == "csv":
-        yield from check_test(labels)
+        yield from _check_test(labels)
 
 
 def check_rows(labels: Labels) -> Iterator[Fault]:
@@ -34,7 +34,7 @@ def check_rows(labels: Labels) -> Iterator[Fault]:
         yield Fault(kind, image.place, f"{image.name} is at {other.place} too")
 
 
-def check_test(labels: Labels) -> Iterator[Fault]:
+def _check_test(labels: Labels) -> Iterator[Fault]:
     """A test split needs both normal and anomalous images."""
     test = [image for image in labels.images if image.split == "test" and image.label is not None]
     if test and len({image.label for image in test}) == 1:

@@ -8,23 +8,23 @@ from statistics import median
 
 from aistudio.audit.records import Fault, Labels, Place
 
-FACTORS = {
+_FACTORS = {
     10: "",
     100: "cm and m, or percent",
     1000: "mm and m, or g and kg",
     2.54: "cm and inches",
     25.4: "mm and inches",
 }
-FACTORS |= {
+_FACTORS |= {
     12: "inches and feet",
     3.2808: "feet and metres",
     2.2046: "pounds and kilograms",
     57.2958: "degrees and radians",
 }
-FACTORS |= {60: "minutes and hours", 3600: "seconds and hours", 1e6: "", 1.609: "miles and kilometres"}
+_FACTORS |= {60: "minutes and hours", 3600: "seconds and hours", 1e6: "", 1.609: "miles and kilometres"}
 FAR = 5.0  # robust standard deviations
 ALONE = 1.5  # times the spread of all others: the gap before a single value
-FEW = 0.35  # of all rows: more are no exception
+_FEW = 0.35  # of all rows: more are no exception
 LEAST = 6  # rows from which a spread means something
 Row = tuple[float, Place]
 
@@ -37,19 +37,19 @@ def check_values(labels: Labels) -> Iterator[Fault]:
             where = Place(rows[0][1].file, id=f"column {name}")
             yield Fault("constant_target", where, f"{name} is {rows[0][0]:g} in all {len(rows)} rows")
         elif len(rows) >= LEAST:
-            yield from check_column(name, sorted(rows, key=lambda row: row[0]))
+            yield from _check_column(name, sorted(rows, key=lambda row: row[0]))
 
 
-def check_column(name: str, rows: list[Row]) -> Iterator[Fault]:
+def _check_column(name: str, rows: list[Row]) -> Iterator[Fault]:
     """What stands apart from the bulk of one column: in another unit, or an outlier."""
-    apart = apart_in(rows, [value for value, _ in rows], robust=True)
+    apart = _apart_in(rows, [value for value, _ in rows], robust=True)
     if not apart and rows[0][0] > 0:
-        apart = apart_in(rows, [math.log(value) for value, _ in rows], robust=False)
+        apart = _apart_in(rows, [math.log(value) for value, _ in rows], robust=False)
     if not apart:
         return
     chosen = {id(row) for row in apart}
     bulk = [row[0] for row in rows if id(row) not in chosen]
-    factor, unit = common_factor([value for value, _ in apart], bulk)
+    factor, unit = _common_factor([value for value, _ in apart], bulk)
     for value, place in apart:
         span = f"{name}={value:g}, the others between {bulk[0]:g} and {bulk[-1]:g}"
         if factor and len(apart) > 1:
@@ -58,16 +58,16 @@ def check_column(name: str, rows: list[Row]) -> Iterator[Fault]:
             yield Fault("outlier", place, span + (f": {unit}" if factor else ""))
 
 
-def apart_in(rows: list[Row], values: list[float], robust: bool) -> list[Row]:
+def _apart_in(rows: list[Row], values: list[float], robust: bool) -> list[Row]:
     """The rows at one or both ends that a gap, as wide as all others spread, parts from them."""
-    low = split_end(values, robust)
-    high = split_end([-value for value in reversed(values)], robust)
+    low = _split_end(values, robust)
+    high = _split_end([-value for value in reversed(values)], robust)
     return rows[:low] + (rows[len(rows) - high :] if high else [])
 
 
-def split_end(values: list[float], robust: bool) -> int:
+def _split_end(values: list[float], robust: bool) -> int:
     """How many of the first of ascending values stand apart from the rest."""
-    for count in range(int(FEW * len(values)), 0, -1):
+    for count in range(int(_FEW * len(values)), 0, -1):
         rest, last = values[count:], values[count - 1]
         usual = [value for value in rest if not far(value, rest)] if robust else rest
         spread = usual[-1] - usual[0] if len(usual) > 1 else 0.0
@@ -88,10 +88,10 @@ def _mad(rest: list[float], middle: float) -> float:
     return median(abs(value - middle) for value in rest)
 
 
-def common_factor(apart: list[float], bulk: list[float]) -> tuple[float, str]:
+def _common_factor(apart: list[float], bulk: list[float]) -> tuple[float, str]:
     """A factor between units that brings all of some values among the bulk, and its units; 0 where there is none."""
     slack = 0.5 * (bulk[-1] - bulk[0])
-    for factor, units in FACTORS.items():
+    for factor, units in _FACTORS.items():
         for one in (factor, 1 / factor):
             if all(bulk[0] - slack <= value * one <= bulk[-1] + slack for value in apart):
                 return one, f"{one:g} times as much would be among them" + (f" ({units})" if units else "")

@@ -32,11 +32,11 @@ def read_data_yaml(tree: Tree, options: Options, labels: Labels) -> DataYaml:
     if not file:
         return DataYaml(names=names_in_text(tree))
     content = parse(tree, file)
-    found = DataYaml(file, read_names(content, file, labels))
+    found = DataYaml(file, _read_names(content, file, labels))
     for split in ("train", "val", "test"):
         entry = content.get(split)
         if entry:
-            found.splits[split] = find_split(tree, content, entry, Place(file, line_of(tree, file, split)), labels)
+            found.splits[split] = _find_split(tree, content, entry, Place(file, line_of(tree, file, split)), labels)
     return found
 
 
@@ -57,7 +57,7 @@ def parse(tree: Tree, file: str) -> dict[str, Any]:
     return content
 
 
-def read_names(content: dict[str, Any], file: str, labels: Labels) -> list[str]:
+def _read_names(content: dict[str, Any], file: str, labels: Labels) -> list[str]:
     """The names in the order of their numbers."""
     names, count, place = content.get("names"), content.get("nc"), Place(file)
     if isinstance(names, dict):
@@ -82,7 +82,7 @@ def names_in_text(tree: Tree) -> list[str]:
     return []
 
 
-def find_split(tree: Tree, content: dict, entry: Any, place: Place, labels: Labels) -> list[str]:
+def _find_split(tree: Tree, content: dict, entry: Any, place: Place, labels: Labels) -> list[str]:
     """The folders or lists that a split names, as names below the root."""
     found = []
     for one in entry if isinstance(entry, list) else [entry]:

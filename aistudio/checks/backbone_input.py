@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from aistudio.data.imagenet import normalize
 from aistudio.models.anatomy import named_backbone
 
-SURE = 0.1  # normalised values: resizing and padding move mean and deviation by less, any mistake by more
+_SURE = 0.1  # normalised values: resizing and padding move mean and deviation by less, any mistake by more
 
 
 class _Arrived(Exception):
@@ -102,7 +102,7 @@ def arrival_warnings(
     low, high = float(values.min()), float(values.max())
     far = {words: apart(values, expected) for words, expected in mistakes.items()}
     words = min(far, key=far.__getitem__)
-    if apart(values, once) > SURE and far[words] < SURE:
+    if apart(values, once) > _SURE and far[words] < _SURE:
         return [f"the backbone receives {low:.2f} to {high:.2f}: the images are {words}"]
     if not mean and (low < -2.2 or high > 2.7):
         return [f"the backbone receives {low:.1f} to {high:.1f}, not -2.12 to 2.64: are the images normalised twice?"]

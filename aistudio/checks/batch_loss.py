@@ -14,7 +14,7 @@ from aistudio.checks.check_mode import own_code_in_training
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import Subject
 
-MOST_CLASSES = 12  # that are painted, the first ones and the last ones
+_MOST_CLASSES = 12  # that are painted, the first ones and the last ones
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class LossIsMean:
             return skipped(f"a loss is not finite: {seen}")
         scale = limit * max(abs(once), 1e-6)
         if abs(twice - once) > scale:
-            return failed(seen, expected, size_because(twice / once if once else 0.0, limit))
+            return failed(seen, expected, _size_because(twice / once if once else 0.0, limit))
         if abs(turned - once) > scale:
             cause = "the order of the batch counts: targets are sorted, shuffled or put beside other images"
             return failed(seen, expected, cause)
         return passed(seen, expected)
 
 
-def size_because(ratio: float, limit: float) -> str:
+def _size_because(ratio: float, limit: float) -> str:
     """Why the loss of a batch twice over is another one, from the ratio of the two."""
     if abs(ratio - 2) <= limit:
         return "the loss is summed over images (reduction='sum'): the learning rate then depends on the batch size"
@@ -83,10 +83,10 @@ class TargetsDiffer:
         classes = subject.task.sample_labels
         expected = "another target for every class, in the order of the classes"
         chosen = list(range(classes))
-        if classes > MOST_CLASSES:
-            chosen = [*chosen[: MOST_CLASSES // 2], *chosen[-MOST_CLASSES // 2 :]]
+        if classes > _MOST_CLASSES:
+            chosen = [*chosen[: _MOST_CLASSES // 2], *chosen[-_MOST_CLASSES // 2 :]]
         batch = subject.batch(labels=[[label] for label in chosen])
-        found = [class_of(one, classes) for one in batch.targets]
+        found = [_class_of(one, classes) for one in batch.targets]
         numbers = [number for number in found if number is not None]
         if classes < 2 or len(numbers) < len(found):
             return self._of_values(subject)
@@ -110,7 +110,7 @@ class TargetsDiffer:
         return passed(f"{len(targets)} targets that differ", "targets that differ")
 
 
-def class_of(target: Any, classes: int) -> float | None:
+def _class_of(target: Any, classes: int) -> float | None:
     """The class that a target names: a number, the one value of a mask, a label; None where it names none."""
     if isinstance(target, dict):
         labels = target.get("labels")

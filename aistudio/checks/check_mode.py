@@ -14,9 +14,9 @@ from aistudio.tasks.base import Task
 from aistudio.tasks.batch import Batch
 
 PLAIN = (bool, int, float, str, list, tuple, dict)
-SHARED = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)  # with every model of this process
+_SHARED = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)  # with every model of this process
 LIBRARIES = ("torch.nn.", "torchvision.ops.")  # their layers may differ by mode, and are known to
-EVERY_MODULE = frozenset(vars(nn.Module()))  # what torch itself keeps in a module
+_EVERY_MODULE = frozenset(vars(nn.Module()))  # what torch itself keeps in a module
 
 
 def apply_check_mode(model: nn.Module, settings: Mapping[str, Any]) -> None:
@@ -28,7 +28,7 @@ def apply_check_mode(model: nn.Module, settings: Mapping[str, Any]) -> None:
     for path, value in settings.items():
         *parents, last = str(path).split(".")
         owner = reach(model, parents)
-        if last not in EVERY_MODULE and isinstance(reach(owner, [last]), PLAIN) and last in own(owner):
+        if last not in _EVERY_MODULE and isinstance(reach(owner, [last]), PLAIN) and last in own(owner):
             setattr(owner, last, value)
 
 
@@ -49,7 +49,7 @@ def own(owner: Any) -> Mapping[str, Any]:
     """What belongs to an instance alone, with a module's parts; nothing of what classes and libraries hold."""
     if isinstance(owner, nn.Module):
         return {**vars(owner), **dict(owner.named_children())}
-    return {} if isinstance(owner, SHARED) else getattr(owner, "__dict__", {})
+    return {} if isinstance(owner, _SHARED) else getattr(owner, "__dict__", {})
 
 
 def resize_inside(model: nn.Module, size: int) -> None:

@@ -81,7 +81,7 @@ class OddSizes:
         """The eval contract on two images of height × width; detectors get the second one turned."""
         samples = subject.batch(count=2, size=max(self.height, self.width)).samples
         images = [sample.image[:, : self.height, : self.width] for sample in samples]
-        turned = subject.task.inputs([images[0], images[1].transpose(1, 2)]) if takes_lists(subject) else None
+        turned = subject.task.inputs([images[0], images[1].transpose(1, 2)]) if _takes_lists(subject) else None
         inputs = map_tensors(lambda one: one.to(subject.device), turned or subject.task.inputs(images))
         seen = f"{self.height} x {self.width} px"
         try:
@@ -100,7 +100,7 @@ class OddSizes:
     def _bound(self, subject: Subject) -> str:
         """That the backbone itself takes certain sizes only, or "" where it is the rest that does not fit."""
         prefix, backbone = named_backbone(subject.built)
-        if not prefix or takes_lists(subject):
+        if not prefix or _takes_lists(subject):
             return ""
         try:
             dry_run(backbone, self.height, self.width)
@@ -117,7 +117,7 @@ class AllFinite:
 
     def __call__(self, subject: Subject) -> Outcome:
         """Looks through the model as built, one eval output and the first training loss."""
-        named = dict(named_floats(subject.built))
+        named = dict(_named_floats(subject.built))
         bad = [name for name, finite in zip(named, all_finite(named.values()), strict=True) if not finite]
         if bad:
             cause = "a damaged weight file, or an initialisation that divides by zero"
@@ -136,12 +136,12 @@ def in_words(maps: Mapping[str, tuple[int, int]]) -> str:
     return ", ".join(f"{feat} {channels} x {side} px" for feat, (channels, side) in maps.items())
 
 
-def takes_lists(subject: Subject) -> bool:
+def _takes_lists(subject: Subject) -> bool:
     """Whether the model takes a list of images, which may differ in size, or one stack."""
     return isinstance(subject.batch().inputs, list)
 
 
-def named_floats(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+def _named_floats(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Every floating-point parameter and buffer with its name."""
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_floating_point():

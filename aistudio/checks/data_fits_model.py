@@ -53,10 +53,10 @@ class DataFitsModel:
         seen, expected = found.in_words(), f"boxes that the detector learns from: each {found.rule}"
         if found.reached <= self.hopeless:
             return failed(seen, expected, found.advice() or "the objects do not fit the anchors at any size")
-        return replace(passed(seen, expected), warning=warning_of(found, self.worth))
+        return replace(passed(seen, expected), warning=_warning_of(found, self.worth))
 
 
-def warning_of(found: DetectorFit, worth: float) -> str:
+def _warning_of(found: DetectorFit, worth: float) -> str:
     """What is worth knowing of a fit that is not hopeless, or ""."""
     said = [found.advice()] if found.best - found.matched >= worth else []
     if found.overfull:

@@ -15,14 +15,14 @@ from aistudio.checks.loss_gradients import is_boxes
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import Subject
 
-SCORE = re.compile(r"(score|conf|confidence)_?(thr|thresh|thres|threshold)$")
-SUPPRESSION = re.compile(r"nms_?(thr|thresh|thres|threshold)$")
+_SCORE = re.compile(r"(score|conf|confidence)_?(thr|thresh|thres|threshold)$")
+_SUPPRESSION = re.compile(r"nms_?(thr|thresh|thres|threshold)$")
 COUNT = re.compile(
     r"(detections?_per_im(g|age)|max_det(ections)?|max_per_im(g|age)|topk_candidates|_(pre|post)_nms_top_n)$"
 )
-MATCHED = re.compile(r"^(high_threshold|fg_iou_thresh)$")
-LEAST_SAMPLED = 4  # regions an image to train on
-LEAST_SHARE = 0.3  # that an anchor's shape must share with an object's, of the objects' median
+_MATCHED = re.compile(r"^(high_threshold|fg_iou_thresh)$")
+_LEAST_SAMPLED = 4  # regions an image to train on
+_LEAST_SHARE = 0.3  # that an anchor's shape must share with an object's, of the objects' median
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class DetectorSettings:
         if not is_boxes(subject.batch().targets):
             return skipped("this task has no boxes")
         found = [one for name, module in subject.built.named_modules() for one in self._read(name, module, subject)]
-        found += [*self._inside(subject), *anchors_that_cannot_match(subject)]
+        found += [*self._inside(subject), *_anchors_that_cannot_match(subject)]
         expected = "settings under which every object of an image can be found"
         if found:
             seen, causes = zip(*found, strict=True)
@@ -67,16 +67,16 @@ class DetectorSettings:
 
     def _cause(self, name: str, value: float, subject: Subject, beside: Mapping[str, Any]) -> str:
         """What is wrong with a setting, or ""; ``beside`` are the others of its module."""
-        if SCORE.search(name) and value >= self.score:
+        if _SCORE.search(name) and value >= self.score:
             return "no score reaches this threshold early in a training: 0.05 is usual"
-        if SUPPRESSION.search(name) and not self.suppression[0] <= value <= self.suppression[1]:
+        if _SUPPRESSION.search(name) and not self.suppression[0] <= value <= self.suppression[1]:
             none = "no box suppresses another, so each object is found many times"
             return f"{none if value > 0.5 else 'one box suppresses all that it touches'}: 0.5 is usual"
         if COUNT.search(name) and 0 <= value < max(int(subject.task.max_objects), 2):
             return f"fewer boxes are kept than an image may have objects ({subject.task.max_objects})"
-        if MATCHED.search(name) and value >= self.matched:
+        if _MATCHED.search(name) and value >= self.matched:
             return "hardly any region overlaps an object so far: all is background; 0.5 is usual"
-        if name == "batch_size_per_image" and value < LEAST_SAMPLED:
+        if name == "batch_size_per_image" and value < _LEAST_SAMPLED:
             return "too few regions of an image are trained on: 256 or 512 are usual"
         if name == "positive_fraction" and value <= 0:
             return "no region of an object is trained on: 0.25 or 0.5 is usual"
@@ -99,7 +99,7 @@ class DetectorSettings:
             yield f"images of {size} px become {inside} px inside", cause
 
 
-def anchors_that_cannot_match(subject: Subject) -> Iterator[tuple[str, str]]:
+def _anchors_that_cannot_match(subject: Subject) -> Iterator[tuple[str, str]]:
     """Anchors whose shapes have little in common with the objects' at the configured size."""
     makers = [module for module in subject.built.modules() if isinstance(module, AnchorGenerator)]
     points = any(hasattr(module, "center_sampling_radius") for module in subject.built.modules())
@@ -108,8 +108,8 @@ def anchors_that_cannot_match(subject: Subject) -> Iterator[tuple[str, str]]:
         return
     sides = (boxes[:, 2:4] - boxes[:, :2] if boxes.shape[1] == 4 else boxes[:, 2:4]) * subject.full_size / subject.size
     anchors = torch.cat([cell.float().cpu() for cell in makers[0].cell_anchors])
-    share = shared_shape(sides, anchors[:, 2:] - anchors[:, :2]).amax(1).median()
-    if share < LEAST_SHARE:
+    share = _shared_shape(sides, anchors[:, 2:] - anchors[:, :2]).amax(1).median()
+    if share < _LEAST_SHARE:
         lengths = anchors[:, 2:] - anchors[:, :2]
         seen = f"anchors of {lengths.min():.0f} to {lengths.max():.0f} px share {share:.2f} with objects of about "
         yield (
@@ -118,7 +118,7 @@ def anchors_that_cannot_match(subject: Subject) -> Iterator[tuple[str, str]]:
         )
 
 
-def shared_shape(one: Tensor, other: Tensor) -> Tensor:
+def _shared_shape(one: Tensor, other: Tensor) -> Tensor:
     """(K, 2) and (A, 2) widths and heights → (K, A): intersection over union, corner upon corner."""
     common = torch.minimum(one[:, None], other[None]).prod(2)
     return common / (one.prod(1)[:, None] + other.prod(1)[None] - common)

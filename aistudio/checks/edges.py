@@ -25,7 +25,7 @@ class BatchOfOne:
         if subject.why_not_one:
             advice = "drop_last=True in the loader leaves the rest of an epoch out"
             return skipped(f"cannot train on one image: {subject.why_not_one}; {advice}")
-        loss = loss_and_backward(subject, subject.batch(count=1))
+        loss = _loss_and_backward(subject, subject.batch(count=1))
         expected = "a finite loss for a batch of one image"
         if not isfinite(loss):
             return failed(f"loss {loss:g}", expected, "a statistic over the batch that one image does not have")
@@ -44,9 +44,9 @@ class NoObjects:
             return skipped("every image has a target in this task")
         if not subject.paints:
             return skipped(NOT_PAINTED)
-        some_empty = loss_and_backward(subject, subject.batch(labels=[[], [subject.task.sample_labels - 1]]))
+        some_empty = _loss_and_backward(subject, subject.batch(labels=[[], [subject.task.sample_labels - 1]]))
         empty = subject.batch(labels=[[], []])
-        all_empty = loss_and_backward(subject, empty)
+        all_empty = _loss_and_backward(subject, empty)
         expected = "finite losses, and outputs within the contract"
         seen = f"loss {some_empty:.3g} with one image empty, {all_empty:.3g} with all"
         if not isfinite(some_empty) or not isfinite(all_empty):
@@ -93,7 +93,7 @@ class EdgeLabels:
         for label in sorted({0, classes - 1}):
             batch = subject.batch(labels=[[label]] * subject.batch_size)
             try:
-                losses[label] = loss_and_backward(subject, batch, backward=False)
+                losses[label] = _loss_and_backward(subject, batch, backward=False)
             except (IndexError, RuntimeError) as error:
                 if "out of memory" in str(error):
                     raise
@@ -119,7 +119,7 @@ class IgnoredPixels:
         if not is_mask(batch.targets) or not bool((batch.targets == self.ignore_index).any()):
             return skipped("no target of this task marks pixels to ignore")
         ignored = batch.targets == self.ignore_index
-        gradient = output_gradient(subject, batch)
+        gradient = _output_gradient(subject, batch)
         inside = float(gradient.abs().amax(1)[ignored].max())
         outside = float(gradient.abs().amax(1)[~ignored].max())
         expected = "no gradient from ignored pixels"
@@ -129,7 +129,7 @@ class IgnoredPixels:
         return passed(seen, expected)
 
 
-def loss_and_backward(subject: Subject, batch: Batch, backward: bool = True) -> float:
+def _loss_and_backward(subject: Subject, batch: Batch, backward: bool = True) -> float:
     """The training loss of a fresh model on a batch, with its backward pass; NaN where a gradient is not finite."""
     model = subject.model()
     torch.manual_seed(subject.seed)
@@ -148,7 +148,7 @@ def is_mask(targets: Any) -> bool:
     return isinstance(targets, Tensor) and targets.dim() == 3 and targets.dtype == torch.int64
 
 
-def output_gradient(subject: Subject, batch: Batch) -> Tensor:
+def _output_gradient(subject: Subject, batch: Batch) -> Tensor:
     """The gradient of the training loss with respect to the model's main output, (N, C, H, W)."""
     model, outputs = subject.model(), []
 

@@ -63,7 +63,7 @@ class UsesImages:
         if not widest > self.relative:
             cause = "the signal dies on the way: a dead layer, a head that sees nothing, or statistics that squash it"
             return failed(f"every image gets the same output (spread {widest:.2g})", expected, cause)
-        heads = [name for name, value in outputs.items() if one_channel_an_output(value, subject.task.num_outputs)]
+        heads = [name for name, value in outputs.items() if _one_channel_an_output(value, subject.task.num_outputs)]
         dead = [f"{name}[{index}]" for name in heads for index in silent(spreads[name], self.relative)]
         if dead:
             cause = "an output that is cut off (a ReLU on the logits, a masked class)"
@@ -80,7 +80,7 @@ class BatchIndependence:
 
     def __call__(self, subject: Subject) -> Outcome:
         """Raw outputs for the first image alone against those in the batch, equal sizes."""
-        inputs, dtype = subject.batch().inputs, exact_dtype(subject.device)
+        inputs, dtype = subject.batch().inputs, _exact_dtype(subject.device)
         limit = self.relative if dtype == torch.float64 else 1e-3
         model, inputs = subject.calibrated().to(dtype), map_tensors(lambda one: one.to(dtype), inputs)
         with torch.no_grad():
@@ -176,7 +176,7 @@ def spread(outputs: Tensor) -> Tensor:
     return centred.pow(2).mean(1).sqrt() / outputs.float().abs().max().clamp(min=1e-30)
 
 
-def one_channel_an_output(output: Tensor, count: int) -> bool:
+def _one_channel_an_output(output: Tensor, count: int) -> bool:
     """Whether an output is (N, ``count``) or (N, ``count``, H, W), so that each channel means something of its own."""
     return output.dim() in (2, 4) and output.shape[1] == count
 
@@ -186,6 +186,6 @@ def silent(spreads: Tensor, least: float) -> list[int]:
     return (spreads <= least).nonzero().flatten().tolist()
 
 
-def exact_dtype(device: torch.device) -> torch.dtype:
+def _exact_dtype(device: torch.device) -> torch.dtype:
     """float64 where the device has it (Apple's GPUs do not)."""
     return torch.float32 if device.type == "mps" else torch.float64

@@ -13,7 +13,7 @@ from aistudio.data.arrival import Arrival
 from aistudio.models.matching import matching
 
 SIZES = (256, 320, 384, 448, 512, 640, 768, 800, 896, 1024, 1280, 1536)  # pixels that are tried
-ALMOST = 0.95  # of what the best of them reaches
+_ALMOST = 0.95  # of what the best of them reaches
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class DetectorFit:
         """What was seen."""
         images, boxes = len(self.arrived.sizes), len(self.arrived.boxes)
         many = f"{images:,}" if images == self.arrived.of else f"{images:,} of {self.arrived.of:,}"
-        levels = ", ".join(f"{share_of(count, boxes)} at stride {stride:g}" for stride, count in self.strides.items())
+        levels = ", ".join(f"{_share_of(count, boxes)} at stride {stride:g}" for stride, count in self.strides.items())
         parts = [
             f"{percent(self.matched)} of {boxes:,} boxes in {many} images are matched at {self.size} px"
             + (f" ({levels})" if levels else ""),
@@ -77,7 +77,7 @@ def fit_of_boxes(detector: nn.Module, arrived: Arrival, size: int, worth: float)
 
     Other sizes are tried only where ``worth`` more could be gained.
     """
-    side = side_inside(detector, size)
+    side = _side_inside(detector, size)
     rule = matching(detector, side)
     if rule is None:
         return None
@@ -86,10 +86,10 @@ def fit_of_boxes(detector: nn.Module, arrived: Arrival, size: int, worth: float)
     matched = len(levels) / len(match.levels)
     curve = {side: matched}
     if matched <= 1 - worth:
-        curve |= {other: share_at(detector, arrived, other) for other in SIZES if other != side}
-    enough = ALMOST * max(curve.values())
+        curve |= {other: _share_at(detector, arrived, other) for other in SIZES if other != side}
+    enough = _ALMOST * max(curve.values())
     counted = Counter(rule.strides[level] for level in levels.tolist())
-    limit, key = detections_of(detector)
+    limit, key = _detections_of(detector)
     return DetectorFit(
         arrived,
         side,
@@ -98,7 +98,7 @@ def fit_of_boxes(detector: nn.Module, arrived: Arrival, size: int, worth: float)
         matched,
         float(match.near.float().mean()),
         dict(sorted(counted.items())),
-        median_size(arrived.boxes_at(side)),
+        _median_size(arrived.boxes_at(side)),
         curve,
         min(one for one, share in curve.items() if share >= enough),
         "task.image_size" if side == size else "architecture.model.min_size",
@@ -109,7 +109,7 @@ def fit_of_boxes(detector: nn.Module, arrived: Arrival, size: int, worth: float)
     )
 
 
-def side_inside(detector: nn.Module, size: int) -> int:
+def _side_inside(detector: nn.Module, size: int) -> int:
     """The side to which the detector's own transform brings a square image of ``size`` pixels."""
     transform: Any = getattr(detector, "transform", None)
     if not hasattr(transform, "min_size") or not hasattr(transform, "max_size"):
@@ -117,20 +117,20 @@ def side_inside(detector: nn.Module, size: int) -> int:
     return math.floor(size * min(transform.min_size[-1] / size, transform.max_size / size) + 1e-6)
 
 
-def share_at(detector: nn.Module, arrived: Arrival, side: int) -> float:
+def _share_at(detector: nn.Module, arrived: Arrival, side: int) -> float:
     """The share of boxes that are matched in images of another size."""
     rule = matching(detector, side)
     return float((rule.match(arrived.boxes_at(side), arrived.counts).levels >= 0).float().mean()) if rule else 0.0
 
 
-def detections_of(detector: nn.Module) -> tuple[int | None, str]:
+def _detections_of(detector: nn.Module) -> tuple[int | None, str]:
     """How many objects it answers with at most, and the key that says so."""
     heads = getattr(detector, "roi_heads", None)
     name = "detections_per_img" if heads is None else "box_detections_per_img"
     return getattr(heads or detector, "detections_per_img", None), f"+architecture.model.{name}"
 
 
-def median_size(boxes: Tensor) -> tuple[float, float]:
+def _median_size(boxes: Tensor) -> tuple[float, float]:
     """The median width and height."""
     sides = boxes[:, 2:4] if boxes.shape[1] == 5 else boxes[:, 2:] - boxes[:, :2]
     width, height = sides.median(0).values.tolist()
@@ -150,6 +150,6 @@ def percent(share: float) -> str:
     return f"{min(share, 0.99) if share < 1 else share:.0%}".replace("%", " %")
 
 
-def share_of(count: int, boxes: int) -> str:
+def _share_of(count: int, boxes: int) -> str:
     """A count as a share."""
     return percent(count / boxes)

@@ -14,9 +14,9 @@ from aistudio.checks.subject import Subject
 from aistudio.data.channels import with_channels
 from aistudio.data.imagenet import adapted_statistics
 
-SHRUNK = 0.8  # of an image's side: what arrives smaller was cropped or shrunk
+_SHRUNK = 0.8  # of an image's side: what arrives smaller was cropped or shrunk
 COARSE = 0.5  # units by which an image that was resized inside may differ: it is only known roughly
-OTHERWISE: dict[str, Callable[[Tensor], Tensor]] = {  # (2, 3, H, W) in [0, 1], as a mistake would have it
+_OTHERWISE: dict[str, Callable[[Tensor], Tensor]] = {  # (2, 3, H, W) in [0, 1], as a mistake would have it
     "with red and blue swapped (BGR)": lambda images: images.flip(1),
     "grey": lambda images: images.mean(1, keepdim=True).expand_as(images),
     "inverted": lambda images: 1 - images,
@@ -60,11 +60,11 @@ class InputRange:
         text = f"black arrives as {min(low):.2f}, white as {max(high):.2f}"
         expected = f"black {min(black):.2f}, white {max(white):.2f}"
         if not off <= self.tolerance:
-            return failed(text, expected, wrong_range_because(min(low), max(high)))
+            return failed(text, expected, _wrong_range_because(min(low), max(high)))
         for problem, cause in self._of_pixels(subject, mean, std):
             return failed(problem, "every pixel where it was, normalised", cause)
         own = (
-            "" if not turned_inside(subject.built) else "; the model's own transform_input brings images to that range"
+            "" if not _turned_inside(subject.built) else "; the model's own transform_input brings images to that range"
         )
         return passed(f"{text}, every pixel in its place{own}", expected)
 
@@ -72,12 +72,12 @@ class InputRange:
         """What the first convolution receives, or the backbone where that works at a smaller size first."""
         entered, first = arrivals(subject.model().eval(), moved(subject.task.inputs(images), subject))
         images = is_image(first, subject.channels) and is_image(entered, subject.channels)
-        smaller = images and min(first.shape[2:]) < SHRUNK * min(entered.shape[2:])
+        smaller = images and min(first.shape[2:]) < _SHRUNK * min(entered.shape[2:])
         return (entered if smaller else first).float()
 
     def _normal(self, subject: Subject) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of each channel as they arrive."""
-        if turned_inside(subject.built):
+        if _turned_inside(subject.built):
             return (0.5,) * subject.channels, (0.5,) * subject.channels
         mean = subject.image_mean or adapted_statistics(self.mean, subject.channels)
         return tuple(mean), tuple(subject.image_std or adapted_statistics(self.std, subject.channels))
@@ -88,7 +88,7 @@ class InputRange:
         seen = self._arrived(subject, list(images)).cpu()
         if len(seen) != len(images):
             return
-        if min(seen.shape[2:]) < SHRUNK * subject.size:
+        if min(seen.shape[2:]) < _SHRUNK * subject.size:
             arrived = " x ".join(map(str, seen.shape[2:]))
             cause = "they are cropped or shrunk on the way: what is outside, or finer, is never seen"
             yield f"images of {subject.size} px arrive at {arrived}", cause
@@ -103,13 +103,13 @@ class InputRange:
         off, seen = min(((float((view - images).abs().max()), view) for view in views), key=lambda pair: pair[0])
         if off <= limit:
             return
-        words = next((w for w, change in OTHERWISE.items() if bool((seen - change(images)).abs().max() <= limit)), "")
+        words = next((w for w, change in _OTHERWISE.items() if bool((seen - change(images)).abs().max() <= limit)), "")
         cause = "something changes images in front of the backbone: in task.inputs or in the model"
         detail = "" if words else ": a crop, a mask, a blur, a stretch of contrast, an augmentation that is always on"
         yield f"images arrive {words or f'changed, by up to {off:.2f} of white'}", cause + detail
 
 
-def turned_inside(model: nn.Module) -> bool:
+def _turned_inside(model: nn.Module) -> bool:
     """Whether a model turns ImageNet's statistics into 0.5 itself, as GoogLeNet and Inception do."""
     return any(getattr(module, "transform_input", False) is True for module in model.modules())
 
@@ -129,7 +129,7 @@ def resized(images: Tensor, size: int) -> Tensor:
     return nn.functional.interpolate(images, (size, size), mode="bilinear", antialias=True)
 
 
-def wrong_range_because(low: float, high: float) -> str:
+def _wrong_range_because(low: float, high: float) -> str:
     """The usual mistake behind a range, in words."""
     if low < -4 or high > 4:
         scaled = abs(low) > 20 or high > 20

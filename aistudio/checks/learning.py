@@ -21,9 +21,9 @@ from aistudio.models.anatomy import named_backbone
 from aistudio.models.nested import equal
 from aistudio.tasks.batch import pick
 
-ROUGH = 0.1  # of the first loss: a training whose loss climbs by more in between has too high a learning rate
-CLIMBED = 1.5  # times the first loss
-HALFWAY = 0.5  # of the fall that is asked for: a training that got there may only want a higher learning rate
+_ROUGH = 0.1  # of the first loss: a training whose loss climbs by more in between has too high a learning rate
+_CLIMBED = 1.5  # times the first loss
+_HALFWAY = 0.5  # of the fall that is asked for: a training that got there may only want a higher learning rate
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Gradients:
         """Reads the gradients of the first training step, and of the next ones where some are missing."""
         gradients = subject.training.first.gradients
         late = 0
-        silent = silent_in(gradients)
+        silent = _silent_in(gradients)
         if any(not any(fnmatch(name, pattern) for pattern in self.allow) for name in silent):
-            quiet = [set(silent_in(step.gradients)) for step in subject.early_steps]
+            quiet = [set(_silent_in(step.gradients)) for step in subject.early_steps]
             late = len(silent)
             silent = [name for name in silent if all(name in names for names in quiet)]
             late -= len(silent)
@@ -131,7 +131,7 @@ class UsesTargets:
 
     def __call__(self, subject: Subject) -> Outcome:
         """The first loss of the training, and the same with labels moved on by one; the same random numbers."""
-        batch, others = subject.batch(), other_targets(subject)
+        batch, others = subject.batch(), _other_targets(subject)
         expected = "another loss for other targets"
         if equal(batch.targets, others):
             if not subject.paints:
@@ -139,7 +139,7 @@ class UsesTargets:
             if subject.task.sample_labels <= 1:
                 return skipped("with one class every target is the same")
             return failed("other labels, the same targets", expected, "the task's targets ignore the labels")
-        total, changed = sum(subject.training.first.parts.values()), first_loss(subject, others)
+        total, changed = sum(subject.training.first.parts.values()), _first_loss(subject, others)
         if isfinite(total - changed) and abs(total - changed) <= self.relative * max(abs(total), 1e-12):
             return failed(f"{total:.4g} for both", expected, "the loss does not use its targets")
         return passed(f"loss {total:.3g}, with other targets {changed:.3g}", expected)
@@ -176,7 +176,7 @@ class OverfitsOneBatch:
         batch = subject.batch()
         pairs = [pick(batch.targets, index) for index in range(len(batch.samples))]
         copies = contradiction(batch.samples, pairs)
-        if copies and self._left(losses[0], losses[-1]) < CLIMBED:
+        if copies and self._left(losses[0], losses[-1]) < _CLIMBED:
             return replace(skipped(f"{copies}, with different targets: {OTHER_IMAGES}"), losses=(*losses,))
         return self._at_another_rate(subject, outcome, ratio)
 
@@ -184,7 +184,7 @@ class OverfitsOneBatch:
         """The same with another learning rate; an outcome that says so if that is enough, the first one if not."""
         rate, words = another_rate(outcome.losses)
         fallen = 1 - self._left(outcome.losses[0], outcome.losses[-1])
-        if rate > 1 and not fallen >= HALFWAY * (1 - ratio):  # it has another fault than its learning rate
+        if rate > 1 and not fallen >= _HALFWAY * (1 - ratio):  # it has another fault than its learning rate
             return with_metrics(outcome, subject)
         training = subject.training_at(rate)
         losses = training.advance(self.steps, lambda first, loss: self._left(first, loss) <= ratio)
@@ -221,27 +221,27 @@ class OverfitsOneBatch:
         return (loss - self.floor) / (first - self.floor) if first > self.floor else float("inf")
 
 
-def silent_in(gradients: Mapping[str, float | None]) -> list[str]:
+def _silent_in(gradients: Mapping[str, float | None]) -> list[str]:
     """The parameters that have no gradient, or one of exactly zero."""
     return [name for name, peak in gradients.items() if peak is None or peak == 0]
 
 
 def another_rate(losses: Sequence[float]) -> tuple[float, str]:
     """How many times the learning rate to try next: a tenth where the loss climbed on its way, else three times."""
-    climbed = any(after - min(losses[: index + 1]) > ROUGH * losses[0] for index, after in enumerate(losses))
+    climbed = any(after - min(losses[: index + 1]) > _ROUGH * losses[0] for index, after in enumerate(losses))
     return (0.1, "a tenth of the") if climbed or not all(map(isfinite, losses)) else (3.0, "three times the")
 
 
 def slow_because(share: float, losses: Sequence[float], floor: float) -> str:
     """What a loss that did not fall far enough points at."""
-    if share > CLIMBED:
+    if share > _CLIMBED:
         return "it climbs: the sign of the loss is wrong, or the learning rate is far too high"
     if share > 0.97:
         return "it does not move: the optimiser holds other tensors, or the loss does not depend on the model"
     return "it falls too slowly: an activation before a loss that takes logits, unscaled targets, a low learning rate"
 
 
-def other_targets(subject: Subject) -> Any:
+def _other_targets(subject: Subject) -> Any:
     """Targets for the shared images that are not theirs: labels moved on by one, or those of the next image."""
     task, samples = subject.task, subject.batch().samples
     if not subject.paints:
@@ -253,7 +253,7 @@ def other_targets(subject: Subject) -> Any:
     return subject.batch(labels=labels, seed=subject.seed + 1).targets
 
 
-def first_loss(subject: Subject, targets: Any) -> float:
+def _first_loss(subject: Subject, targets: Any) -> float:
     """The training loss of a fresh model on the shared images with these targets, drawn as the training draws."""
     model = subject.model()
     torch.manual_seed(subject.seed)

@@ -15,7 +15,7 @@ from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.sensitivity import LossGradients
 from aistudio.checks.subject import Subject
 
-CELLS = 8  # an image is looked at in so many rows and columns
+_CELLS = 8  # an image is looked at in so many rows and columns
 COLOURS = ("red", "green", "blue")
 
 
@@ -37,8 +37,8 @@ class UsesEveryPlace:
         expected = "a gradient from every place, colour and channel"
         if not any(bool(image.any()) for image in gradients.images):
             return skipped("the loss has no gradient with respect to the images")
-        cells = torch.stack([in_cells(image) for image in gradients.images]).sum(0)
-        blind = blind_parts(cells, self.faint)
+        cells = torch.stack([_in_cells(image) for image in gradients.images]).sum(0)
+        blind = _blind_parts(cells, self.faint)
         if blind:
             cause = "a crop, a mask or a fade before the first layer, or a head that reads a part of the map"
             return failed(f"the loss does not see {blind} of the images", expected, cause)
@@ -55,7 +55,7 @@ class UsesEveryPlace:
         maps = gradients.maps
         if maps is None:
             return passed(seen, expected)
-        blind = blind_parts(maps.amax((0, 1)), 1e-6, scattered=1.0) if min(maps.shape[2:]) > 1 else ""
+        blind = _blind_parts(maps.amax((0, 1)), 1e-6, scattered=1.0) if min(maps.shape[2:]) > 1 else ""
         if blind:
             cause = "the head reads some places only: pool over all of them, x.mean((2, 3))"
             return failed(
@@ -68,12 +68,12 @@ class UsesEveryPlace:
         return passed(f"{seen}; {maps.shape[1] - quiet} of {maps.shape[1]} channels have a say", expected)
 
 
-def in_cells(image: Tensor) -> Tensor:
+def _in_cells(image: Tensor) -> Tensor:
     """(3, H, W) → (8, 8): the mean over each cell and the colours."""
-    return nn.functional.adaptive_avg_pool2d(image.float().mean(0)[None], CELLS)[0]
+    return nn.functional.adaptive_avg_pool2d(image.float().mean(0)[None], _CELLS)[0]
 
 
-def blind_parts(strength: Tensor, faint: float, scattered: float = 0.2) -> str:
+def _blind_parts(strength: Tensor, faint: float, scattered: float = 0.2) -> str:
     """Rows and columns of a map of strengths that are faint throughout, or more than a share of it; "" for none."""
     weak = strength <= faint * strength.max()
     rows, columns = lines(weak.all(1)), lines(weak.all(0))
@@ -113,7 +113,7 @@ class LossIsWhole:
         if found:
             cause = "the loss takes a part of the output, or leaves some classes out: look for slices in it"
             return failed(some(found), expected, cause)
-        lost = lost_boxes(subject)
+        lost = _lost_boxes(subject)
         if lost:
             cause = "the loss takes a part of the objects, or those of another image: look for [:1] or [0] on targets"
             return failed(some(lost), expected, cause)
@@ -146,7 +146,7 @@ class LossIsWhole:
         return found
 
 
-def lost_boxes(subject: Subject) -> list[str]:
+def _lost_boxes(subject: Subject) -> list[str]:
     """Objects without which the loss is the same, of a batch of two images with two objects each."""
     last = max(subject.task.sample_labels - 1, 0)
     if not subject.paints or not is_boxes(subject.batch().targets):

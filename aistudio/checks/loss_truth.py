@@ -15,12 +15,12 @@ from aistudio.checks.edges import is_mask
 from aistudio.checks.outcome import Outcome, failed, passed, skipped
 from aistudio.checks.subject import Subject
 
-CERTAIN = (1.0, 2.0, 4.0, 8.0, 16.0)  # logits of the right class; smoothed labels like none too large
-Link = Callable[[Tensor], Tensor]
+_CERTAIN = (1.0, 2.0, 4.0, 8.0, 16.0)  # logits of the right class; smoothed labels like none too large
+_Link = Callable[[Tensor], Tensor]
 FAR = 1000.0  # logits at which a loss without a lower bound is far below zero
 
 
-class Says(nn.Module):
+class _Says(nn.Module):
     """A model that gives the same output to everything."""
 
     def __init__(self, output: Any):
@@ -47,7 +47,7 @@ class LossRewardsTruth:
     def __call__(self, subject: Subject) -> Outcome:
         """Losses of outputs that are written down, not computed: right, unsure, wrong. No model is run."""
         output, targets = subject.training.first.output, subject.batch().targets
-        right = right_outputs(output, targets)
+        right = _right_outputs(output, targets)
         if right is None:
             return skipped("the loss of this task is the model's own, or takes targets of another kind")
         try:
@@ -56,14 +56,14 @@ class LossRewardsTruth:
             return skipped(f"the loss does not take an output alone ({type(error).__name__}: {error})")
         return next((outcome for outcome in outcomes if outcome.status == "passed"), outcomes[0])
 
-    def _judged(self, subject: Subject, output: Any, right: Tensor, link: Link) -> Outcome:
+    def _judged(self, subject: Subject, output: Any, right: Tensor, link: _Link) -> Outcome:
         """Whether losses go up from right to wrong, for outputs behind a link."""
 
         def loss(scale: float) -> float:
             return self._loss(subject, output, link(shifted(right, scale, subject.batch().targets)))
 
-        right_ones = [loss(scale) for scale in CERTAIN]
-        best, unsure, wrong, far = min(right_ones), loss(0.0), loss(-CERTAIN[1]), loss(FAR)
+        right_ones = [loss(scale) for scale in _CERTAIN]
+        best, unsure, wrong, far = min(right_ones), loss(0.0), loss(-_CERTAIN[1]), loss(FAR)
         smoothed = right_ones[-1] > 1.05 * best  # too certain is wrong again
         seen = f"right {best:.3g}, unsure {unsure:.3g}, wrong {wrong:.3g}"
         expected = f"right at most {self.left:g} of unsure, and wrong above it"
@@ -85,19 +85,19 @@ class LossRewardsTruth:
         torch.manual_seed(subject.seed)
         with torch.no_grad():
             batch = subject.batch()
-            return float(sum(subject.task.loss(Says(said), batch.inputs, batch.targets).values()))
+            return float(sum(subject.task.loss(_Says(said), batch.inputs, batch.targets).values()))
 
 
 def shifted(right: Tensor, scale: float, targets: Tensor) -> Tensor:
     """Right outputs, less right: logits smaller or turned around, values further away."""
-    return right + (scale - CERTAIN[-1]) / CERTAIN[-1] if is_values(targets) else right * scale
+    return right + (scale - _CERTAIN[-1]) / _CERTAIN[-1] if _is_values(targets) else right * scale
 
 
-def links(output: Any, targets: Tensor) -> list[Link]:
+def links(output: Any, targets: Tensor) -> list[_Link]:
     """What may stand at the end of the model, told from what it gave: nothing, or what makes probabilities."""
     one = next(tensors(output))
-    found: list[Link] = [lambda logits: logits]
-    if is_values(targets):
+    found: list[_Link] = [lambda logits: logits]
+    if _is_values(targets):
         return found
     if bool(((one.exp().sum(1) - 1).abs() < 1e-3).all()):
         found.append(lambda logits: logits.log_softmax(1))
@@ -106,7 +106,7 @@ def links(output: Any, targets: Tensor) -> list[Link]:
     return found
 
 
-def right_outputs(output: Any, targets: Any) -> Tensor | None:
+def _right_outputs(output: Any, targets: Any) -> Tensor | None:
     """What a model should give for these targets, shaped as ``output``: ±1 for logits, or the values."""
     shapes = {tuple(one.shape) for one in tensors(output)}
     if len(shapes) != 1 or not isinstance(targets, Tensor):
@@ -117,11 +117,11 @@ def right_outputs(output: Any, targets: Any) -> Tensor | None:
     if is_mask(targets) and len(shape) == 4 and shape[2:] == targets.shape[1:]:
         return one_hot(targets.where(targets < shape[1], 0), shape[1]).permute(0, 3, 1, 2)
     if targets.is_floating_point() and targets.shape == shape:
-        return targets if is_values(targets) else 2 * targets - 1  # of 0 and 1
+        return targets if _is_values(targets) else 2 * targets - 1  # of 0 and 1
     return None
 
 
-def is_values(targets: Any) -> bool:
+def _is_values(targets: Any) -> bool:
     """Whether targets are measured values, not 0 and 1."""
     return (
         isinstance(targets, Tensor)

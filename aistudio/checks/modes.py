@@ -21,7 +21,7 @@ DROPS = {
 } | {torch.dropout, torch.feature_dropout, torch.alpha_dropout}
 
 
-class NothingDropped(TorchFunctionMode):
+class _NothingDropped(TorchFunctionMode):
     """Inside, every dropout function gives what it was given."""
 
     def __torch_function__(
@@ -49,7 +49,7 @@ class ModesAgree:
         outputs = []
         for seed in (subject.seed, subject.seed + 1):
             torch.manual_seed(seed)
-            with NothingDropped():
+            with _NothingDropped():
                 try:
                     outputs.append(raw(subject, model, inputs))
                 except Exception as error:

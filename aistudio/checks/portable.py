@@ -14,11 +14,11 @@ from aistudio.checks.subject import Subject
 from aistudio.errors import first_line
 from aistudio.models.nested import tensors_in
 
-MIXED = ("same device", "not on the expected device", "two devices", "device meta", "different devices")
+_MIXED = ("same device", "not on the expected device", "two devices", "device meta", "different devices")
 LEFT = ("out of meta tensor", "no data", "can't convert meta", "meta device type tensor to numpy", "numpy()")
 
 
-class Types(TorchDispatchMode):
+class _Types(TorchDispatchMode):
     """Inside, notes which operations make float64 out of something."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Portable:
         inputs = subject.batch().inputs[:2]
         inputs = [image.to("meta") for image in inputs] if isinstance(inputs, list) else inputs.to("meta")
         try:
-            with torch.no_grad(), Types() as types:
+            with torch.no_grad(), _Types() as types:
                 output = subject.task.raw_outputs(model, inputs)
         except Exception as error:
             return self._stopped(error, expected)
@@ -69,7 +69,7 @@ class Portable:
     def _stopped(self, error: Exception, expected: str) -> Outcome:
         """A pass that did not come to its end: because tensors stayed behind, or because meta computes nothing."""
         said = first_line(error)
-        if any(words in str(error) for words in MIXED):
+        if any(words in str(error) for words in _MIXED):
             cause = "a tensor that is neither parameter nor buffer, or made on a device that is named in forward: "
             return failed(said, expected, f"{cause}register_buffer it, or make it with device=x.device")
         if any(words in str(error) for words in LEFT):

@@ -24,7 +24,7 @@ from aistudio.tasks.batch import pick
 from aistudio.tasks.drawing import canvas
 
 ALIKE = 0.1  # of the range: how far an image may be from the same one read at another size, in the mean
-INVENTED = "the data has no labels: targets are made up, "
+_INVENTED = "the data has no labels: targets are made up, "
 
 
 def save_predictions(subject: Subject, folder: Path) -> None:
@@ -33,8 +33,8 @@ def save_predictions(subject: Subject, folder: Path) -> None:
     heading = f"What the model gives after {steps} training step{'s' * (steps != 1)} on these images"
     notes = [f"computed at {subject.size} px"]
     if invents_targets(subject.source):
-        notes.append(f"{INVENTED}so none is drawn, and no output is right or wrong")
-    save_sheet(folder / "predictions.png", contact_sheet([*predicted(subject)], heading, notes))
+        notes.append(f"{_INVENTED}so none is drawn, and no output is right or wrong")
+    _save_sheet(folder / "predictions.png", contact_sheet([*predicted(subject)], heading, notes))
 
 
 def save_batch(subject: Subject, folder: Path, size: int) -> None:
@@ -49,11 +49,11 @@ def save_batch(subject: Subject, folder: Path, size: int) -> None:
     cpu = batch.to("cpu")
     tiles = []
     for index, (image, sample) in enumerate(zip(images, cpu.samples, strict=True)):
-        factor = enlarged_by(sample.image, image)
-        tiles.append(Tile(with_target(subject.task, image, cpu.targets[index], factor), sample.name))
+        factor = _enlarged_by(sample.image, image)
+        tiles.append(Tile(_with_target(subject.task, image, cpu.targets[index], factor), sample.name))
     heading = f"What the backbone receives: {values.shape[-1]} x {values.shape[-2]} px, undone to [0, 1]"
-    note = f"{INVENTED}and the checks train on them" if invents_targets(subject.source) else ""
-    save_sheet(folder / "batch.png", contact_sheet(tiles, heading, [note] if note else []))
+    note = f"{_INVENTED}and the checks train on them" if invents_targets(subject.source) else ""
+    _save_sheet(folder / "batch.png", contact_sheet(tiles, heading, [note] if note else []))
 
 
 def predicted(subject: Subject) -> Iterator[Tile]:
@@ -92,20 +92,20 @@ def is_same(large: Tensor, small: Tensor) -> bool:
     return float((reduced - small).abs().mean()) < ALIKE
 
 
-def enlarged_by(image: Tensor, arrived: Tensor) -> float:
+def _enlarged_by(image: Tensor, arrived: Tensor) -> float:
     """How many times larger an image arrives than it was given; padding to a multiple of 32 is no enlargement."""
     wider = arrived.shape[-1] - image.shape[-1]
     return 1.0 if 0 <= wider < 32 else arrived.shape[-1] / image.shape[-1]
 
 
-def with_target(task: Any, image: Tensor, target: Any, factor: float) -> Image.Image:
+def _with_target(task: Any, image: Tensor, target: Any, factor: float) -> Image.Image:
     """An image with its target, where the task can draw that without an output."""
     if not hasattr(task, "enlarge"):
         return canvas(image).finish([])
     return task.draw(image, task.enlarge(target, factor) if factor != 1 else target, None)
 
 
-def save_sheet(path: Path, sheet: Image.Image) -> None:
+def _save_sheet(path: Path, sheet: Image.Image) -> None:
     """Write a sheet as PNG."""
     file = io.BytesIO()
     sheet.save(file, "PNG", compress_level=6)

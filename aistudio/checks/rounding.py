@@ -32,13 +32,13 @@ def rounding_noise(
     strayed: list[dict[str, float]] = []
     for draw in range(draws):
         torch.manual_seed(seed + draw)
-        with layers_rounded(model, torch.finfo(dtype).eps / 2):
+        with _layers_rounded(model, torch.finfo(dtype).eps / 2):
             strayed.append(straying(exact, run()))
     return {name: (sum(draw[name] ** 2 for draw in strayed) / draws) ** 0.5 for name in exact}
 
 
 @contextmanager
-def layers_rounded(model: nn.Module, unit: float) -> Iterator[None]:
+def _layers_rounded(model: nn.Module, unit: float) -> Iterator[None]:
     """Inside, the output of every layer without children is off by a relative error drawn from [-unit, unit]."""
 
     def perturb(module: nn.Module, inputs: Any, output: Any) -> Any:

@@ -16,7 +16,7 @@ from aistudio.checks.subject import Subject
 from aistudio.errors import first_line
 from aistudio.report.records import CheckResult, Listener, Measurement
 
-OUT_OF_MEMORY = (
+_OUT_OF_MEMORY = (
     "the device has not enough memory: take a smaller task.image_size, data.batch_size or sanity.image_size, "
     "a smaller backbone, runtime.precision=bfloat16, or another runtime.device"
 )
@@ -35,12 +35,12 @@ class Watch:
         self.listener.started(name)
         started = time.perf_counter()
         try:
-            outcome = as_outcome(check())
+            outcome = _as_outcome(check())
         except Exception as error:  # a user's model may raise anything, and that is a finding, not a crash
             outcome = finding(error)
         if outcome.warning:
             self.warnings.append(f"{name}: {outcome.warning}")
-        self.add(as_result(name, why, outcome, time.perf_counter() - started))
+        self.add(_as_result(name, why, outcome, time.perf_counter() - started))
 
     def check(self, checks: Mapping[str, Check], subject: Subject) -> None:
         """Every check of a subject, each from the same random numbers."""
@@ -54,7 +54,7 @@ class Watch:
         try:
             return list(action())
         except Exception as error:
-            self.add(as_result(name, why, finding(error), time.perf_counter() - started))
+            self.add(_as_result(name, why, finding(error), time.perf_counter() - started))
             return []
 
     def quietly(self, name: str, action: Callable[[], None]) -> None:
@@ -75,14 +75,14 @@ def _seeded(check: Check, subject: Subject) -> Outcome:
     return check(subject)
 
 
-def as_result(name: str, why: str, outcome: Outcome, seconds: float) -> CheckResult:
+def _as_result(name: str, why: str, outcome: Outcome, seconds: float) -> CheckResult:
     """An outcome as the report has it; its warning is among those of the run."""
     parts = asdict(outcome)
     del parts["warning"]
     return CheckResult(name, why, **parts, seconds=seconds)
 
 
-def as_outcome(outcome: object) -> Outcome:
+def _as_outcome(outcome: object) -> Outcome:
     """What a check has returned, if it is an answer."""
     if not isinstance(outcome, Outcome):
         raise TypeError(f"a check returns an aistudio.checks.outcome.Outcome, and this one a {type(outcome).__name__}")
@@ -93,7 +93,7 @@ def finding(error: Exception) -> Outcome:
     """An exception as the failed outcome of the check that met it, with the last line that is not a library's."""
     if is_out_of_memory(error):
         seen = f"{type(error).__name__}: {first_line(error)}"
-        return failed(seen, "enough memory for the model and one batch", OUT_OF_MEMORY)
+        return failed(seen, "enough memory for the model and one batch", _OUT_OF_MEMORY)
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename and "<" not in frame.filename]
     place = f" ({Path(own[-1].filename).name}:{own[-1].lineno}, {own[-1].name})" if own else ""

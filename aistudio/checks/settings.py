@@ -14,7 +14,7 @@ from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import Subject
 from aistudio.models.anatomy import named_backbone
 
-MOST_FROZEN = 0.2  # of a random backbone's weights: some models hold a few fixed filters
+_MOST_FROZEN = 0.2  # of a random backbone's weights: some models hold a few fixed filters
 DROPS = ("p", "drop_prob", "drop_rate")  # what layers that drop call their share
 
 
@@ -87,7 +87,7 @@ class Structure:
     def __call__(self, subject: Subject) -> Outcome:
         """Compares the identity of modules and parameters; counts what does not ask for gradients."""
         expected = "every block with weights of its own, and a backbone that is trained or was"
-        shared = [f"{one} is {other}" for one, other in shared_blocks(subject.built) if other not in self.allow]
+        shared = [f"{one} is {other}" for one, other in _shared_blocks(subject.built) if other not in self.allow]
         if shared:
             cause = "one layer stands in several places, as [block] * 3 makes it: build a new one for each"
             return failed(some(shared), expected, f"{cause}, or name it in sanity.checks.structure.allow")
@@ -99,14 +99,14 @@ class Structure:
         if not weights:
             return skipped("the backbone has no weights")
         share = sum(weights[name].numel() for name in frozen) / max(sum(p.numel() for p in weights.values()), 1)
-        if share > MOST_FROZEN:
+        if share > _MOST_FROZEN:
             cause = "random layers that never learn are noise in front of the rest: load weights "
             cause += "(backbone.weights=DEFAULT) or unfreeze them (backbone.frozen=false, requires_grad)"
             return failed(f"{100 * share:.0f} % of the backbone is random and frozen: {some(frozen)}", expected, cause)
         return passed(f"no shared block; {len(weights) - len(frozen)} of {len(weights)} weights are trained", expected)
 
 
-def shared_blocks(model: nn.Module) -> Iterator[tuple[str, str]]:
+def _shared_blocks(model: nn.Module) -> Iterator[tuple[str, str]]:
     """Pairs of names in one Sequential or list that are the same layer with weights, or layers with one weight."""
     for path, parent in model.named_modules():
         if isinstance(parent, nn.Sequential | nn.ModuleList):

@@ -18,7 +18,7 @@ from aistudio.checks.outcome import Outcome, failed, passed, some
 from aistudio.checks.subject import Subject
 from aistudio.models.nested import equal
 
-GENERATORS = ("torch", "numpy", "random")
+_GENERATORS = ("torch", "numpy", "random")
 PASSES = 3
 
 
@@ -31,8 +31,8 @@ class SideEffects:
     def __call__(self, subject: Subject) -> Outcome:
         """Three losses and two eval outputs, two images each, and what is around them."""
         expected = "random numbers, modes, inputs and targets as they were, and no tensor more after each pass"
-        with everything_put_back(), counting_new_objects():
-            found = list(dict.fromkeys([*in_training(subject), *in_eval(subject)]))
+        with everything_put_back(), _counting_new_objects():
+            found = list(dict.fromkeys([*_in_training(subject), *_in_eval(subject)]))
         if found:
             return failed(some(found), expected, because(found))
         return passed(f"{PASSES} training passes and 2 in eval mode changed nothing", expected)
@@ -50,21 +50,21 @@ def because(found: list[str]) -> str:
     return "forward or loss switches it and does not switch it back: use it as a context (with torch.no_grad(): …)"
 
 
-def in_training(subject: Subject) -> Iterator[str]:
+def _in_training(subject: Subject) -> Iterator[str]:
     """What three training passes leave behind."""
     model, batch = subject.model(), subject.batch(count=2)
     inputs, targets = copy.deepcopy(batch.inputs), copy.deepcopy(batch.targets)
     flags, ends, alive = switches(model), [], []
     for index in range(PASSES):
-        seed_all(1000 + index)
+        _seed_all(1000 + index)
         total = sum(subject.task.loss(model, inputs, targets).values())
         ends.append(draws())
         yield from (f"{name} in train mode" for name in changed(flags, switches(model)))
         torch.set_grad_enabled(True)
         del total
-        alive.append(living())
-    for name in GENERATORS:
-        if same_draw(ends[0][name], ends[1][name]):
+        alive.append(_living())
+    for name in _GENERATORS:
+        if _same_draw(ends[0][name], ends[1][name]):
             yield f"{name} is seeded in train mode"
     if not equal(inputs, batch.inputs):
         yield "the images are changed in train mode"
@@ -89,7 +89,7 @@ def settled(subject: Subject, model: nn.Module, inputs: Any, targets: Any) -> li
     for _ in range(PASSES):
         subject.task.loss(model, inputs, targets)
         gc.collect(0)
-        alive.append(living())
+        alive.append(_living())
     return alive
 
 
@@ -98,7 +98,7 @@ def growing(counts: list[int]) -> bool:
     return all(after > before for before, after in zip(counts, counts[1:], strict=False))
 
 
-def in_eval(subject: Subject) -> Iterator[str]:
+def _in_eval(subject: Subject) -> Iterator[str]:
     """What two eval passes leave behind; the second has the images in reverse order, and may have gradients."""
     model, batch = subject.calibrated(), subject.batch(count=2)
     inputs = copy.deepcopy(batch.inputs)
@@ -106,15 +106,15 @@ def in_eval(subject: Subject) -> Iterator[str]:
     outputs = []
     for enabled, given in ((False, inputs), (True, reverse)):
         torch.set_grad_enabled(enabled)
-        seed_all(2000)
-        flags, before = {**switches(model), **of_the_model(subject.built)}, draws()
+        _seed_all(2000)
+        flags, before = {**switches(model), **_of_the_model(subject.built)}, draws()
         output = subject.task.raw_outputs(model, given)
         outputs.append({name: value.detach() for name, value in output.items()})
         after = draws()
         yield from (
             f"random numbers of {name} are drawn or seeded in eval mode"
-            for name in GENERATORS
-            if not same_draw(before[name], after[name])
+            for name in _GENERATORS
+            if not _same_draw(before[name], after[name])
         )
         yield from (f"{name} in eval mode" for name in changed(flags, switches(model)))
     if not equal(inputs, batch.inputs):
@@ -135,11 +135,11 @@ def switches(model: nn.Module) -> dict[str, Any]:
         "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic, torch.backends.cudnn.enabled),
         "precision of matrix products": torch.get_float32_matmul_precision(),
         "train and eval mode": [module.training for module in model.modules()],
-        **of_the_model(model),
+        **_of_the_model(model),
     }
 
 
-def of_the_model(model: nn.Module) -> dict[str, Any]:
+def _of_the_model(model: nn.Module) -> dict[str, Any]:
     """What a pass may not add to a model or take from it."""
     modules = list(model.modules())
     return {
@@ -159,29 +159,29 @@ def draws() -> dict[str, Any]:
     return {"torch": torch.get_rng_state(), "numpy": numpy.random.get_state(), "random": random.getstate()}
 
 
-def same_draw(one: Any, other: Any) -> bool:
+def _same_draw(one: Any, other: Any) -> bool:
     """Whether two states of one generator are equal."""
     if isinstance(one, Tensor):
         return torch.equal(one, other)
     return all(bool(numpy.array_equal(a, b)) for a, b in zip(one, other, strict=True))
 
 
-def seed_all(seed: int) -> None:
+def _seed_all(seed: int) -> None:
     """Set the three generators."""
     torch.manual_seed(seed)
     numpy.random.seed(seed)
     random.seed(seed)
 
 
-def living() -> tuple[int, int]:
-    """How many tensors were made since `counting_new_objects` and live, and how many of them hold a graph."""
+def _living() -> tuple[int, int]:
+    """How many tensors were made since `_counting_new_objects` and live, and how many of them hold a graph."""
     young = [*gc.get_objects(generation=0), *gc.get_objects(generation=1)]
     tensors = [one for one in young if issubclass(type(one), Tensor)]
     return len(tensors), sum(one.grad_fn is not None for one in tensors)
 
 
 @contextmanager
-def counting_new_objects() -> Iterator[None]:
+def _counting_new_objects() -> Iterator[None]:
     """Inside, whatever is new stays in the young generations of the garbage collector, where it is soon counted."""
     enabled = gc.isenabled()
     gc.collect(1)

@@ -24,7 +24,7 @@ from aistudio.models.ledger import Ledger
 from aistudio.tasks.base import Task
 from aistudio.tasks.batch import Batch, make_batch, painter_of
 
-FLOAT16_SCALE = 1024.0  # float16 loses gradients below 6e-8; a fixed factor lifts them
+_FLOAT16_SCALE = 1024.0  # float16 loses gradients below 6e-8; a fixed factor lifts them
 NOT_PAINTED = "the source has no images with the labels that this needs: it has no `paint`, as Synthetic has"
 EARLY_STEPS = 3  # what is silent because a branch starts at zero is silent no longer
 
@@ -149,7 +149,7 @@ class Subject:
         optimizer = self.optimizer([p for p in model.parameters() if p.requires_grad])
         for group in optimizer.param_groups if rate != 1.0 else ():
             group["lr"] *= rate
-        scale = FLOAT16_SCALE if self.precision == torch.float16 else 1.0
+        scale = _FLOAT16_SCALE if self.precision == torch.float16 else 1.0
         return WatchedTraining(model, self.built, self.task, self.batch(), optimizer, self.seed, self.autocast, scale)
 
     def adopt(self, training: WatchedTraining) -> None:

@@ -89,7 +89,7 @@ class WatchedTraining:
         parts = self._forward(nullcontext())
         hook.remove()
         self._descend()
-        gradients = largest_gradients(self.model)
+        gradients = _largest_gradients(self.model)
         self.optimizer.step()
         values = {name: float(part.detach()) for name, part in parts.items()}
         return FirstStep(map_tensors(Tensor.detach, outputs[0]) if outputs else None, values, gradients, self._moved())
@@ -132,7 +132,7 @@ class WatchedTraining:
         return frozenset(name for name, now in _named_tensors(self.model) if not torch.equal(now, before[name]))
 
 
-def largest_gradients(model: nn.Module) -> dict[str, float | None]:
+def _largest_gradients(model: nn.Module) -> dict[str, float | None]:
     """The largest absolute gradient of every trainable parameter, None where there is no gradient."""
     trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
     present = {name: p.grad for name, p in trainable.items() if p.grad is not None}

@@ -17,7 +17,7 @@ from aistudio.models.ledger import Ledger
 from aistudio.weights.header import Unreadable
 from aistudio.weights.match import is_counter
 
-NO_FILE = "the model starts from random numbers (backbone.weights=DEFAULT loads trained ones)"
+_NO_FILE = "the model starts from random numbers (backbone.weights=DEFAULT loads trained ones)"
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class LoadedWeights:
     def __call__(self, subject: Subject) -> Outcome:
         """Reads the files again and compares them with the model as built."""
         if not subject.loaded:
-            return skipped(NO_FILE)
+            return skipped(_NO_FILE)
         expected, cause = "the numbers of the file", "something changed the model after its weights were loaded"
         count = 0
         for ledger in subject.loaded:
             try:
-                other = list(unlike_its_file(subject.built, ledger))
+                other = list(_unlike_its_file(subject.built, ledger))
             except Unreadable as fault:
                 return failed(f"{ledger.file.name}: {fault.why}", expected, "the file changed while it was read")
             if other:
@@ -44,18 +44,18 @@ class LoadedWeights:
         return passed(f"{count} tensors equal {files}", expected)
 
 
-def unlike_its_file(model: nn.Module, ledger: Ledger) -> Iterator[str]:
+def _unlike_its_file(model: nn.Module, ledger: Ledger) -> Iterator[str]:
     """The names of copied tensors that are not what the file has."""
     own, theirs = model.state_dict(), read_checkpoint(ledger.file).tensors
     for name, source in ledger.copied.items():
         if name not in own:
             if not is_counter(name):  # a batch norm that stands still counts no batches
                 yield f"{name} (gone)"
-        elif source not in theirs or not same_bits(own[name].detach().cpu(), theirs[source]):
+        elif source not in theirs or not _same_bits(own[name].detach().cpu(), theirs[source]):
             yield name
 
 
-def same_bits(one: Tensor, other: Tensor) -> bool:
+def _same_bits(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors hold the same bytes; NaN, too, is then equal to itself."""
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
@@ -72,9 +72,9 @@ class OnlyRemadeLayersAreRandom:
     def __call__(self, subject: Subject) -> Outcome:
         """Builds the model from two seeds."""
         if not subject.loaded:
-            return skipped(NO_FILE)
+            return skipped(_NO_FILE)
         one, other = (subject.rebuild(seed).state_dict() for seed in (subject.seed, subject.seed + 1))
-        differ = [name for name, tensor in one.items() if not same_bits(tensor, other[name])]
+        differ = [name for name, tensor in one.items() if not _same_bits(tensor, other[name])]
         filled = {name for ledger in subject.loaded for name in (*ledger.copied, *ledger.adapted)}
         wrong = [name for name in differ if name in filled]
         expected = "the seed decides only layers that no file fills"
@@ -97,7 +97,7 @@ class PretrainedFeatures:
     def __call__(self, subject: Subject) -> Outcome:
         """The final maps of both for the shared batch, in eval mode."""
         if not subject.loaded or subject.rebuild_random is None:
-            return skipped(NO_FILE)
+            return skipped(_NO_FILE)
         trained, random = features(subject.built, subject), features(subject.rebuild_random(subject.seed), subject)
         if trained.shape != random.shape:
             seen = f"{tuple(trained.shape)}, from random numbers {tuple(random.shape)}"

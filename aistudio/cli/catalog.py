@@ -20,7 +20,7 @@ from aistudio.config.shipped import default_architecture, section
 from aistudio.errors import PASSED, Problem, Refusal
 from aistudio.report.terminal import Terminal
 
-FIGURES = ("parameters", "GMACs", "at px", "top-1 %")  # columns of numbers
+_FIGURES = ("parameters", "GMACs", "at px", "top-1 %")  # columns of numbers
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser("aistudio catalog", description=__doc__, formatter_class=form)
     parser.add_argument("words", nargs="*", metavar="WORD", help="part of a name, a family, a task, an architecture")
     words = parser.parse_args(arguments).words
-    found = [Listing(one.group, one.headings, [row for row in one.rows if holds(row, words)]) for one in listings()]
+    found = [Listing(one.group, one.headings, [row for row in one.rows if holds(row, words)]) for one in _listings()]
     if not any(one.rows for one in found):
         what, why = f"nothing in the catalog holds {' and '.join(words)}", "words are parts of names"
         raise Refusal([Problem(what, why, "the command line", "aistudio catalog, which lists all")])
@@ -55,9 +55,9 @@ def holds(row: Sequence[str], words: Sequence[str]) -> bool:
     return all(any(word.lower() in cell.lower() for cell in row) for word in words)
 
 
-def listings() -> Iterator[Listing]:
+def _listings() -> Iterator[Listing]:
     """All that the catalog says."""
-    yield Listing("backbone", ("name", "family", *FIGURES, "channels at strides 4, 8, 16, 32"), [*backbones()])
+    yield Listing("backbone", ("name", "family", *_FIGURES, "channels at strides 4, 8, 16, 32"), [*backbones()])
     yield Listing("task", ("name", "architecture by default", "backbones"), [*tasks()])
     yield Listing("architecture", ("name", "for", "backbones"), [*architectures()])
 
@@ -75,17 +75,17 @@ def backbones() -> Iterator[Sequence[str]]:
 def tasks() -> Iterator[Sequence[str]]:
     """Every task with the architecture that it brings and the backbones that it takes."""
     for name in options("task"):
-        yield name, default_architecture(name), backbones_in_words(section("task", name))
+        yield name, default_architecture(name), _backbones_in_words(section("task", name))
 
 
 def architectures() -> Iterator[Sequence[str]]:
     """Every architecture with the tasks that it is for and the backbones that it takes."""
     for name in options("architecture"):
         facts = section("architecture", name)
-        yield name, ", ".join(facts["tasks"]), backbones_in_words(facts)
+        yield name, ", ".join(facts["tasks"]), _backbones_in_words(facts)
 
 
-def backbones_in_words(facts: Mapping[str, Any]) -> str:
+def _backbones_in_words(facts: Mapping[str, Any]) -> str:
     """The backbones that a task or an architecture takes."""
     allow = rules.allowed_backbones(facts)["allow"]
     return "any" if allow == "any" else ", ".join(allow)
@@ -96,7 +96,7 @@ def table(listing: Listing) -> Table:
     title = f"{listing.group}="
     drawn = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in listing.headings:
-        drawn.add_column(heading, justify="right" if heading in FIGURES else "left", overflow="fold")
+        drawn.add_column(heading, justify="right" if heading in _FIGURES else "left", overflow="fold")
     for row in listing.rows:
         drawn.add_row(*row)
     return drawn

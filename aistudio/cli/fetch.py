@@ -66,7 +66,7 @@ def bring(weights: Published, mirror: str | None, only_list: bool, source: str |
     url = f"{source.rstrip('/')}/{weights.file}" if source else weights.url
     target = next(folders(mirror)) / weights.file
     try:
-        with Bar(weights.file) as bar:
+        with _Bar(weights.file) as bar:
             download(url, target, weights.hash, progress=bar)
     except Failed as failed:
         print(f"✗ {weights.file}  {failed}", file=sys.stderr)
@@ -83,14 +83,14 @@ def wrong(path: Path, weights: Published) -> str:
     )
 
 
-class Bar:
+class _Bar:
     """A bar for one file, on a terminal; called with the bytes that are there and how many there will be."""
 
     def __init__(self, name: str):
         self.progress = Progress(*Progress.get_default_columns(), DownloadColumn(), disable=not sys.stderr.isatty())
         self.task = self.progress.add_task(name, total=None)
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> _Bar:
         self.progress.start()
         return self
 

@@ -18,8 +18,8 @@ from aistudio.config.overrides import COMMAND_LINE
 from aistudio.config.shipped import defaults_of
 from aistudio.errors import Problem, Refusal, refuse
 
-FLAG = re.compile(r"-{1,2}[A-Za-z]")
-SHELLS = ("bash", "fish", "zsh")  # that Hydra completes for
+_FLAG = re.compile(r"-{1,2}[A-Za-z]")
+_SHELLS = ("bash", "fish", "zsh")  # that Hydra completes for
 WAYS = "aistudio --help, aistudio --version, or GROUP=NAME such as task=regression"
 
 
@@ -39,32 +39,32 @@ def flags() -> list[str]:
 def parsed(arguments: Sequence[str]) -> Namespace:
     """The flags and the overrides of a run; a `Refusal` with all that is none of them."""
     parser = get_args_parser()
-    refuse([*unknown_flags(arguments, flags())])
+    refuse([*_unknown_flags(arguments, flags())])
     setattr(parser, "error", lambda message: refuse([Problem(message, "", COMMAND_LINE, WAYS)]))  # noqa: B010
     given, unknown = parser.parse_known_args(arguments)
     refuse([Problem(f"{one} is not taken", "it is no option", COMMAND_LINE, WAYS) for one in unknown])
-    refuse([*bare_words(given.overrides)])
+    refuse([*_bare_words(given.overrides)])
     if given.shell_completion:
-        refuse([*unknown_shells(given.overrides)])
+        refuse([*_unknown_shells(given.overrides)])
     return given
 
 
-def unknown_flags(arguments: Sequence[str], known: Sequence[str]) -> Iterator[Problem]:
+def _unknown_flags(arguments: Sequence[str], known: Sequence[str]) -> Iterator[Problem]:
     """Options that there are none of; keys and groups among them are told as they are written here."""
     long = [flag for flag in known if flag.startswith("--")]
     for index, one in enumerate(arguments):
         flag, sign, value = one.partition("=")
-        if not FLAG.match(flag) or flag in known or (len(flag) > 3 and any(other.startswith(flag) for other in long)):
+        if not _FLAG.match(flag) or flag in known or (len(flag) > 3 and any(other.startswith(flag) for other in long)):
             continue
         following = arguments[index + 1] if index + 1 < len(arguments) else ""
-        value = value if sign else "" if "=" in following or FLAG.match(following) else following
-        instead = as_override(flag.lstrip("-").replace("-", "_"), value)
+        value = value if sign else "" if "=" in following or _FLAG.match(following) else following
+        instead = _as_override(flag.lstrip("-").replace("-", "_"), value)
         near = get_close_matches(flag, long, n=1, cutoff=0.7)
         why = "keys and groups are written without dashes" if instead and not near else "it is no option"
         yield Problem(f"{flag} is not taken", why, COMMAND_LINE, near[0] if near else instead or WAYS)
 
 
-def as_override(name: str, value: str) -> str:
+def _as_override(name: str, value: str) -> str:
     """What a flag would be as an override; empty where it is none."""
     if name in GROUPS:
         return f"{name}={value or 'NAME'}"
@@ -81,7 +81,7 @@ def defaults() -> Mapping[str, Any]:
     return found
 
 
-def bare_words(overrides: Sequence[str]) -> Iterator[Problem]:
+def _bare_words(overrides: Sequence[str]) -> Iterator[Problem]:
     """Words without ``=`` that name a group, or an option of one: ``task regression``, ``resnet18``."""
     words = [one for one in overrides if "=" not in one and not one.startswith(("~", "+"))]
     for index, word in enumerate(words):
@@ -95,10 +95,10 @@ def bare_words(overrides: Sequence[str]) -> Iterator[Problem]:
             yield Problem(f"{word} has no =", "a choice is GROUP=NAME", COMMAND_LINE, instead)
 
 
-def unknown_shells(overrides: Sequence[str]) -> Iterator[Problem]:
+def _unknown_shells(overrides: Sequence[str]) -> Iterator[Problem]:
     """Shells that cannot be completed for."""
     for one in overrides:
         action, _, shell = one.partition("=")
-        if action in ("install", "uninstall", "query") and shell not in SHELLS:
+        if action in ("install", "uninstall", "query") and shell not in _SHELLS:
             why = "completion is known for some shells only"
-            yield Problem(f"{one} is not known", why, COMMAND_LINE, " or ".join(f"{action}={name}" for name in SHELLS))
+            yield Problem(f"{one} is not known", why, COMMAND_LINE, " or ".join(f"{action}={name}" for name in _SHELLS))

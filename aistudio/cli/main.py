@@ -34,8 +34,8 @@ COMMANDS = {  # a word: the module whose ``main(arguments)`` answers it, importe
     "fetch": "aistudio.cli.fetch",
 }
 RUN = "aistudio.cli.run"
-WHY_FIRST = "what comes first is a command, or GROUP=NAME"
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+_WHY_FIRST = "what comes first is a command, or GROUP=NAME"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def answer(arguments: Sequence[str]) -> int:
         if "--version" in arguments or [*arguments] in (["-V"], ["version"]):
             print(f"aistudio {aistudio.__version__}")
             return PASSED
-        command, rest = command_in(arguments)
+        command, rest = _command_in(arguments)
         return command(rest)
     except Refusal as refusal:
         tell(refusal.problems)
@@ -64,7 +64,7 @@ def answer(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
-        if not isinstance(error, OSError) or error.errno not in NO_ROOM:
+        if not isinstance(error, OSError) or error.errno not in _NO_ROOM:
             traceback.print_exc()
             return fault_code(error)
         what = f"the files of this run cannot be written: {error.filename or 'the report'}"
@@ -73,7 +73,7 @@ def answer(arguments: Sequence[str]) -> int:
         return FAILED
 
 
-def command_in(arguments: Sequence[str]) -> tuple[Callable[[Sequence[str]], int], Sequence[str]]:
+def _command_in(arguments: Sequence[str]) -> tuple[Callable[[Sequence[str]], int], Sequence[str]]:
     """The command that a line asks for, and what it is told."""
     first = arguments[0] if arguments else ""
     if first in COMMANDS:
@@ -82,12 +82,12 @@ def command_in(arguments: Sequence[str]) -> tuple[Callable[[Sequence[str]], int]
         asked = [one for one in arguments[1:] if one in COMMANDS]
         return import_module(COMMANDS[asked[0]] if asked else RUN).main, ["--help"]
     if first and first[0].isalpha() and "=" not in first:
-        instead = command_meant(first)
-        refuse([Problem(f"{first} is no command", WHY_FIRST, "the command line", instead)] if instead else [])
+        instead = _command_meant(first)
+        refuse([Problem(f"{first} is no command", _WHY_FIRST, "the command line", instead)] if instead else [])
     return import_module(RUN).main, arguments
 
 
-def command_meant(word: str) -> str:
+def _command_meant(word: str) -> str:
     """What to type for a first word that is no command; empty where it may be meant as something else."""
     if any(word in (group, *options(group)) for group in GROUPS):
         return ""

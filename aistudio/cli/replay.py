@@ -26,8 +26,8 @@ from aistudio.report.records import CheckResult, Listener, Report
 from aistudio.report.terminal import Terminal
 from aistudio.report.validation import VERDICTS, Unreadable
 
-MOST_THREADS = 4096  # of a machine; more is no number of threads
-NEEDED = (  # keys that a run reads, whatever it is of
+_MOST_THREADS = 4096  # of a machine; more is no number of threads
+_NEEDED = (  # keys that a run reads, whatever it is of
     *(f"backbone.{key}" for key in ("name", "weights", "frozen", "model", "out_channels")),
     *(f"architecture.{key}" for key in ("name", "model", "learning.optimizer", "rules")),
     *(f"task.{key}" for key in ("name", "image_size")),
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 @dataclass(frozen=True)
-class Again(Listener):
+class _Again(Listener):
     """Shows the checks as they go, and leaves what was found to the comparison."""
 
     terminal: Terminal
@@ -69,7 +69,7 @@ def replayed(path: Path) -> int:
     terminal.head(before.settings.task, before.settings.backbone, before.settings.architecture)
     with terminal.busy():
         terminal.started("importing torch")
-        report = import_examine()(judged.cfg, judged, Again(terminal))
+        report = import_examine()(judged.cfg, judged, _Again(terminal))
     found = [*changes(before, report)]
     tell(found, before, report, terminal)
     return FAILED if any(change.kind == "drift" for change in found) else PASSED
@@ -94,7 +94,7 @@ def configuration(before: Report) -> Judged:
             why = "it does not hash to the receipt's config_sha256"
             where, instead = "config", "the report as it was written"
             raise Refusal([Problem("the report's configuration was edited", why, where, instead)])
-        absent = [key for key in NEEDED if not lookup(before.config, key)[0]]
+        absent = [key for key in _NEEDED if not lookup(before.config, key)[0]]
         if absent:
             what = f"the report's configuration lacks {', '.join(absent)}"
             why, instead = "a run reads them, and writes them down", "the report as it was written"
@@ -111,4 +111,4 @@ def configuration(before: Report) -> Judged:
 def threads(versions: Mapping[str, str]) -> int | None:
     """How many CPU threads a run had; None where its report does not say."""
     count = versions.get("threads", "")
-    return int(count) if count.isdecimal() and 0 < int(count[:9]) <= MOST_THREADS else None
+    return int(count) if count.isdecimal() and 0 < int(count[:9]) <= _MOST_THREADS else None

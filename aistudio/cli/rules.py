@@ -44,11 +44,11 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_intermixed_args(arguments)
     own = Path("conf").is_dir() and not Path("conf").samefile(conf_folder())
     config_dir = given.config_dir or ("conf" if own and not given.overrides else None)
-    overrides = as_typed(given.overrides, config_dir, several=True) or [every_experiment(config_dir)]
+    overrides = as_typed(given.overrides, config_dir, several=True) or [_every_experiment(config_dir)]
     return judge(overrides, config_dir, {"--junit": given.junit, "--sarif": given.sarif})
 
 
-def every_experiment(config_dir: str | None) -> str:
+def _every_experiment(config_dir: str | None) -> str:
     """The override that spans the experiments of a folder, or those that ship where it has none."""
     names = options("experiment", Path(config_dir)) if config_dir else []
     return f"experiment={','.join(map(quoted, names))}" if names else "experiment=glob(*)"

@@ -35,9 +35,9 @@ from aistudio.jobs.track import track
 from aistudio.report.terminal import Terminal
 from aistudio.safety.conf_folder import conf_folder
 
-QUERIES = {"query=bash", "query=fish"}  # asked by a shell whose line is in the environment; zsh asks as bash
-INSPECT = ("help", "hydra_help", "cfg", "info", "shell_completion")
-NOT_OURS = {  # options of Hydra's that would run what nobody has judged, and what to take instead
+_QUERIES = {"query=bash", "query=fish"}  # asked by a shell whose line is in the environment; zsh asks as bash
+_INSPECT = ("help", "hydra_help", "cfg", "info", "shell_completion")
+_NOT_OURS = {  # options of Hydra's that would run what nobody has judged, and what to take instead
     "config_name": "--config-dir FOLDER, with groups of your own in it; or an application of your own",
     "config_path": "--config-dir FOLDER, with groups of your own in it; or an application of your own",
     "experimental_rerun": "aistudio replay report.json",
@@ -51,14 +51,14 @@ def main(arguments: Sequence[str]) -> int:
     line = replaced(arguments, dict(zip(given.overrides, typed, strict=True)))
     given.overrides = typed
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # a bug of ours keeps its traceback
-    refuse_what_is_not_judged(given)
-    refuse_what_is_a_command(given)
-    if QUERIES.intersection(given.overrides) and given.shell_completion and complete(COMMANDS, flags()):
+    _refuse_what_is_not_judged(given)
+    _refuse_what_is_a_command(given)
+    if _QUERIES.intersection(given.overrides) and given.shell_completion and complete(COMMANDS, flags()):
         return PASSED
-    if any(getattr(given, name, None) for name in INSPECT):
+    if any(getattr(given, name, None) for name in _INSPECT):
         if (given.cfg or given.info) and not given.multirun:
             composition(given.overrides, given.config_dir)  # which says in our words what cannot be shown
-        return hand_to_hydra(line)
+        return _hand_to_hydra(line)
     refuse_what_hydra_would_interpret(Path.cwd())
     if given.multirun:
         from aistudio.jobs.sweep import sweep
@@ -74,16 +74,16 @@ def replaced(line: Sequence[str], overrides: Mapping[str, str]) -> list[str]:
     return [overrides.get(one, one) for one in line]
 
 
-def refuse_what_is_not_judged(given: Namespace) -> None:
+def _refuse_what_is_not_judged(given: Namespace) -> None:
     """Hydra's own ways around this program's configuration, which could name any code."""
-    names = [(name, instead) for name, instead in NOT_OURS.items() if getattr(given, name, None)]
+    names = [(name, instead) for name, instead in _NOT_OURS.items() if getattr(given, name, None)]
     options = [(f"--{name.replace('_', '-')}", instead) for name, instead in names]
     if options:
         why = "it would put an unjudged configuration in the place of this program's own"
         raise Refusal([Problem(f"{option} is not taken", why, "the command line", alt) for option, alt in options])
 
 
-def refuse_what_is_a_command(given: Namespace) -> None:
+def _refuse_what_is_a_command(given: Namespace) -> None:
     """A command's word that does not come first, and ``sanity=rules``, as it was once said; with what to type."""
     options = ["--config-dir", given.config_dir] if given.config_dir else []
     for word in [one for one in given.overrides if one in COMMANDS]:
@@ -106,7 +106,7 @@ def refuse_what_hydra_would_interpret(folder: Path) -> None:
         raise Refusal([Problem("runs cannot be kept in this folder", why, str(folder), "one without ${ in its path")])
 
 
-def hand_to_hydra(line: Sequence[str]) -> int:
+def _hand_to_hydra(line: Sequence[str]) -> int:
     """Let Hydra print what it was asked for."""
     sys.argv[1:] = line  # where Hydra looks
     hydra.main(version_base=VERSION_BASE, config_path=str(conf_folder().resolve()), config_name="config")(print)()

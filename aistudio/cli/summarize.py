@@ -29,10 +29,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--into", type=Path, metavar="FOLDER", help="where summary.* go; else the folder, if it is one")
     parser.add_argument("--against", type=Path, metavar="FOLDER", help="an earlier sweep: what changed since, and why")
     given = parser.parse_args(arguments)
-    return summarized(given.folders, given.into, given.against)
+    return _summarized(given.folders, given.into, given.against)
 
 
-def summarized(folders: Sequence[Path], into: Path | None, against: Path | None = None) -> int:
+def _summarized(folders: Sequence[Path], into: Path | None, against: Path | None = None) -> int:
     """Print and write the summary of some folders; the exit code."""
     earlier = [against] if against else []
     rows, before = summary.rows(folders), summary.rows(earlier)

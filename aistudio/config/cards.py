@@ -11,7 +11,7 @@ from aistudio.errors import Problem
 
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16")
 KEYS = {"memory": None, "tflops": dict.fromkeys(PRECISIONS), "bandwidth": None, "source": None}
-UNITS = {"B": 1, "MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
+_UNITS = {"B": 1, "MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(MB|GB|MiB|GiB|B)", re.ASCII)
 LARGEST = 2**44  # bytes: no card has 16 TiB
 
@@ -29,7 +29,7 @@ def in_bytes(size: Any) -> int | None:
     if is_a(size, int):
         return int(size) if 0 < size <= LARGEST else None
     read = SIZE.fullmatch(size) if isinstance(size, str) and len(size) < 30 else None
-    found = int(float(read[1]) * UNITS[read[2]]) if read else 0
+    found = int(float(read[1]) * _UNITS[read[2]]) if read else 0
     return found if 0 < found <= LARGEST else None
 
 
@@ -46,10 +46,10 @@ def card_problems(config: Config) -> Iterator[Problem]:
         if in_bytes(card.get("memory")) is None:
             why = "it is the memory of a card"
             yield Problem(f"{where}={show(card.get('memory'))} is no size", why, where, f"16GiB, or {16 * 2**30}")
-        yield from number_problems(f"gpu.{name}", card)
+        yield from _number_problems(f"gpu.{name}", card)
 
 
-def number_problems(where: str, card: Mapping[str, Any]) -> Iterator[Problem]:
+def _number_problems(where: str, card: Mapping[str, Any]) -> Iterator[Problem]:
     """Peaks and bandwidth that are no positive numbers."""
     peaks = card.get("tflops") or {}
     if not isinstance(peaks, Mapping):

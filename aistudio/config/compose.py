@@ -47,7 +47,7 @@ def compose(*overrides: str | Sequence[str], config_dir: str | Path | None = Non
 def one_by_one(overrides: Sequence[str | Sequence[str]]) -> list[str]:
     """The overrides of a list that was given as one; a `Refusal` for a string that holds several."""
     flat = [one for some in overrides for one in ([some] if isinstance(some, str) else some)]
-    refuse([several(one, parts) for one in flat if isinstance(one, str) and len(parts := split_at_keys(one)) > 1])
+    refuse([several(one, parts) for one in flat if isinstance(one, str) and len(parts := _split_at_keys(one)) > 1])
     return flat
 
 
@@ -57,7 +57,7 @@ def several(text: str, parts: Sequence[str]) -> Problem:
     return Problem(f"{text!r} holds {len(parts)} settings", "each is a string of its own", "compose", instead)
 
 
-def split_at_keys(text: str) -> list[str]:
+def _split_at_keys(text: str) -> list[str]:
     """A string taken apart before each word that begins one of this configuration's settings."""
     return [part for part in re.split(rf"\s+(?=(?:\+{{0,2}}|~)(?:{'|'.join(GROUPS)}|hydra)\b[\w.@/]*=)", text) if part]
 
@@ -189,8 +189,8 @@ def resolve(config: DictConfig) -> tuple[Settled, list[Problem]]:
     if sections:
         why = "it holds keys and values"
         return nothing, [Problem(f"{name} is no section", why, name, f"{name}={options(name)[0]}") for name in sections]
-    missing = [absent_value(key) for key in rules.missing_keys(unresolved)]
-    whole = whole_tree(config, unresolved)
+    missing = [_absent_value(key) for key in rules.missing_keys(unresolved)]
+    whole = _whole_tree(config, unresolved)
     if foreign := [*resolver_problems(whole)]:
         return nothing, foreign
     try:
@@ -205,12 +205,12 @@ def resolve(config: DictConfig) -> tuple[Settled, list[Problem]]:
     return Settled(values, written), [*left_over_problems(values)]
 
 
-def absent_value(key: str) -> Problem:
+def _absent_value(key: str) -> Problem:
     """A value that has no default and was not given."""
     return Problem(f"{key} is missing", "it has no default", key, f"{key}=VALUE")
 
 
-def whole_tree(config: DictConfig, unresolved: Any) -> Any:
+def _whole_tree(config: DictConfig, unresolved: Any) -> Any:
     """What interpolations can reach: another application's configuration may be a part of something larger."""
     root = config._get_root()
     return unresolved if root is config else OmegaConf.to_container(root)

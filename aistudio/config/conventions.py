@@ -7,14 +7,14 @@ from typing import Any
 
 from aistudio.config.stated import names_labelled
 
-DETECTION = ("aistudio.tasks.ObjectDetection", "aistudio.tasks.InstanceSegmentation")
-WITH_BACKGROUND = {  # what people write who count the background, as torchvision's detectors do
+_DETECTION = ("aistudio.tasks.ObjectDetection", "aistudio.tasks.InstanceSegmentation")
+_WITH_BACKGROUND = {  # what people write who count the background, as torchvision's detectors do
     91: "COCO has 80 classes (ids 1 … 90 with gaps); torchvision's 91 counts the background: "
     "task.num_classes=80, or 90 where labels are COCO's ids",
     81: "COCO has 80 classes, and 81 with the background: task.num_classes=80",
     21: "VOC has 20 classes, and 21 with the background: task.num_classes=20",
 }
-ONLY_OBJECTS = {20: "VOC has 20 classes and the background: task.num_classes=21"}
+_ONLY_OBJECTS = {20: "VOC has 20 classes and the background: task.num_classes=21"}
 
 
 def label_warnings(config: Mapping[str, Any]) -> list[str]:
@@ -27,8 +27,8 @@ def label_warnings(config: Mapping[str, Any]) -> list[str]:
     if names_labelled(config) or isinstance(count, bool) or not isinstance(count, int):
         return []
     known, does = {}, ""
-    if target in DETECTION:
-        known, does = WITH_BACKGROUND, "leaves out the background"
+    if target in _DETECTION:
+        known, does = _WITH_BACKGROUND, "leaves out the background"
     elif target == "aistudio.tasks.Segmentation":
-        known, does = ONLY_OBJECTS, "counts the background, class 0"
+        known, does = _ONLY_OBJECTS, "counts the background, class 0"
     return [f"task.num_classes={count} {does}; {known[count]}"] if count in known else []

@@ -18,8 +18,8 @@ from aistudio.errors import Problem
 
 RESOLVERS = ("oc.env", "oc.select")
 WHY = "resolvers are code; a configuration may ask for other values and for environment variables"
-INSTEAD = "${section.key}, ${oc.select:section.key,default} or ${oc.env:NAME,default}"
-CONTAINERS = (OmegaConfGrammarParser.ListContainerContext, OmegaConfGrammarParser.DictContainerContext)
+_INSTEAD = "${section.key}, ${oc.select:section.key,default} or ${oc.env:NAME,default}"
+_CONTAINERS = (OmegaConfGrammarParser.ListContainerContext, OmegaConfGrammarParser.DictContainerContext)
 
 
 def resolver_problems(unresolved: Any) -> Iterator[Problem]:
@@ -27,14 +27,14 @@ def resolver_problems(unresolved: Any) -> Iterator[Problem]:
     for key, text in texts(unresolved):
         if "${" in text and ":" in text:  # without a colon it asks for other values of the configuration
             for fault in dict.fromkeys(faults(text)):
-                yield Problem(f"{key} {fault}", WHY, key, INSTEAD)
+                yield Problem(f"{key} {fault}", WHY, key, _INSTEAD)
 
 
 def left_over_problems(resolved: Any) -> Iterator[Problem]:
     """A problem for every text that still holds ``${`` once all was resolved: nothing is interpreted twice."""
     for key, text in texts(resolved):
         if "${" in text:
-            yield Problem(f"{key} holds ${{ after it was resolved", "nothing is interpreted twice", key, INSTEAD)
+            yield Problem(f"{key} holds ${{ after it was resolved", "nothing is interpreted twice", key, _INSTEAD)
 
 
 def texts(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -62,7 +62,7 @@ def faults(text: str) -> Iterator[str]:
             name = node.getText()
             if name not in RESOLVERS:
                 yield f"asks for the resolver {name}"
-        if isinstance(node, CONTAINERS):
+        if isinstance(node, _CONTAINERS):
             yield "makes a list or a mapping inside ${…}"
         if isinstance(node, ParserRuleContext):
             waiting += node.getChildren()

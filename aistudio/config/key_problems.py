@@ -79,12 +79,12 @@ def unknown_key(path: Sequence[str], known: Mapping[str, Any], value: str | None
             return f"{name} is unknown", f"{above} is a value and holds no keys", above
         if part not in node:
             why = f"{above or 'the configuration'} has no key {part}"
-            return f"{name} is unknown", why, instead_of(name, value, above, node, known)
+            return f"{name} is unknown", why, _instead_of(name, value, above, node, known)
         node = node[part]
     return None
 
 
-def instead_of(name: str, value: str | None, above: str, node: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+def _instead_of(name: str, value: str | None, above: str, node: Mapping[str, Any], known: Mapping[str, Any]) -> str:
     """What to take for an unknown key; of one that was renamed, its name now."""
     if name in RENAMED:
         return f"{RENAMED[name]}, its name now"
@@ -96,13 +96,13 @@ def unknown_keys(
 ) -> Iterator[Problem]:
     """Keys of a composed configuration that nobody reads: misspelt in a user's YAML, or added on the command line."""
     known = merged(tree("", "config"), {group: {"rules": rules.KEYS} for group in ("task", "architecture")})
-    known = merged(known, {"gpu": dict.fromkeys(named_cards(config), cards.KEYS)})
+    known = merged(known, {"gpu": dict.fromkeys(_named_cards(config), cards.KEYS)})
     if isinstance(config.get("track"), Mapping):  # a file of one's own has the keys of its tracker
         known = merged(known, tree("track", str(config["track"].get("name"))))
     for group, option in chosen.items():
         if group not in OPTIONAL:
             known = merged(
-                known, tree(group, option) if option in options(group) else made_alike(group, config.get(group))
+                known, tree(group, option) if option in options(group) else _made_alike(group, config.get(group))
             )
     for path, node in strangers(config, known):
         above = ".".join(path[:-1])
@@ -111,23 +111,23 @@ def unknown_keys(
             f"{'.'.join(path)} is unknown",
             why,
             origin(path, chosen, folders, overrides),
-            instead_of(".".join(path), value_of(config, path), above, node, known),
+            _instead_of(".".join(path), _value_of(config, path), above, node, known),
         )
 
 
-def value_of(config: Tree, path: Sequence[str]) -> str | None:
+def _value_of(config: Tree, path: Sequence[str]) -> str | None:
     """A value as it would be written; None for a section."""
     value = lookup(config, ".".join(path))[1]
     return None if isinstance(value, Mapping) else show(value)
 
 
-def named_cards(config: Tree) -> list[str]:
+def _named_cards(config: Tree) -> list[str]:
     """The names under which cards stand: any that a file has given."""
     section = config.get("gpu")
     return [name for name, card in section.items() if isinstance(card, Mapping)] if isinstance(section, Mapping) else []
 
 
-def made_alike(group: str, own: Any) -> Tree:
+def _made_alike(group: str, own: Any) -> Tree:
     """For a user's file: the keys of the shipped files that make the same object, so that a misspelt one is seen."""
     target = own.get("_target_") if isinstance(own, Mapping) else None
     result: Tree = {}

@@ -13,7 +13,7 @@ from aistudio.config.channel_statistics import statistics_problems
 from aistudio.config.values import MISSING, Config, is_a, lookup, show, suggest
 from aistudio.errors import Problem
 
-DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ STEPS = Limit(int, "it counts training steps", 1, MANY)
 COUNT = Limit(int, "it counts", 1, MANY)
 SHARE = Limit(float, "it is a share, from 0 to 1", 0, math.nextafter(1, 2))
 SIZE = Limit(float, "it is no negative number", 0, 1e12)
-RATE = Limit(float, "a negative rate would climb, and a huge one leaves nothing finite", 0, 1e3)
-WEIGHTS = Limit(str, "it is the name of a set of weights, or the path of a file", nullable=True)
+_RATE = Limit(float, "a negative rate would climb, and a huge one leaves nothing finite", 0, 1e3)
+_WEIGHTS = Limit(str, "it is the name of a set of weights, or the path of a file", nullable=True)
 
 LIMITS = {
     "task.image_size": SIDE,
@@ -49,8 +49,8 @@ LIMITS = {
     "architecture.learning.steps": STEPS,
     "architecture.learning.ratio": Limit(float, "the loss must fall to this share of the first", 0, 1),
     "backbone.name": Limit(str, "rules go by it"),
-    "backbone.weights": WEIGHTS,
-    "architecture.weights": WEIGHTS,
+    "backbone.weights": _WEIGHTS,
+    "architecture.weights": _WEIGHTS,
     "backbone.activation_checkpointing": Limit(bool, "stages are computed twice or are not"),
     "backbone.in_channels": Limit(int, "it counts the channels of an image", 1, 1025),
     "backbone.out_channels": Limit(int, "it counts channels", 1, 2**20, nullable=True),
@@ -93,7 +93,7 @@ BY_LAST_WORD = {  # of keys that no line above has; what objects of other packag
     **dict.fromkeys(("share", "ratio", "ratio_frozen", "cosine", "score_thresh", "label_smoothing"), SHARE),
     **dict.fromkeys(("relative", "tolerance", "above", "slack"), SIZE),
     "floor": Limit(float, "it is the least value that a loss can take", -1e12, 1e12),
-    **dict.fromkeys(("lr", "rate", "weight_decay", "eps"), RATE),
+    **dict.fromkeys(("lr", "rate", "weight_decay", "eps"), _RATE),
     "momentum": Limit(float, "it is the share of the last step that is kept", 0, 1),
     **dict.fromkeys(("topk_candidates", "detections_per_img", "batch_size_per_image", "training", "testing"), COUNT),
     **dict.fromkeys(("at_least", "image_size_at_least"), COUNT),
@@ -128,15 +128,15 @@ def limit_problems(config: Config) -> list[Problem]:
     """Values of the wrong type, out of range, or not among the choices."""
     found: dict[tuple[str, str], Problem] = {}  # what is only derived from a value is not told again
     for key, value, limit in limited(config):
-        for fault, instead in faults(key, limit, value, range_text(at_least(limit, key, config))):
+        for fault, instead in faults(key, limit, value, _range_text(at_least(limit, key, config))):
             problem = Problem(f"{key}={show(value)} {fault}", limit.why, key, instead)
             found.setdefault((show(value), limit.why), problem)
     return [
-        *section_problems(config),
+        *_section_problems(config),
         *found.values(),
         *statistics_problems(config),
         *device_problems(config),
-        *ignore_index_problems(config["task"]),
+        *_ignore_index_problems(config["task"]),
     ]
 
 
@@ -146,21 +146,21 @@ def limited(config: Config) -> Iterator[tuple[str, Any, Limit]]:
         present, value = lookup(config, key)
         if present and value != MISSING and not (value is None and limit.nullable):
             yield key, value, limit
-    for key, value in our_leaves(config):
+    for key, value in _our_leaves(config):
         below = next((limit for part, limit in BELOW.items() if part in key), None)
         meant = below or BY_LAST_WORD.get(key.rpartition(".")[2])
         if key not in LIMITS and meant and value != MISSING and not (value is None and meant.nullable):
             yield from ((key, one, meant) for one in (value if isinstance(value, list) and value else [value]))
 
 
-def our_leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def _our_leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted keys and values, but for what is given to objects of other packages, and for published facts."""
     if not isinstance(node, Mapping) or (not node and path):
         yield path, node
     elif str(node.get("_target_", OURS[0])).startswith(OURS):
         for key, value in node.items():
             if key not in ("pretrained", "published", "gpu"):
-                yield from our_leaves(value, f"{path}.{key}" if path else str(key))
+                yield from _our_leaves(value, f"{path}.{key}" if path else str(key))
 
 
 def at_least(limit: Limit, key: str, config: Config) -> Limit:
@@ -185,7 +185,7 @@ def faults(key: str, limit: Limit, value: Any, bounds: str) -> Iterator[tuple[st
         yield "is out of range", bounds
 
 
-def range_text(limit: Limit) -> str:
+def _range_text(limit: Limit) -> str:
     """The range of a limit in words."""
     if limit.low is None or limit.below is None:
         return ""
@@ -196,7 +196,7 @@ def range_text(limit: Limit) -> str:
     return f"{limit.low:g} or more, but less than {limit.below:g}"
 
 
-def section_problems(config: Config) -> Iterator[Problem]:
+def _section_problems(config: Config) -> Iterator[Problem]:
     """Values in the place of what holds keys and values."""
     for key, (why, instead) in SECTIONS.items():
         present, value = lookup(config, key)
@@ -215,7 +215,7 @@ def section_problems(config: Config) -> Iterator[Problem]:
 def device_problems(config: Config) -> list[Problem]:
     """A device that no machine has; whether this machine has it is known only once torch is imported."""
     present, device = lookup(config, "runtime.device")
-    if not present or DEVICE.fullmatch(str(device)):
+    if not present or _DEVICE.fullmatch(str(device)):
         return []
     here = value_here("runtime.device", show(device))
     instead = suggest(here, ("auto", "cpu", "cuda", "cuda:0", "mps"))
@@ -223,7 +223,7 @@ def device_problems(config: Config) -> list[Problem]:
     return [Problem(what, why, "runtime.device", instead)]
 
 
-def ignore_index_problems(task: Config) -> list[Problem]:
+def _ignore_index_problems(task: Config) -> list[Problem]:
     """A segmentation whose last classes would be ignored."""
     classes: Any = task.get("num_classes")
     ignored: Any = task.get("ignore_index")

@@ -22,7 +22,7 @@ from aistudio.config.plain import as_dict
 from aistudio.config.values import show, suggest
 from aistudio.errors import Problem
 
-EXTRAS = {  # launchers and the extras that they need
+_EXTRAS = {  # launchers and the extras that they need
     "side_by_side": "joblib",
     "joblib": "joblib",
     "slurm": "submitit",
@@ -77,7 +77,7 @@ class Faults:
         return not any(word == one or word.startswith(f"{one}.") for word in words for one in self.open)
 
 
-BRINGS = {  # what else the file of a group sets, so that nothing can be said of it once there is no such file
+_BRINGS = {  # what else the file of a group sets, so that nothing can be said of it once there is no such file
     "task": ("task", "architecture"),
     "experiment": GROUPS,
 }
@@ -89,18 +89,18 @@ def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> Fault
     parsed: list[Override] = []
     left_open: set[str] = set()
     for override in overrides:
-        problem, mend = syntax_or_choice(override, folders)
+        problem, mend = _syntax_or_choice(override, folders)
         problems += [problem] if problem else []
         parsed += [OverridesParser.create().parse_override(mend)] if mend else []
         if not mend:
             key = key_of(override)
-            left_open.update(BRINGS.get(key, (key,)))
-    known, mended = known_to(parsed, folders), []
+            left_open.update(_BRINGS.get(key, (key,)))
+    known, mended = _known_to(parsed, folders), []
     for one in parsed:
         key = one.key_or_group
         section = key.replace("/", ".").split(".")[0]
         ours = known and key not in GROUPS and not one.is_add() and section not in ("hydra", *left_open)
-        if fault := unknown_key(key.split("."), known, value_typed(one)) if ours else None:
+        if fault := unknown_key(key.split("."), known, _value_typed(one)) if ours else None:
             problems.append(Problem(fault[0], fault[1], COMMAND_LINE, fault[2]))
             left_open.add(key)
         elif section not in left_open or key in GROUPS:
@@ -108,7 +108,7 @@ def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> Fault
     return Faults(problems, mended, frozenset(left_open))
 
 
-def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | None, str | None]:
+def _syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | None, str | None]:
     """What is wrong with one override's form or choice, and the override as it may have been meant."""
     try:
         parsed = OverridesParser.create().parse_override(override)
@@ -131,13 +131,13 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
             f"python -m aistudio -m {override}",
         ), None
     if group == "hydra/launcher":
-        problem = absent_launcher(show(parsed.value()), folders)
+        problem = _absent_launcher(show(parsed.value()), folders)
         return problem, None if problem else override
     if group not in GROUPS or parsed.is_delete() or (parsed.value() is None and group in OPTIONAL):
         return None, override
     there, name = available(group, folders), show(parsed.value())
     if group == "gpu" and isinstance(cards := parsed.value(), list):
-        return absent_cards(override, cards, there)
+        return _absent_cards(override, cards, there)
     said = override.partition("=")[2]
     if said in there and said != name:  # a file whose name Hydra reads as a list, a mapping, a quotation
         instead = f"{group}={quoted(said)}"
@@ -150,12 +150,12 @@ def syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | 
     return problem, f"{group}={quoted(meant)}" if meant else None
 
 
-def value_typed(override: Override) -> str | None:
+def _value_typed(override: Override) -> str | None:
     """The value of an override as it was typed; None where it takes a key away."""
     return None if override.is_delete() else str(override.input_line).partition("=")[2]
 
 
-def absent_cards(override: str, names: Sequence[Any], there: Sequence[str]) -> tuple[Problem | None, str | None]:
+def _absent_cards(override: str, names: Sequence[Any], there: Sequence[str]) -> tuple[Problem | None, str | None]:
     """What is wrong with a list of cards: the first that no file is there for; and the override without such."""
     absent = [name for name in map(show, names) if name not in there]
     if not absent:
@@ -165,21 +165,21 @@ def absent_cards(override: str, names: Sequence[Any], there: Sequence[str]) -> t
     return problem, f"gpu=[{kept}]" if kept else None
 
 
-def absent_launcher(name: str, folders: Sequence[Path]) -> Problem | None:
+def _absent_launcher(name: str, folders: Sequence[Path]) -> Problem | None:
     """What is wrong with a launcher that Hydra does not find: each comes with a package of its own."""
     try:
         hydra_composed([f"hydra/launcher={name}"], folders)
     except HYDRA_ERRORS as error:
         if any(name in options("hydra/launcher", folder) for folder in folders):  # it is there, and cannot be read
             return in_its_own_words(error)
-        extra = EXTRAS.get(name)
-        instead = f"pip install 'aistudio[{extra}]'" if extra else suggest(name, ["basic", *EXTRAS])
+        extra = _EXTRAS.get(name)
+        instead = f"pip install 'aistudio[{extra}]'" if extra else suggest(name, ["basic", *_EXTRAS])
         why = "its package is not installed" if extra else "no launcher of that name is known"
         return Problem(f"hydra/launcher={name} is not there", why, COMMAND_LINE, instead)
     return None
 
 
-def known_to(parsed: Sequence[Override], folders: Sequence[Path]) -> Tree:
+def _known_to(parsed: Sequence[Override], folders: Sequence[Path]) -> Tree:
     """The configuration's keys under the choices among the overrides; empty if not even those compose."""
     choices = [str(override.input_line) for override in parsed if override.key_or_group in GROUPS]
     try:

@@ -18,7 +18,7 @@ from aistudio.errors import Problem, Refusal, refuse
 
 SECTIONS = ("backbone", "architecture", "task")
 SETTINGS = {"offline": bool, "weights_dir": str, "weights_coverage": float | int}  # of weights, beside the sections
-NOT_BUILT = "learning"  # of an architecture: what the sanity run trains with
+_NOT_BUILT = "learning"  # of an architecture: what the sanity run trains with
 
 
 def model_settings(config: DictConfig | Mapping[str, Any]) -> Judged:
@@ -55,7 +55,7 @@ def _keys_above(node: Any) -> list[Any]:
 
 
 def _built(section: Tree) -> Tree:
-    return {key: value for key, value in section.items() if key != NOT_BUILT}
+    return {key: value for key, value in section.items() if key != _NOT_BUILT}
 
 
 def _missing(key: str) -> Problem:
@@ -86,7 +86,7 @@ def _settled(whole: DictConfig, keys: list[Any]) -> Settled:
 
 
 def _resolved(section: DictConfig) -> dict[str, Any]:
-    nodes: dict[Any, Any] = {key: section[key] for key in section if key != NOT_BUILT}
+    nodes: dict[Any, Any] = {key: section[key] for key in section if key != _NOT_BUILT}
     is_config = OmegaConf.is_config
     return {k: OmegaConf.to_container(node, resolve=True) if is_config(node) else node for k, node in nodes.items()}
 

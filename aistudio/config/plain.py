@@ -57,10 +57,10 @@ def from_environment(*arguments: Any) -> Any:
 def as_written(*arguments: Any) -> str:
     """The interpolation that asks for an environment variable, with its default where it has one."""
     remember(str(arguments[0]))
-    return f"${{oc.env:{','.join(map(in_quotes, arguments))}}}"
+    return f"${{oc.env:{','.join(map(_in_quotes, arguments))}}}"
 
 
-def in_quotes(value: Any) -> str:
+def _in_quotes(value: Any) -> str:
     """A value in OmegaConf's grammar."""
     if value is None or re.fullmatch(r"\w+", str(value)):
         return "null" if value is None else str(value)

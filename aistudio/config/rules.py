@@ -27,7 +27,7 @@ def judge(config: Config, files: Mapping[str, str] | None = None) -> list[Proble
     """
     names = {group: str(config[group].get("name", "?")) for group in ("backbone", "architecture", "task")}
     names |= {group: option for group, option in (files or {}).items() if group in names}
-    misshapen = [*shape_problems(config, names)]
+    misshapen = [*_shape_problems(config, names)]
     if misshapen:  # nothing can be compared with a rule that cannot be read
         return misshapen
     missing = [Problem(f"{key} is missing", "it has no default", key, f"{key}=VALUE") for key in missing_keys(config)]
@@ -39,17 +39,17 @@ def judge(config: Config, files: Mapping[str, str] | None = None) -> list[Proble
         *targets,
         *missing,
         *unfit,
-        *size_problems(config, names),
-        *loss_problems(config, names),
+        *_size_problems(config, names),
+        *_loss_problems(config, names),
         *limit_problems(config),
         *card_problems(config),
         *weight_problems(config),
         *frozen_problems(config),
-        *folder_problems(config),
+        *_folder_problems(config),
     ]
 
 
-def shape_problems(config: Config, names: Mapping[str, str]) -> Iterator[Problem]:
+def _shape_problems(config: Config, names: Mapping[str, str]) -> Iterator[Problem]:
     """Rules, of a user's file or override, that are not the mappings that this file reads."""
     for group in ("task", "architecture"):
         rules = config[group].get("rules") or {}
@@ -79,12 +79,12 @@ def fit(config: Config, names: Mapping[str, str]) -> list[Problem]:
     of_task = allowed_backbones(task)
     of_architecture = allowed_backbones(architecture)
     problems = [
-        *backbone_problems("task", names, backbone["name"], of_task),
-        *architecture_problems(names, task, architecture),
+        *_backbone_problems("task", names, backbone["name"], of_task),
+        *_architecture_problems(names, task, architecture),
     ]
     if problems:  # the architecture's own list would only repeat what was said, or speak of an architecture to be left
         return problems
-    return backbone_problems("architecture", names, backbone["name"], of_architecture, within=of_task)
+    return _backbone_problems("architecture", names, backbone["name"], of_architecture, within=of_task)
 
 
 def allowed_backbones(section: Config) -> Mapping[str, Any]:
@@ -98,7 +98,7 @@ def takes(rule: Mapping[str, Any], backbone: str) -> bool:
     return allow == "any" or (isinstance(allow, Sequence) and not isinstance(allow, str) and backbone in allow)
 
 
-def backbone_problems(
+def _backbone_problems(
     group: str,
     names: Mapping[str, str],
     backbone: str,
@@ -127,7 +127,7 @@ def backbone_problems(
     ]
 
 
-def architecture_problems(names: Mapping[str, str], task: Config, architecture: Config) -> list[Problem]:
+def _architecture_problems(names: Mapping[str, str], task: Config, architecture: Config) -> list[Problem]:
     """A problem if the architecture was built for other tasks; a user's task of a shipped class counts as that one."""
     tasks = architecture["tasks"]
     alike = {name for name in options("task") if tree("task", name)["task"]["_target_"] == task.get("_target_")}
@@ -153,27 +153,27 @@ KEYS = {  # what a rule of a task or an architecture may say
     "batch_of_one": {"image_size_at_least": None, "because": None},
     "losses": {"refuse": None, "because": None, "instead": None},
 }
-MINIMA = (  # the section that has the rule, its name there, and the value that it speaks of
+_MINIMA = (  # the section that has the rule, its name there, and the value that it speaks of
     ("architecture", "image_size", "task.image_size"),
     ("architecture", "batch_size", "data.batch_size"),
     ("task", "num_classes", "task.num_classes"),
 )
 
 
-def size_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
+def _size_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
     """Sizes and counts that the architecture or the task cannot take, or cannot train on."""
     problems = []
-    for group, field, key in MINIMA:
+    for group, field, key in _MINIMA:
         rule = (config[group].get("rules") or {}).get(field, {})
         value, minimum = lookup(config, key)[1], rule.get("at_least")
         if below(value, minimum):
             what = f"{key}={value} is too small for {group}={names[group]}"
             where = f"conf/{group}/{names[group]}.yaml · rules.{field}"
             problems.append(Problem(what, rule.get("because", ""), where, f"{key}={minimum} or more"))
-    return problems or alone_problems(config, names)
+    return problems or _alone_problems(config, names)
 
 
-def alone_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
+def _alone_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
     """A batch of one image that leaves batch norm a single value a channel, where the architecture says so."""
     rule = (config["architecture"].get("rules") or {}).get("batch_of_one", {})
     size, minimum = config["task"].get("image_size"), rule.get("image_size_at_least")
@@ -184,7 +184,7 @@ def alone_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
     return [Problem(what, rule.get("because", ""), where, f"data.batch_size=2 or task.image_size={minimum}")]
 
 
-def loss_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
+def _loss_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
     """A loss that is for other targets than those of the task."""
     loss, rule = config["task"].get("loss"), (config["task"].get("rules") or {}).get("losses") or {}
     target = loss.get("_target_") if isinstance(loss, Mapping) else None
@@ -194,7 +194,7 @@ def loss_problems(config: Config, names: Mapping[str, str]) -> list[Problem]:
     return [Problem(f"{what} task={names['task']}", rule.get("because", ""), where, rule.get("instead", ""))]
 
 
-def folder_problems(config: Config) -> list[Problem]:
+def _folder_problems(config: Config) -> list[Problem]:
     """A folder of images that is not there, or none named where a source that ships needs one."""
     present, root = lookup(config, "data.root")
     ours = str(config["data"].get("_target_", "")).startswith("aistudio.") if present else False

@@ -38,7 +38,7 @@ def changed_rules(config: Mapping[str, Any]) -> list[str]:
     found = []
     for group in ("task", "architecture"):
         given = config[group].get("rules") or {}
-        shipped = [rules or {} for rules in shipped_rules(group, config[group]["name"], config["backbone"]["name"])]
+        shipped = [rules or {} for rules in _shipped_rules(group, config[group]["name"], config["backbone"]["name"])]
         for rule in dict.fromkeys(rule for one in (*shipped, given) for rule in one) if shipped else ():
             now, were = given.get(rule, {}), [one.get(rule, {}) for one in shipped]
             if now not in were:
@@ -49,7 +49,7 @@ def changed_rules(config: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def shipped_rules(group: str, name: str, backbone: str) -> list[Any]:
+def _shipped_rules(group: str, name: str, backbone: str) -> list[Any]:
     """The rules of the shipped files that make something of this name: a family's and a full name's may both do."""
     sections = (section(group, option) for option in options(group))
     return [one.get("rules") for one in sections if one["name"].replace("${backbone.name}", backbone) == name]
@@ -67,10 +67,10 @@ def models() -> list[tuple[str, str, str]]:
 
 def families() -> list[str]:
     """The architectures that are named as none of the models that they make."""
-    return [name for name in options("architecture") if name not in full_names(section("architecture", name)["name"])]
+    return [name for name in options("architecture") if name not in _full_names(section("architecture", name)["name"])]
 
 
-def full_names(name: str) -> set[str]:
+def _full_names(name: str) -> set[str]:
     """The models that an architecture's name stands for, where it has the backbone's in it."""
     written = "${backbone.name}"
     return {name.replace(written, backbone) for backbone in options("backbone")} if written in name else set()

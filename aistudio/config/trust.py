@@ -23,7 +23,7 @@ from aistudio.config.advice import value_here
 from aistudio.config.plain import leaves
 from aistudio.errors import BUG, FAILED, Problem
 
-VARIABLE = "AISTUDIO_TRUST"
+_VARIABLE = "AISTUDIO_TRUST"
 ROOMS = ("checks", "costs", "data", "models", "oriented", "tasks")  # whose public names a ``_target_`` may take
 MODELS = r"torchvision\.models\.((detection|segmentation|quantization|video|optical_flow)\.)?"
 TARGETS = re.compile(  # one public name each, no way on through the modules that a module has imported
@@ -33,7 +33,7 @@ TARGETS = re.compile(  # one public name each, no way on through the modules tha
     r"|torchvision\.transforms\.(v2\.)?[A-Z]\w*",
     re.ASCII,
 )
-LAUNCHERS = re.compile(
+_LAUNCHERS = re.compile(
     r"hydra\._internal\.core_plugins\.basic_launcher\.BasicLauncher|hydra_plugins\.hydra_\w+_launcher\.\w+\.\w+",
     re.ASCII,
 )
@@ -48,10 +48,10 @@ WHY = "a configuration is data; of code it names torchvision's models, torch's l
 OURS = "a model of torchvision.models, a class of torch.nn or torch.optim, a check, task or source of aistudio"
 # What files may say in Hydra's own section: where runs go (inside the folder they start from), what they are called,
 # and numbers and words for a launcher. The rest can start commands, write anywhere or change the environment.
-FREE = ("verbose", "help")
-FILLED_IN = ("runtime", "overrides", "searchpath", "job.override_dirname")  # by Hydra, whatever files say
+_FREE = ("verbose", "help")
+_FILLED_IN = ("runtime", "overrides", "searchpath", "job.override_dirname")  # by Hydra, whatever files say
 FOLDERS = ("run.dir", "sweep.dir", "sweep.subdir", "job.name", "launcher.submitit_folder")  # or a part of one
-LAUNCHER_KEYS = re.compile(
+_LAUNCHER_KEYS = re.compile(
     r"_target_|n_jobs|backend|prefer|require|verbose|timeout|pre_dispatch|batch_size|max_nbytes|mmap_mode|submitit_folder"
     r"|timeout_min|cpus_per_(task|gpu)|gpus_per_(node|task)|tasks_per_node|nodes|mem_gb|mem_per_[cg]pu|name|partition|qos"
     r"|account|constraint|gres|exclude|array_parallelism|signal_delay_s|max_num_timeout"
@@ -63,7 +63,7 @@ WORD = re.compile(
 
 def trusted() -> frozenset[str]:
     """The packages that the person who runs this trusts beyond ours."""
-    return frozenset(name.strip() for name in os.environ.get(VARIABLE, "").split(",")) - {""}
+    return frozenset(name.strip() for name in os.environ.get(_VARIABLE, "").split(",")) - {""}
 
 
 def fault_code(error: BaseException) -> int:
@@ -87,14 +87,14 @@ def target_problems(config: Mapping[str, Any]) -> list[Problem]:
             listed = package in ("torch", "torchvision", *sys.stdlib_module_names) or "." not in value
             instead = here if here != value else OURS if listed else trusting(package)
             found[value] = (
-                absent_problem(key, value)
+                _absent_problem(key, value)
                 if package == "aistudio"
                 else Problem(f"{key}={value} is not trusted", WHY, key, instead)
             )
     return [*found.values()]
 
 
-def absent_problem(key: str, target: str) -> Problem:
+def _absent_problem(key: str, target: str) -> Problem:
     """A name that aistudio does not offer to a ``_target_``; one that has moved or has another name now is told."""
     last = target.rpartition(".")[2]
     last = RENAMED.get(last, last)
@@ -106,7 +106,7 @@ def absent_problem(key: str, target: str) -> Problem:
 
 def trusting(package: str) -> str:
     """What to do about code that one knows."""
-    return f"{VARIABLE}={package} before the command, if you know that code"
+    return f"{_VARIABLE}={package} before the command, if you know that code"
 
 
 def targets(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -150,11 +150,11 @@ def hydra_problems(said: DictConfig, own: DictConfig) -> list[Problem]:
         name = f"hydra.{key}"
         if ours.get(key, ()) == value:
             continue
-        if key == "launcher._target_" and not LAUNCHERS.fullmatch(str(value)):
-            problems.append(Problem(f"{name}={value} is not trusted", "a launcher is code", name, f"{VARIABLE}=hydra"))
-        elif not is_free(key, value):
+        if key == "launcher._target_" and not _LAUNCHERS.fullmatch(str(value)):
+            problems.append(Problem(f"{name}={value} is not trusted", "a launcher is code", name, f"{_VARIABLE}=hydra"))
+        elif not _is_free(key, value):
             what, why = f"{name} is set by a file", "there Hydra can be told to run code and to write anywhere"
-            problems.append(Problem(what, why, name, f"{VARIABLE}=hydra before the command, or {name}=… in it"))
+            problems.append(Problem(what, why, name, f"{_VARIABLE}=hydra before the command, or {name}=… in it"))
         elif key in FOLDERS and escapes(value):
             what, why = f"{name}={value} leaves the folder", "a file may not say that runs are written elsewhere"
             problems.append(Problem(what, why, name, f"a relative path, or {name}=… on the command line"))
@@ -169,15 +169,15 @@ def forged(said: DictConfig, overrides: Sequence[str]) -> list[Problem]:
     return [Problem(what, why, "hydra.overrides", "a file without it")]
 
 
-def is_free(key: str, value: Any) -> bool:
+def _is_free(key: str, value: Any) -> bool:
     """Whether files may set a key of Hydra's section to a value."""
-    if any(key == free or key.startswith(f"{free}.") for free in FREE + FILLED_IN):
+    if any(key == free or key.startswith(f"{free}.") for free in _FREE + _FILLED_IN):
         return True
     word = bool(WORD.fullmatch(inside(value)))
     if not key.startswith("launcher."):
         return key in FOLDERS and word
     harmless = not value or isinstance(value, int | float)
-    return harmless or bool(LAUNCHER_KEYS.fullmatch(key.split(".", 1)[1]) and word)
+    return harmless or bool(_LAUNCHER_KEYS.fullmatch(key.split(".", 1)[1]) and word)
 
 
 def inside(path: Any) -> str:

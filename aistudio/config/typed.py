@@ -29,22 +29,22 @@ def as_typed(overrides: Sequence[str], config_dir: str | Path | None = None, sev
     Where ``several`` values may be meant, ``a,b`` is one only if there is such a path.
     """
     lines = without_plus(overrides)
-    odd = [one for one in lines if key_of(one) in GROUPS and not is_plain(one)]
+    odd = [one for one in lines if key_of(one) in GROUPS and not _is_plain(one)]
     folders = user_folders(lines, config_dir) if odd else []
-    return [as_one(one, folders, several) if one.partition("=")[2] else one for one in lines]
+    return [_as_one(one, folders, several) if one.partition("=")[2] else one for one in lines]
 
 
-def is_plain(override: str) -> bool:
+def _is_plain(override: str) -> bool:
     """Whether a value is a word of letters and digits."""
     value = override.partition("=")[2]
     return value.replace("-", "_").isidentifier() and value.isascii() and value.lower() not in NO_WORDS
 
 
-def as_one(override: str, folders: Sequence[Path], several: bool) -> str:
+def _as_one(override: str, folders: Sequence[Path], several: bool) -> str:
     """One override, quoted where its value is a path or a file's name that Hydra would read otherwise."""
     key, _, value = override.partition("=")
     name = key_of(override)
-    taken = value.startswith(("'", '"')) or "${" in value or value == "null" or is_plain(override)
+    taken = value.startswith(("'", '"')) or "${" in value or value == "null" or _is_plain(override)
     if taken or (name not in PATHS and name not in GROUPS):
         return override
     meant, sweeps = read(override)

@@ -17,9 +17,9 @@ from aistudio.weights.published import Published, is_path, published
 
 Config = Mapping[str, Any]
 OURS = ("torchvision.models.", "aistudio.")
-RANDOM = "null (random numbers), or the path of a file"
-FROZEN = "it says what does not train"
-STAGES = range(5)
+_RANDOM = "null (random numbers), or the path of a file"
+_FROZEN = "it says what does not train"
+_STAGES = range(5)
 
 
 @dataclass(frozen=True)
@@ -92,16 +92,16 @@ def of_one(key: str, value: Any, whole: bool, name: str, config: Config) -> Iter
     if not isinstance(value, str):
         return  # the limits say so
     if is_path(value):
-        yield from of_file(key, value)
+        yield from _of_file(key, value)
     elif names:
-        yield from of_name(key, value, names, name, config)
+        yield from _of_name(key, value, names, name, config)
     elif whole and not takes_names:
         why = f"nobody publishes weights for the whole of {name}"
         backbones = f"backbone.weights={value_here('backbone.weights', value)} for its backbone"
-        yield Problem(f"{key}={value} does not exist", why, key, f"{backbones}; {RANDOM}")
+        yield Problem(f"{key}={value} does not exist", why, key, f"{backbones}; {_RANDOM}")
 
 
-def of_file(key: str, value: str) -> Iterator[Problem]:
+def _of_file(key: str, value: str) -> Iterator[Problem]:
     """What is wrong with a user's file, by its header; nothing in it is run."""
     try:
         header = read_header(Path(value).expanduser())
@@ -115,19 +115,19 @@ def of_file(key: str, value: str) -> Iterator[Problem]:
         yield Problem(f"{key}={value} cannot be loaded", fault.why, key, fault.instead)
 
 
-def of_name(key: str, value: str, listed: Config, name: str, config: Config) -> Iterator[Problem]:
+def _of_name(key: str, value: str, listed: Config, name: str, config: Config) -> Iterator[Problem]:
     """What is wrong with a name of published weights."""
     found = published(listed, value)
     if found is None:
         entry = listed.get(str(value).rpartition(".")[2])
         why = "its entry in the list names no file" if entry else f"torchvision has no such weights for {name}"
         instead = suggest(value_here(key, value), listed)
-        yield Problem(f"{key}={value} does not exist", why, key, f"{instead}, {RANDOM}")
-    elif config.get("offline") is True and find(found, text_or_none(config.get("weights_dir"))) is None:
-        yield absent(key, found, text_or_none(config.get("weights_dir")), "offline=true")
+        yield Problem(f"{key}={value} does not exist", why, key, f"{instead}, {_RANDOM}")
+    elif config.get("offline") is True and find(found, _text_or_none(config.get("weights_dir"))) is None:
+        yield absent(key, found, _text_or_none(config.get("weights_dir")), "offline=true")
 
 
-def text_or_none(value: Any) -> str | None:
+def _text_or_none(value: Any) -> str | None:
     """A folder that a user named; what is no text is for the limits to say."""
     return value if isinstance(value, str) else None
 
@@ -139,7 +139,7 @@ def frozen_problems(config: Config) -> Iterator[Problem]:
     words = isinstance(frozen, list) and all(isinstance(one, str) and one for one in frozen)
     if isinstance(frozen, bool) or (isinstance(frozen, str) and frozen) or words:
         return
-    if isinstance(frozen, int) and frozen in STAGES:
+    if isinstance(frozen, int) and frozen in _STAGES:
         return
     fault = "is out of range" if isinstance(frozen, int) else "cannot be read"
-    yield Problem(f"backbone.frozen={show(frozen)} {fault}", FROZEN, "backbone.frozen", instead)
+    yield Problem(f"backbone.frozen={show(frozen)} {fault}", _FROZEN, "backbone.frozen", instead)

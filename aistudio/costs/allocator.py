@@ -16,7 +16,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from aistudio.models.nested import tensors_in
 
-OPERATORS = ("aten::", "torchvision::", "mkldnn::", "quantized::")
+_OPERATORS = ("aten::", "torchvision::", "mkldnn::", "quantized::")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _events(roots: Iterable[Any]) -> Iterator[Event]:
         size = getattr(node.extra_fields, "alloc_size", None)
         if size is not None:
             found.append((node.start_time_ns, Event(size, node.extra_fields.ptr, operator)))
-        elif operator < 0 and node.name.startswith(OPERATORS):
+        elif operator < 0 and node.name.startswith(_OPERATORS):
             operator = node.correlation_id
         waiting += [(child, operator) for child in node.children]
     return (event for _, event in sorted(found, key=lambda one: one[0]))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-FUSED = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_FUSED = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
 
 class FusedAttention(TorchFunctionMode):
@@ -42,4 +42,4 @@ def _attention(
         return plain(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
     if attn_mask is not None:
         attn_mask = attn_mask.expand(*query.shape[:-1], key.shape[-2])
-    return FUSED(query, key, value, dropout_p, is_causal, attn_mask=attn_mask, scale=scale)[0]
+    return _FUSED(query, key, value, dropout_p, is_causal, attn_mask=attn_mask, scale=scale)[0]

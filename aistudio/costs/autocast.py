@@ -19,27 +19,27 @@ from aistudio.models.nested import map_tensors
 Backend = Literal["cuda", "cpu"]
 
 CONVOLUTIONS = {f"conv{transposed}{axes}d" for transposed in ("", "_transpose") for axes in (1, 2, 3)}
-PRODUCTS = {"matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "mv", "addmm", "addmv", "addr", "addbmm", "baddbmm"}
-ATTENTION = {"scaled_dot_product_attention", "multi_head_attention_forward", "_native_multi_head_attention"}
-LOW = CONVOLUTIONS | PRODUCTS | ATTENTION | {"linear", "einsum", "chain_matmul", "multi_dot", "bilinear"}
+_PRODUCTS = {"matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "mv", "addmm", "addmv", "addr", "addbmm", "baddbmm"}
+_ATTENTION = {"scaled_dot_product_attention", "multi_head_attention_forward", "_native_multi_head_attention"}
+_LOW = CONVOLUTIONS | _PRODUCTS | _ATTENTION | {"linear", "einsum", "chain_matmul", "multi_dot", "bilinear"}
 
 LOSSES = {
     "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy", "ctc_loss", "hinge_embedding_loss",
     "huber_loss", "kl_div", "l1_loss", "margin_ranking_loss", "mse_loss", "multi_margin_loss", "multilabel_margin_loss",
     "nll_loss", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss", "triplet_margin_loss",
 }  # fmt: skip
-FUNCTIONS = {
+_FUNCTIONS = {
     "__pow__", "__rdiv__", "__rpow__", "__rtruediv__", "acos", "asin", "cosh", "cumprod", "cumsum", "dist", "erfinv",
     "exp", "expm1", "log", "log10", "log1p", "log2", "logsumexp", "norm", "pow", "prod", "reciprocal", "renorm",
     "rsqrt", "sinh", "softplus", "sum", "tan",
 }  # fmt: skip
-NORMALISED = {"cosine_similarity", "group_norm", "layer_norm", "log_softmax", "normalize", "softmax", "softmin"}
+_NORMALISED = {"cosine_similarity", "group_norm", "layer_norm", "log_softmax", "normalize", "softmax", "softmin"}
 HIGH: dict[Backend, set[str]] = {
-    "cuda": LOSSES | FUNCTIONS | NORMALISED | {"cdist", "interpolate", "pdist", "upsample"},
+    "cuda": LOSSES | _FUNCTIONS | _NORMALISED | {"cdist", "interpolate", "pdist", "upsample"},
     "cpu": LOSSES - {"smooth_l1_loss"} | {"avg_pool3d", "binary_cross_entropy", "cdist", "grid_sample", "prod"},
 }
-WIDEST = {"cat", "stack", "concat", "concatenate", "hstack", "vstack"}
-ROI = {"roi_align", "ps_roi_align", "roi_pool", "ps_roi_pool", "deform_conv2d", "nms"}  # torchvision's own casts
+_WIDEST = {"cat", "stack", "concat", "concatenate", "hstack", "vstack"}
+_ROI = {"roi_align", "ps_roi_align", "roi_pool", "ps_roi_pool", "deform_conv2d", "nms"}  # torchvision's own casts
 
 
 class Autocast(TorchFunctionMode):
@@ -56,11 +56,11 @@ class Autocast(TorchFunctionMode):
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name, kwargs = getattr(function, "__name__", ""), kwargs or {}
-        if name in LOW:
+        if name in _LOW:
             args, kwargs = _each(self._lowered, args, kwargs)
-        elif name in self.high or name in WIDEST and _has(args, torch.float32):
+        elif name in self.high or name in _WIDEST and _has(args, torch.float32):
             args, kwargs = _each(_raised, args, kwargs)
-        elif name in ROI:
+        elif name in _ROI:
             return self._in_float32(function, args, kwargs)
         return function(*args, **kwargs)
 

@@ -23,7 +23,7 @@ def synchronize(device: torch.device) -> None:
 def peak_memory(run: Callable[[], None], device: torch.device) -> tuple[int, str]:
     """Bytes at the highest point while ``run`` runs, and the name of the counter that says so."""
     gc.collect()
-    give_back()
+    _give_back()
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
@@ -32,7 +32,7 @@ def peak_memory(run: Callable[[], None], device: torch.device) -> tuple[int, str
     if device.type == "mps":
         run()
         return torch.mps.driver_allocated_memory(), "torch.mps.driver_allocated_memory after the pass"
-    fresh = reset_high_water()
+    fresh = _reset_high_water()
     run()
     if fresh:
         counter = (
@@ -43,13 +43,13 @@ def peak_memory(run: Callable[[], None], device: torch.device) -> tuple[int, str
     return lifetime, "ru_maxrss of this process since it started (Python, torch and weights included)"
 
 
-def give_back() -> None:
+def _give_back() -> None:
     """Let the C library return freed memory to the system, or what ran before would count; only glibc can."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def reset_high_water() -> bool:
+def _reset_high_water() -> bool:
     """Let Linux forget the highest resident size of this process so far; False where it cannot."""
     try:
         Path("/proc/self/clear_refs").write_text("5")

@@ -22,7 +22,7 @@ from aistudio.costs.facts import Fact, Facts
 from aistudio.models.nested import tensors_in
 
 aten = torch.ops.aten
-UNIQUE = 64  # values that `unique` gives at most: code that loops over them would hardly end otherwise
+_UNIQUE = 64  # values that `unique` gives at most: code that loops over them would hardly end otherwise
 LIBRARIES = tuple(str(Path(module.__file__ or "").parent) for module in (torch, torchvision))
 
 
@@ -39,7 +39,7 @@ class DataDependent(TorchDispatchMode):
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        answer = ANSWERS.get(function)
+        answer = _ANSWERS.get(function)
         if answer is not None and any(value.is_meta for value in tensors_in(args)):
             return answer(self.facts, function, args, kwargs)
         try:
@@ -129,7 +129,7 @@ def _masked_select(facts: Facts, function: Any, args: Any, kwargs: Any) -> Tenso
 
 def _unique(facts: Facts, function: Any, args: Any, kwargs: Any) -> tuple[Tensor, Tensor, Tensor]:
     values = args[0]
-    count = min(values.numel(), facts.of(values).distinct or UNIQUE)
+    count = min(values.numel(), facts.of(values).distinct or _UNIQUE)
     whole = values.new_empty(values.shape, dtype=torch.int64)
     return values.new_empty((count,)), whole, values.new_empty((count,), dtype=torch.int64)
 
@@ -155,7 +155,7 @@ def _equal(facts: Facts, function: Any, args: Any, kwargs: Any) -> bool:
     return True
 
 
-ANSWERS: dict[Any, Callable[[Facts, Any, Any, Any], Any]] = {
+_ANSWERS: dict[Any, Callable[[Facts, Any, Any, Any], Any]] = {
     aten._local_scalar_dense.default: _item,
     aten.nonzero.default: _nonzero,
     aten.index.Tensor: _index,

@@ -67,12 +67,12 @@ class Facts:
 
     def learn(self, function: Any, args: Any, kwargs: Any, result: Any) -> None:
         """Note what follows of an operator's result."""
-        lesson = LESSONS.get(function)
+        lesson = _LESSONS.get(function)
         if lesson is not None and isinstance(result, Tensor):
             self.note(result, lesson(self, args, kwargs, result))
 
 
-Lesson = Callable[[Facts, Any, Any, Tensor], Fact | None]
+_Lesson = Callable[[Facts, Any, Any, Tensor], Fact | None]
 
 
 def _clamped(facts: Facts, args: Any, kwargs: Any, result: Tensor) -> Fact | None:
@@ -145,7 +145,7 @@ def _true(facts: Facts, args: Any, kwargs: Any, result: Tensor) -> Fact:
     return Fact(truth=True)
 
 
-LESSONS: dict[Any, Lesson] = {
+_LESSONS: dict[Any, _Lesson] = {
     aten.clamp.default: _clamped,
     aten.eq.Scalar: _equal,
     aten.ne.Scalar: _unequal,

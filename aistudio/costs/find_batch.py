@@ -21,7 +21,7 @@ from aistudio.data.sample import Sample
 from aistudio.report.records import Measurement
 from aistudio.tasks.batch import Batch
 
-DRAWN = 8  # different images at most; a larger batch repeats them
+_DRAWN = 8  # different images at most; a larger batch repeats them
 
 
 def find_batch(subject: Subject, size: int, count: int, memory: Memory | None = None) -> list[Measurement]:
@@ -58,7 +58,7 @@ def training_step(subject: Subject, size: int, count: int) -> Callable[[int], No
     optimizer = subject.optimizer([p for p in model.parameters() if p.requires_grad])
     if subject.compiled:
         model.compile()
-    samples = subject.batch(count=min(DRAWN, count), size=size).samples
+    samples = subject.batch(count=min(_DRAWN, count), size=size).samples
 
     def step(images: int) -> None:
         batch = repeated(subject, samples, images)

@@ -21,7 +21,7 @@ from aistudio.models.nested import tensors_in
 Kind = Literal["weights", "gradients", "optimizer", "activations", "input"]
 KINDS: tuple[Kind, ...] = ("weights", "gradients", "optimizer", "activations", "input")
 BLOCKS = {"cuda": 512, "cpu": 1}  # bytes: CUDA's allocator rounds every tensor up to whole ones
-SUM_OF_GRADIENTS = (torch.ops.aten.add.Tensor, torch.ops.aten.add_.Tensor)
+_SUM_OF_GRADIENTS = (torch.ops.aten.add.Tensor, torch.ops.aten.add_.Tensor)
 
 
 class Block(weakref.ref):
@@ -48,7 +48,7 @@ class LiveBytes(TorchDispatchMode):
         self.at_peak = dict(self.live)
         self.phase = self.peak_phase = self.place = ""
         self._blocks: dict[int, Block] = {}
-        self._modules = Modules(model)
+        self._modules = _Modules(model)
 
     def __enter__(self) -> LiveBytes:
         self._modules.watch()
@@ -118,12 +118,12 @@ class LiveBytes(TorchDispatchMode):
         Under a dispatch mode it always makes a new tensor for the sum; in a real step it adds in place, so that the
         moment in which all three exist is none of a real step's.
         """
-        if function not in SUM_OF_GRADIENTS or self.phase != "backward" or len(args) < 2:
+        if function not in _SUM_OF_GRADIENTS or self.phase != "backward" or len(args) < 2:
             return False
         return isinstance(args[1], Tensor) and args[0].shape == args[1].shape
 
 
-class Modules:
+class _Modules:
     """Which module computes: the one entered last going forward, the one that made the graph's node going back."""
 
     def __init__(self, model: nn.Module | None):

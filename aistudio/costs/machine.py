@@ -16,7 +16,7 @@ from typing import Any
 
 from aistudio.report.records import TAKEN_AWAY, TOLERABLE, Measurement
 
-LONG_ENOUGH = 0.2  # seconds: the account of all cores is kept in hundredths
+_LONG_ENOUGH = 0.2  # seconds: the account of all cores is kept in hundredths
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Clocks:
         return Clocks(*both)
 
 
-NO_TIME = Clocks(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+_NO_TIME = Clocks(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 ReadClocks = Callable[[bool], Clocks]
 
 
@@ -66,14 +66,14 @@ def taken_away(spent: Clocks, on_cpu: bool) -> float:
         shares.append(1 - spent.thread / spent.wall)
     if spent.waited is not None and spent.waited + spent.cpu > 0:
         shares.append(spent.waited / (spent.waited + spent.cpu))
-    if spent.stolen is not None and spent.wall > LONG_ENOUGH:
+    if spent.stolen is not None and spent.wall > _LONG_ENOUGH:
         shares.append(spent.stolen / (spent.wall * cores()))
     return min(max(shares), 1.0)
 
 
 def others(spent: Clocks) -> float | None:
     """How many cores other processes kept busy in the mean; None where the time was too short to tell."""
-    if spent.machine is None or spent.wall < LONG_ENOUGH:
+    if spent.machine is None or spent.wall < _LONG_ENOUGH:
         return None
     return max(spent.machine - spent.cpu, 0.0) / spent.wall
 

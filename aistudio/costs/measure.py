@@ -54,7 +54,7 @@ class Measure:
         model = copy.deepcopy(subject.built).eval() if subject.compiled else subject.built.eval()
         if subject.compiled:
             model.compile()
-        arithmetic, live = Arithmetic(), alive_from(model, batch, subject.device)
+        arithmetic, live = Arithmetic(), _alive_from(model, batch, subject.device)
 
         def forward() -> None:
             with torch.no_grad(), subject.autocast():
@@ -73,7 +73,7 @@ class Measure:
         first = forward if subject.compiled else counted
         timed, spent = self._timed("forward", "one forward pass in eval mode", first, forward, subject, batch)
         own = [] if subject.compiled else [tensor_memory(live.peak, len(batch.samples))]
-        return [*of_one_image(arithmetic, batch), *timed, *own], spent
+        return [*_of_one_image(arithmetic, batch), *timed, *own], spent
 
     def _training(self, subject: Subject, batch: Batch) -> tuple[list[Measurement], Clocks]:
         model = copy.deepcopy(subject.built).train()
@@ -104,7 +104,7 @@ class Measure:
         return [*as_measurements(name, setting, timing, count), memory], timing.spent
 
 
-def alive_from(model: nn.Module, batch: Batch, device: torch.device) -> LiveBytes:
+def _alive_from(model: nn.Module, batch: Batch, device: torch.device) -> LiveBytes:
     """Counts the bytes of tensors on a device, the weights and the images among them."""
     live = LiveBytes(device=device.type, block=BLOCKS.get(device.type, 1))
     live.hold([*model.parameters(), *model.buffers()], "weights")
@@ -136,7 +136,7 @@ def count_parameters(model: nn.Module) -> list[Measurement]:
     ]
 
 
-def of_one_image(arithmetic: Arithmetic, batch: Batch) -> list[Measurement]:
+def _of_one_image(arithmetic: Arithmetic, batch: Batch) -> list[Measurement]:
     """The multiply-adds and the activations of one forward pass of the first image of a batch."""
     height, width = batch.inputs[0].shape[-2:]
     what = f"one forward pass in eval mode, one image, {height} x {width} px"

@@ -22,7 +22,7 @@ from aistudio.costs.live_bytes import BLOCKS, Kind, LiveBytes
 from aistudio.costs.meta import grown, on_meta, untouched
 from aistudio.models.nested import tensors_in
 
-FEWEST = 1  # regions an image that NMS leaves, and that are foreground, at the lower end
+_FEWEST = 1  # regions an image that NMS leaves, and that are foreground, at the lower end
 
 
 @dataclass(frozen=True)
@@ -99,15 +99,15 @@ class Forecaster:
             most = run(count, operations, self._with(None))
             if not self.model.training or not self._range_matters():
                 return most
-            return replace(most, least=min(run(count, False, self._with(FEWEST)).bytes, most.bytes))
+            return replace(most, least=min(run(count, False, self._with(_FEWEST)).bytes, most.bytes))
 
     def _with(self, fewest: int | None) -> DataDependent:
-        return DataDependent(foreground_share(self.model), fewest)
+        return DataDependent(_foreground_share(self.model), fewest)
 
     def _range_matters(self) -> bool:
         """Whether few regions need less than many by more than a thousandth of what grows with the batch."""
         if self._ranges is None:
-            most, fewest = (self._train(2, False, self._with(end)) for end in (None, FEWEST))
+            most, fewest = (self._train(2, False, self._with(end)) for end in (None, _FEWEST))
             growing = most.by_kind["activations"] + most.by_kind["input"]
             self._ranges = most.bytes - fewest.bytes > max(growing, most.bytes / 10) / 1000
         return self._ranges
@@ -195,7 +195,7 @@ class Forecaster:
                     hook.remove()
 
 
-def foreground_share(model: nn.Module) -> float:
+def _foreground_share(model: nn.Module) -> float:
     """The share of sampled regions that may be foreground, 1 where no sampler draws any."""
     heads = [module for module in model.modules() if hasattr(module, "box_roi_pool")]
     samplers = [one for head in heads if hasattr(one := getattr(head, "fg_bg_sampler", None), "positive_fraction")]

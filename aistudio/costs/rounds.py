@@ -35,7 +35,7 @@ def time_in_rounds(
     """
     ends = time.monotonic() + budget
     on_cpu = device.type == "cpu"
-    with threads_kept():
+    with _threads_kept():
         if busy and on_cpu:
             torch.set_num_threads(1)
         found = _rounds(passes, device, ends, name, clocks)
@@ -74,7 +74,7 @@ def _rounds(
 
 
 @contextmanager
-def threads_kept() -> Iterator[None]:
+def _threads_kept() -> Iterator[None]:
     """Within it the number of torch's threads may be changed."""
     before = torch.get_num_threads()
     try:

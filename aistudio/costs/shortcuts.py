@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 WORK_OUT = object()  # what `shortcut` gives where there is none
-SETTERS = {"zero_", "fill_", "copy_", "clamp_"}  # what they write may be known, and asked for later
+_SETTERS = {"zero_", "fill_", "copy_", "clamp_"}  # what they write may be known, and asked for later
 SAME_TYPE = {  # element by element, in the type of what comes in
     *("abs", "add", "addcdiv", "addcmul", "cos", "div", "erf", "exp", "gelu", "hardsigmoid", "hardswish", "hardtanh"),
     *("leaky_relu", "lerp", "log", "log1p", "log_sigmoid", "mul", "neg", "reciprocal", "relu", "rsqrt", "rsub"),
@@ -32,8 +32,8 @@ def shortcut(function: Any, args: Any, kwargs: Any) -> Any:
         return WORK_OUT
     if _writes_alone(function):
         return args[0] if function._schema.returns else None
-    if function in NORMALISING and _is_dense(first):
-        return NORMALISING[function](*args, **kwargs)
+    if function in _NORMALISING and _is_dense(first):
+        return _NORMALISING[function](*args, **kwargs)
     if _keeps_type(function) and not kwargs and first.is_floating_point() and _alike(first, args[1:]):
         return torch.empty_like(first)
     return WORK_OUT
@@ -62,7 +62,7 @@ def _is_list(value: Any) -> bool:
 def _writes_alone(function: Any) -> bool:
     """Whether an operator only changes numbers in place, element by element, as optimisers do."""
     name = function._schema.name.removeprefix("aten::")
-    if not name.endswith("_") or name.endswith("__") or name in SETTERS:
+    if not name.endswith("_") or name.endswith("__") or name in _SETTERS:
         return False
     return name.startswith("_foreach_") or torch.Tag.pointwise in function.tags
 
@@ -101,7 +101,7 @@ def _group_norm_backward(gradient: Tensor, x: Tensor, mean: Any, deviation: Any,
     return torch.empty_like(x), *(torch.empty_like(weight) for _ in range(2))
 
 
-NORMALISING: dict[Any, Callable[..., Any]] = {
+_NORMALISING: dict[Any, Callable[..., Any]] = {
     torch.ops.aten.native_batch_norm.default: _batch_norm,
     torch.ops.aten.native_batch_norm_backward.default: _batch_norm_backward,
     torch.ops.aten.native_group_norm.default: _group_norm,

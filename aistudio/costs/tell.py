@@ -11,11 +11,11 @@ from aistudio.costs.outlook import Outlook, Saving
 from aistudio.report.records import Measurement
 
 BOUND = "forecast from shapes: tensors alone, each rounded up to 512 bytes; kernels' workspaces left out"
-FLOOR = (
+_FLOOR = (
     "no implementation can be faster: convolutions and matrix products alone, each at the card's published peak or at "
     "its published bandwidth, whichever takes longer"
 )
-SAVED = {
+_SAVED = {
     "runtime.precision": "half_precision",
     "backbone.frozen": "frozen_backbone",
     "backbone.activation_checkpointing": "activation_checkpointing",
@@ -60,7 +60,8 @@ def of_card(outlook: Outlook, count: int) -> list[Measurement]:
     floors = {"forward": outlook.inference_floor, "training_step": outlook.training_floor}
     known = {what: seconds for what, seconds in floors.items() if seconds is not None}
     return found + [
-        Measurement(f"{what}_floor_{name}", seconds, "s", f"{FLOOR}; {count} images") for what, seconds in known.items()
+        Measurement(f"{what}_floor_{name}", seconds, "s", f"{_FLOOR}; {count} images")
+        for what, seconds in known.items()
     ]
 
 
@@ -68,7 +69,7 @@ def of_savings(savings: Iterable[Saving], count: int) -> list[Measurement]:
     """What needs less memory, with its line of configuration."""
     return [
         Measurement(
-            f"memory_with_{SAVED[saving.line.partition('=')[0]]}",
+            f"memory_with_{_SAVED[saving.line.partition('=')[0]]}",
             saving.peak.bytes,
             "bytes",
             f"peak of a training step of {count} images with {saving.line}; {BOUND}",

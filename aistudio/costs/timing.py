@@ -12,7 +12,7 @@ from aistudio.costs.counters import synchronize
 from aistudio.costs.machine import Clocks, ReadClocks, read_clocks
 from aistudio.report.records import ENOUGH_PASSES, Measurement
 
-CPU_TIME = "user and system time of this process, all its threads together"
+_CPU_TIME = "user and system time of this process, all its threads together"
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def as_measurements(name: str, what: str, timing: Timing, count: int) -> list[Me
             f"{name}_cpu_time",
             statistics.median(timing.cpu_seconds),
             "s",
-            f"{CPU_TIME}, in {what}; {timing.passes}",
+            f"{_CPU_TIME}, in {what}; {timing.passes}",
             *spread(timing.cpu_seconds),
         ),
     ]

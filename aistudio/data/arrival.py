@@ -34,7 +34,7 @@ class Arrival:
 
     def boxes_at(self, size: int) -> Tensor:
         """The boxes in pixels of the square of ``size`` pixels into which each image is fitted."""
-        scale = torch.tensor([letterbox_scale(w, h, size) for w, h in self.sizes.long().tolist()]).view(-1, 2)
+        scale = torch.tensor([_letterbox_scale(w, h, size) for w, h in self.sizes.long().tolist()]).view(-1, 2)
         each = scale.repeat_interleave(torch.tensor(self.counts, dtype=torch.int64), 0)
         if self.boxes.shape[1] == 4:
             return self.boxes * torch.cat((each, each), 1)
@@ -42,7 +42,7 @@ class Arrival:
         return self.boxes * torch.cat((each, both, both, torch.ones_like(both)), 1)
 
 
-def letterbox_scale(width: int, height: int, size: int) -> tuple[float, float]:
+def _letterbox_scale(width: int, height: int, size: int) -> tuple[float, float]:
     """By how much `aistudio.data.shapes.letterbox` scales an image along x and y."""
     scale = size / max(height, width)
     new = [max(1, min(size, round(side * scale))) for side in (width, height)]
@@ -56,7 +56,7 @@ def arrival(source: Labelled, limit: int) -> Arrival:
     task = "object_detection" if width == 4 else source.task
     sizes, boxes = [], []
     for record in spread_over(dataset.records, limit):
-        size = shown_size(dataset.labels.path(record.name))
+        size = _shown_size(dataset.labels.path(record.name))
         if size is not None:
             sizes.append(size)
             boxes.append(boxes_of(record, dataset, task, size, width))
@@ -74,7 +74,7 @@ def boxes_of(record: ImageRecord, dataset: LabelledImages, task: str, size: tupl
     return sample.boxes if width == 5 else sample.extents
 
 
-def shown_size(path: str | Path) -> tuple[int, int] | None:
+def _shown_size(path: str | Path) -> tuple[int, int] | None:
     """Width and height of an image as it is shown, turned where EXIF says so; None where its header is unreadable."""
     try:
         with warnings.catch_warnings():

@@ -29,7 +29,7 @@ from aistudio.errors import Problem, Refusal, first_line
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF")  # others may start programs, as EPS Ghostscript
 TRIES = 1000  # files that are opened in vain before the folder is given up
-WHITES = (1.0, 255.0, 65535.0)  # what white may be in a file whose format does not say
+_WHITES = (1.0, 255.0, 65535.0)  # what white may be in a file whose format does not say
 
 
 class ImageFolder:
@@ -140,7 +140,7 @@ def _grey(image: Image.Image) -> np.ndarray:
     """(H, W) uint8 of an image with one channel of 16 or 32 bits; NaN becomes black."""
     values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=0, posinf=0, neginf=0)
     highest = values.max()
-    white = 65535.0 if image.mode.startswith("I;16") else next((w for w in WHITES if highest <= w), highest)
+    white = 65535.0 if image.mode.startswith("I;16") else next((w for w in _WHITES if highest <= w), highest)
     return np.round(255 * np.clip(values / white, 0, 1)).astype(np.uint8)
 
 

@@ -20,7 +20,7 @@ from aistudio.data.sample import Sample
 from aistudio.data.shapes import centre, decode, letterbox, make_sample
 from aistudio.errors import Problem, Refusal
 
-CROPPED = ("classification", "regression", "anomaly_detection")
+_CROPPED = ("classification", "regression", "anomaly_detection")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Labelled(Options):
         if split not in splits:
             there = ", ".join(sorted(splits - {""}))
             raise Refusal([Problem(f"data.split={split} has no images", "", "data.split", there)])
-        records = [image for image in self.labels.images if image.split == split and is_usable(image, self)]
+        records = [image for image in self.labels.images if image.split == split and _is_usable(image, self)]
         if not records:
             what = f"no image of data.split={split} has a sound label"
             raise Refusal(
@@ -84,7 +84,7 @@ class Labelled(Options):
         """So many labelled images of ``size`` x ``size`` pixels, of as many classes as there are; again from the first
         where the set has fewer."""
         dataset = self.dataset(self.split, size)
-        order = varied_order(dataset.records, generator)
+        order = _varied_order(dataset.records, generator)
         found: list[Sample] = []
         for start in range(0, len(order), max(count, 1)):
             part = Subset(dataset, order[start : start + count])
@@ -122,7 +122,7 @@ class LabelledImages(Dataset[Sample | str]):
             sample = replace(sample, values=(sample.values - self.mean) / self.deviation)
         if self.size is None:
             return sample
-        if self.task in CROPPED:
+        if self.task in _CROPPED:
             return centre(sample, self.size)
         return letterbox(sample, self.size, self.labels.ignore_index or 0)
 
@@ -134,16 +134,16 @@ def spread(records: Sequence[ImageRecord]) -> tuple[Tensor, Tensor]:
     return values.mean(0).float(), torch.where(deviation > 0, deviation, torch.ones_like(deviation)).float()
 
 
-def is_usable(image: ImageRecord, options: Options) -> bool:
+def _is_usable(image: ImageRecord, options: Options) -> bool:
     """Whether an image has what the task learns from."""
     if options.task == "regression":
         return image.values is not None and all(value == value and abs(value) < 1e30 for value in image.values)
-    if options.task in CROPPED:
+    if options.task in _CROPPED:
         return image.label is not None
     return image.mask is not None if options.format == "masks" else image.labelled
 
 
-def varied_order(records: Sequence[ImageRecord], generator: Generator) -> list[int]:
+def _varied_order(records: Sequence[ImageRecord], generator: Generator) -> list[int]:
     """A random order in which the first images show as many classes as there are."""
     order = torch.randperm(len(records), generator=generator).tolist()
     seen: set[int] = set()

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from aistudio.data.sample import Sample
 
-SMALLEST_CELL = 12  # pixels an object's own cell needs so that its mask cannot be empty
+_SMALLEST_CELL = 12  # pixels an object's own cell needs so that its mask cannot be empty
 
 
 def place_objects(image: Tensor, labels: Sequence[int], generator: Generator) -> Sample:
@@ -21,9 +21,9 @@ def place_objects(image: Tensor, labels: Sequence[int], generator: Generator) ->
     """
     height, width = image.shape[-2:]
     grid = math.ceil(math.sqrt(max(len(labels), 1)))
-    if min(height, width) < grid * SMALLEST_CELL:
+    if min(height, width) < grid * _SMALLEST_CELL:
         raise ValueError(
-            f"{len(labels)} objects need at least {grid * SMALLEST_CELL} x {grid * SMALLEST_CELL} "
+            f"{len(labels)} objects need at least {grid * _SMALLEST_CELL} x {grid * _SMALLEST_CELL} "
             f"pixels; the image has {height} x {width}"
         )
     classes = torch.tensor(labels, dtype=torch.int64)

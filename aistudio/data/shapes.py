@@ -45,17 +45,17 @@ def make_sample(record: ImageRecord, labels: Labels, task: str, image: Tensor) -
     if record.label is not None and not record.objects:
         return known(image, record, labels=torch.tensor([record.label]))
     scale = (width, height) if labels.relative else (1.0, 1.0)
-    objects = [one for one in record.objects if one.label is not None and not one.crowd and is_finite(one)]
+    objects = [one for one in record.objects if one.label is not None and not one.crowd and _is_finite(one)]
     numbers = torch.tensor([one.label for one in objects], dtype=torch.int64)
     if task == "segmentation":
         crowd = [one for one in record.objects if one.crowd]
         return known(image, record, class_mask=paint(objects, crowd, scale, height, width, labels.ignore_index or 255))
-    rotated = [rotated_box(one, scale) for one in objects]
+    rotated = [_rotated_box(one, scale) for one in objects]
     if all(one is not None for one in rotated) and task == "oriented_object_detection":
         boxes = torch.tensor(rotated, dtype=torch.float32).view(-1, 5)
         keep = (boxes[:, 2:4] > LEAST).all(1)
         return known(image, record, labels=numbers[keep], boxes=canonical_boxes(boxes[keep]))
-    boxes = torch.tensor([upright_box(one, scale) for one in objects], dtype=torch.float32).view(-1, 4)
+    boxes = torch.tensor([_upright_box(one, scale) for one in objects], dtype=torch.float32).view(-1, 4)
     boxes = boxes.clamp(min=0).minimum(torch.tensor([width, height, width, height]))
     keep = (boxes[:, 2:] - boxes[:, :2] > LEAST).all(1)
     masks = None
@@ -79,7 +79,7 @@ def lying(boxes: Tensor) -> Tensor:
     return canonical_boxes(torch.cat((centre, size, torch.zeros((len(boxes), 1))), 1))
 
 
-def is_finite(one: ObjectRecord) -> bool:
+def _is_finite(one: ObjectRecord) -> bool:
     """Whether all coordinates of an object are numbers."""
     numbers = [
         *(one.box or ()),
@@ -90,7 +90,7 @@ def is_finite(one: ObjectRecord) -> bool:
     return all(map(math.isfinite, numbers))
 
 
-def upright_box(one: ObjectRecord, scale: tuple[float, float]) -> list[float]:
+def _upright_box(one: ObjectRecord, scale: tuple[float, float]) -> list[float]:
     """x1, y1, x2, y2 in pixels: as written, or around what else is known."""
     if one.box is not None:
         return [value * scale[i % 2] for i, value in enumerate(one.box)]
@@ -100,7 +100,7 @@ def upright_box(one: ObjectRecord, scale: tuple[float, float]) -> list[float]:
     return [min(xs), min(ys), max(xs), max(ys)]
 
 
-def rotated_box(one: ObjectRecord, scale: tuple[float, float]) -> list[float] | None:
+def _rotated_box(one: ObjectRecord, scale: tuple[float, float]) -> list[float] | None:
     """cx, cy, w, h, degrees in pixels: as written, or of the rectangle through four corners."""
     if one.rotated is not None:
         return [*one.rotated]

@@ -43,7 +43,7 @@ def paint_sample(height: int, width: int, labels: Sequence[int], generator: Gene
     ``labels=()`` is an image without an object. The same generator state gives the same sample.
     """
     again = partial(_paint_again, generator.get_state(), labels)
-    sample = place_objects(smooth_background(height, width, generator), labels, generator)
+    sample = place_objects(_smooth_background(height, width, generator), labels, generator)
     image = sample.image
     for label, mask in zip(labels, sample.known("masks"), strict=True):
         shade = 1 - 0.25 * torch.rand((), generator=generator)
@@ -58,7 +58,7 @@ def _paint_again(state: Tensor, labels: Sequence[int], size: int) -> Sample:
     return paint_sample(size, size, labels, generator)
 
 
-def smooth_background(height: int, width: int, generator: Generator) -> Tensor:
+def _smooth_background(height: int, width: int, generator: Generator) -> Tensor:
     """(3, H, W) float32 in [0.25, 0.75]: slow, muted changes of colour, different in every image."""
     coarse = 0.25 + 0.5 * torch.rand((3, COARSE, COARSE), generator=generator)
     muted = 0.7 * coarse.mean(0, keepdim=True) + 0.3 * coarse

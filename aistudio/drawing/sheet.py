@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 GAP = 16
-SINGLE = 480  # pixels of a drawing that is alone
-WIDTH = 2 * SINGLE + 3 * GAP  # of a sheet
+_SINGLE = 480  # pixels of a drawing that is alone
+WIDTH = 2 * _SINGLE + 3 * GAP  # of a sheet
 TEXT, HEAD = 15, 18  # pixels of a letter
 WIDE = 1.5  # times as wide as it is high: a drawing that has a row to itself
 
@@ -31,7 +31,7 @@ def contact_sheet(tiles: Sequence[Tile], heading: str, notes: Sequence[str] = ()
 
     wide = any(tile.image.width > WIDE * tile.image.height for tile in tiles)
     columns = 1 if wide else max(1, min(columns, len(tiles)))
-    width = SINGLE if len(tiles) == 1 and not wide else (WIDTH - GAP * (columns + 1)) // columns
+    width = _SINGLE if len(tiles) == 1 and not wide else (WIDTH - GAP * (columns + 1)) // columns
     head, text = font_of(HEAD), font_of(TEXT)
     pen = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     words = [(line, head, INK) for line in broken(pen, heading, head, WIDTH - 2 * GAP)]

@@ -21,7 +21,7 @@ from aistudio.config.values import MISSING
 from aistudio.errors import Problem, Refusal
 
 LONGEST = 100  # characters of a folder's name
-UNFIT = re.compile(r"[^A-Za-z0-9._=+-]+")  # for the name of a folder
+_UNFIT = re.compile(r"[^A-Za-z0-9._=+-]+")  # for the name of a folder
 SCALARS = (bool, int, float, str, type(None))
 
 
@@ -59,7 +59,7 @@ def read_axis(override: str, folders: Sequence[Path]) -> Axis:
         what, why = f"{override} is no list of values", "a sweep runs every combination of its values"
         raise Refusal([Problem(what, why, "the command line", f"{key}=1,2,3 or {key}=range(1,10)")])
     if isinstance(parsed.value(), Glob):
-        return Axis(key, tuple(f"{key}={quoted(name)}" for name in globbed(parsed, folders)), None)
+        return Axis(key, tuple(f"{key}={quoted(name)}" for name in _globbed(parsed, folders)), None)
     values = [*parsed.sweep_iterator()] if parsed.is_sweep_override() else [parsed.value()]
     texts = [*parsed.sweep_string_iterator()] if parsed.is_sweep_override() else []
     if not values:
@@ -71,19 +71,19 @@ def read_axis(override: str, folders: Sequence[Path]) -> Axis:
     return Axis(key, choices, tuple(values) if plain else None)
 
 
-def globbed(parsed: Override, folders: Sequence[Path]) -> list[str]:
+def _globbed(parsed: Override, folders: Sequence[Path]) -> list[str]:
     """The options of a group that a ``glob(…)`` names."""
     glob = cast(Glob, parsed.value())
     names = available(parsed.key_or_group, folders)
-    kept = [name for name in names if any(fnmatch(name, pattern) for pattern in map(unquoted, glob.include))]
-    kept = [name for name in kept if not any(fnmatch(name, pattern) for pattern in map(unquoted, glob.exclude))]
+    kept = [name for name in names if any(fnmatch(name, pattern) for pattern in map(_unquoted, glob.include))]
+    kept = [name for name in kept if not any(fnmatch(name, pattern) for pattern in map(_unquoted, glob.exclude))]
     if not kept:
         what, group = f"{parsed.input_line} names no file", parsed.key_or_group
         raise Refusal([Problem(what, "no name matches", f"conf/{group}/", ", ".join(names))])
     return kept
 
 
-def unquoted(text: str | QuotedString) -> str:
+def _unquoted(text: str | QuotedString) -> str:
     """A text of Hydra's grammar without its quotation marks."""
     return text.text if isinstance(text, QuotedString) else text
 
@@ -99,7 +99,7 @@ def names_of(axes: Sequence[Axis], lines: Sequence[Sequence[int]]) -> Iterator[s
 
 def folder_name(words: str) -> str:
     """The name of a folder right inside the sweep's: dots alone would name that one, or the one above."""
-    name = UNFIT.sub("_", words)[:LONGEST] or "job"
+    name = _UNFIT.sub("_", words)[:LONGEST] or "job"
     return name if name.strip(".") else "_" * len(name)
 
 

@@ -24,7 +24,7 @@ from aistudio.errors import Problem, Refusal
 from aistudio.jobs.axes import Axis, distinct, last_of_each, names_of, read_axis
 
 NAMED = ("backbone", "task", "architecture")
-RULES = {"rules", "tasks", "name"}  # keys that the verdict on names depends on
+_RULES = {"rules", "tasks", "name"}  # keys that the verdict on names depends on
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ def judged(overrides: Sequence[str], config_dir: str | Path | None = None) -> It
         line = tuple(one.choices[place] for one, place in pairs)
         files = tuple(one.choices[0 if one.sets_values else place] for one, place in pairs)
         if files not in batches:
-            refused = refused_by_name(axes, files) if batches and not folders else []
+            refused = _refused_by_name(axes, files) if batches and not folders else []
             batches[files] = tuple(refused) or composed(files, config_dir)
         batch = batches[files]
         if isinstance(batch, Batch):
             values = {one.key: one.values[place] for one, place in pairs if one.values is not None}
-            problems, config = batch.with_values(values) if batch.takes(values) else judged_alone(line, config_dir)
+            problems, config = batch.with_values(values) if batch.takes(values) else _judged_alone(line, config_dir)
             yield Job(name, line, tuple(problems), config)
         else:
             yield Job(name, line, batch, {})
@@ -96,7 +96,7 @@ class Batch:
         settled, obstacles = self.settled[typed]
         if obstacles:
             return [*self.found.problems, *obstacles], settled.written
-        settled = with_replaced(settled, {key: value for key, value in values.items() if key not in felt})
+        settled = _with_replaced(settled, {key: value for key, value in values.items() if key not in felt})
         return [*self.found.problems, *verdict(settled, self.found.chosen)], settled.written
 
 
@@ -108,19 +108,19 @@ def composed(line: Sequence[str], config_dir: str | Path | None) -> Batch | tupl
         return tuple(refusal.problems)
 
 
-def judged_alone(line: Sequence[str], config_dir: str | Path | None) -> tuple[Sequence[Problem], Mapping[str, Any]]:
+def _judged_alone(line: Sequence[str], config_dir: str | Path | None) -> tuple[Sequence[Problem], Mapping[str, Any]]:
     """One combination as `aistudio.compose` judges it."""
     batch = composed(line, config_dir)
     return batch.with_values({}) if isinstance(batch, Batch) else (batch, {})
 
 
-def refused_by_name(axes: Sequence[Axis], line: Sequence[str]) -> list[Problem]:
+def _refused_by_name(axes: Sequence[Axis], line: Sequence[str]) -> list[Problem]:
     """The rules' problems with the names of shipped files, where nothing else in the line has a say in it."""
     chosen = {one.key: choice.partition("=")[2] for one, choice in zip(axes, line, strict=True)}
     others = {one.key for one in axes if one.key not in NAMED}
     if not {"task", "backbone"} <= {*chosen} or any(one.values is None for one in axes if one.key in others):
         return []
-    if any(key.startswith(("backbone.", "hydra")) or not RULES.isdisjoint(key.split(".")) for key in others):
+    if any(key.startswith(("backbone.", "hydra")) or not _RULES.isdisjoint(key.split(".")) for key in others):
         return []
     if any(chosen[group] not in groups.options(group) for group in NAMED if group in chosen):
         return []
@@ -140,7 +140,7 @@ def interpolations(node: Any) -> Iterator[str]:
         yield node
 
 
-def with_replaced(settled: Settled, values: Mapping[str, Any]) -> Settled:
+def _with_replaced(settled: Settled, values: Mapping[str, Any]) -> Settled:
     """A settled configuration with some values replaced, in what is built and in what is written."""
     trees = [settled.values] if settled.written is settled.values else [settled.values, settled.written]
     for key, value in values.items():

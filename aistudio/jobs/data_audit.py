@@ -44,7 +44,7 @@ def audit_data(config: DictConfig, judged: Judged, folder: Path, overrides: Sequ
     terminal = Terminal()
     with terminal.busy():
         audit = audit_configured(judged.values, stated_outputs(config, outputs_key(judged.values)), terminal.started)
-    print_audit(terminal, audit)
+    _print_audit(terminal, audit)
     write_whole(folder / FINDINGS, as_csv(audit.findings))
     if judged.values["data"].get("shard") is not None:
         lines = as_lines(audit, configured_options(judged.values))
@@ -62,7 +62,7 @@ def audit_data(config: DictConfig, judged: Judged, folder: Path, overrides: Sequ
     )
     write_whole(folder / "config.yaml", as_yaml(written))
     write(folder / REPORT, report, receipt(written, overrides))
-    drawn = save_drawings(audit, folder / DRAWINGS, terminal)
+    drawn = _save_drawings(audit, folder / DRAWINGS, terminal)
     leave_page(folder)
     for name in (PAGE, FINDINGS, REPORT, *(f"{DRAWINGS}/{one}" for one in drawn)):
         terminal.print(words(f"  {shown(folder / name)}", "dim"), wrap=False)
@@ -74,15 +74,15 @@ def audit_first(config: DictConfig, judged: Judged, folder: Path, terminal: Term
     if not names_labelled(config):
         return None
     audit = audit_configured(judged.values, stated_outputs(config, outputs_key(judged.values)), terminal.started)
-    print_audit(terminal, audit)
+    _print_audit(terminal, audit)
     write_whole(folder / FINDINGS, as_csv(audit.findings))
-    save_drawings(audit, folder / DRAWINGS, terminal)
+    _save_drawings(audit, folder / DRAWINGS, terminal)
     return audit
 
 
-def save_drawings(audit: Audit, folder: Path, terminal: Terminal) -> list[str]:
+def _save_drawings(audit: Audit, folder: Path, terminal: Terminal) -> list[str]:
     """``findings.png`` where there are any, and ``labels.png``; their names. What cannot be drawn is said."""
-    drawings = {"findings.png": save_findings, "labels.png": save_labels}
+    drawings = {"findings.png": _save_findings, "labels.png": _save_labels}
     done = []
     for name, save in drawings.items():
         try:
@@ -94,7 +94,7 @@ def save_drawings(audit: Audit, folder: Path, terminal: Terminal) -> list[str]:
     return done
 
 
-def save_findings(audit: Audit, path: Path) -> bool:
+def _save_findings(audit: Audit, path: Path) -> bool:
     """The worst findings cut out; whether there are any to be seen."""
     if not audit.findings:
         return False
@@ -109,7 +109,7 @@ def save_findings(audit: Audit, path: Path) -> bool:
     return True
 
 
-def save_labels(audit: Audit, path: Path) -> bool:
+def _save_labels(audit: Audit, path: Path) -> bool:
     """How the labels are distributed; whether there is anything to draw."""
     from aistudio.audit.distribution import distribution
     from aistudio.report.label_plots import draw_labels
@@ -117,7 +117,7 @@ def save_labels(audit: Audit, path: Path) -> bool:
     return draw_labels(distribution(audit), path, describe(audit))
 
 
-def print_audit(terminal: Terminal, audit: Audit) -> None:
+def _print_audit(terminal: Terminal, audit: Audit) -> None:
     """The findings, and what was looked at."""
     print_findings(terminal, describe(audit), audit.findings)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-PAUSE = 0.2  # seconds between two looks at GPUs that are all taken
+_PAUSE = 0.2  # seconds between two looks at GPUs that are all taken
 
 
 @contextmanager
@@ -40,4 +40,4 @@ def free(folder: Path) -> tuple[int, AbstractContextManager]:
             lock = FileLock(path, timeout=0)
             with suppress(Timeout):
                 return index, lock.acquire()
-        time.sleep(PAUSE)
+        time.sleep(_PAUSE)

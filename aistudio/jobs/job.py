@@ -128,17 +128,17 @@ def leave(folder: Path, config: DictConfig, ending: Ending, reason: str, fault: 
         known = {**so_far(folder), "traceback": fault}
         write_without_verdict(folder / REPORT, ending, reason, plain(config, missing=True), known)
     except OSError as error:
-        raise NoReport(error.errno, error.strerror, str(folder / REPORT)) from error
+        raise _NoReport(error.errno, error.strerror, str(folder / REPORT)) from error
     from aistudio.report.html.run_folder import leave_page
 
     leave_page(folder)
 
 
-class NoReport(OSError):
+class _NoReport(OSError):
     """The report of a run cannot be written: the disk is full, for example."""
 
 
-def logged(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
+def _logged(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
     """Run with everything that it prints in its log; nothing but an interruption goes on."""
     with printing_to(folder / LOG):
         try:
@@ -146,7 +146,7 @@ def logged(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
         except Refusal as refusal:
             print(refusal_text(refusal.problems), file=sys.stderr)
             return REFUSED
-        except NoReport:
+        except _NoReport:
             raise
         except (Exception, SystemExit) as error:
             traceback.print_exc()
@@ -154,11 +154,11 @@ def logged(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
 
 
 def side_by_side(config: DictConfig, folder: Path, overrides: Sequence[str]) -> int:
-    """Run as ``logged`` does, beside other jobs on the same machine."""
+    """Run as ``_logged`` does, beside other jobs on the same machine."""
     from aistudio.jobs.gpus import one_for_itself
 
     with one_for_itself(config.runtime.device):
-        return logged(config, folder, overrides)
+        return _logged(config, folder, overrides)
 
 
 @contextmanager
@@ -186,7 +186,7 @@ def in_sweep(config: DictConfig) -> int:
     (folder / LOG).unlink(missing_ok=True)
     overrides = as_written(settings)
     begin(config, folder, overrides, own_folders(settings))
-    job = logged if settings.launcher._target_ == IN_PROCESS else side_by_side
+    job = _logged if settings.launcher._target_ == IN_PROCESS else side_by_side
     if isolated(config, settings.launcher._target_):
         code = in_a_process_of_its_own(job, config, folder, overrides, leave)
     else:

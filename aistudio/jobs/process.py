@@ -51,7 +51,7 @@ def in_a_process_of_its_own(job: Job, config: DictConfig, folder: Path, override
     """
     told, tell = context().Pipe(duplex=False)
     process = context().Process(
-        target=run_child, args=(job, config, folder, overrides, tell, tuple(ASKED)), name=folder.name
+        target=_run_child, args=(job, config, folder, overrides, tell, tuple(ASKED)), name=folder.name
     )
     timeout = config.sweep.timeout
     process.start()
@@ -70,13 +70,13 @@ def in_a_process_of_its_own(job: Job, config: DictConfig, folder: Path, override
     finally:
         stop(process)
     code = LOST if process.exitcode is None else process.exitcode
-    if reason := last_words(told) or killed(code):
+    if reason := _last_words(told) or killed(code):
         leave(folder, config, "broke", reason)
         return FAILED
     return code
 
 
-def last_words(told: Connection) -> str:
+def _last_words(told: Connection) -> str:
     """What a process says that can write no report; empty where it can."""
     with told:
         try:
@@ -85,11 +85,11 @@ def last_words(told: Connection) -> str:
             return ""
 
 
-def run_child(
+def _run_child(
     job: Job, config: DictConfig, folder: Path, overrides: Sequence[str], tell: Connection, asked: Sequence[str]
 ) -> None:
     """What the new process does; libraries that print past Python do it into the log, too."""
-    lead_a_group()
+    _lead_a_group()
     with open(folder / LOG, "a", encoding="utf-8", opener=no_link) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
@@ -109,19 +109,19 @@ def run_child(
     os._exit(code)  # the report is written; threads that a stuck library left behind must not keep the process
 
 
-def lead_a_group() -> None:
+def _lead_a_group() -> None:
     """Let this process and all that it starts be ended together, at the latest when its parent has gone."""
     if hasattr(os, "setsid"):
         os.setsid()
-    threading.Thread(target=end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
 
 
-def end_with(parent: BaseProcess) -> None:
+def _end_with(parent: BaseProcess) -> None:
     """Wait for a process to end, be it killed, and end with it."""
     parent.join()
-    signal_group(os.getpid(), signal.SIGTERM)
+    _signal_group(os.getpid(), signal.SIGTERM)
     time.sleep(PATIENCE)
-    signal_group(os.getpid(), KILL)
+    _signal_group(os.getpid(), KILL)
 
 
 @cache
@@ -144,13 +144,13 @@ def stop(process: BaseProcess) -> None:
     if leader is None:  # it was not started
         return
     if process.is_alive():
-        signal_group(leader, signal.SIGTERM)
+        _signal_group(leader, signal.SIGTERM)
         process.join(PATIENCE)
-    signal_group(leader, KILL)
+    _signal_group(leader, KILL)
     process.join()
 
 
-def signal_group(leader: int, number: int) -> None:
+def _signal_group(leader: int, number: int) -> None:
     """Send a signal to a process and all that belong to its group, as far as they are there."""
     try:
         if not hasattr(os, "killpg"):

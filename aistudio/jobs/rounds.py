@@ -16,8 +16,8 @@ from aistudio.report.records import TOLERABLE, Rounds
 from aistudio.report.summary import Row
 from aistudio.report.terminal import Terminal
 
-FLOAT = 4  # bytes
-Timed = tuple[Mapping[str, Rounds], str]
+_FLOAT = 4  # bytes
+_Timed = tuple[Mapping[str, Rounds], str]
 
 
 def time_again(rows: Sequence[Row], sweep: Mapping[str, Any], launcher: str, terminal: Terminal) -> str:
@@ -34,7 +34,7 @@ def time_again(rows: Sequence[Row], sweep: Mapping[str, Any], launcher: str, ter
     with terminal.busy():
         terminal.started(f"{len(timed)} models once more, in turns")
         try:
-            found, why = timed_by(import_in_rounds(), timed, float(sweep["rounds_budget"]))
+            found, why = _timed_by(import_in_rounds(), timed, float(sweep["rounds_budget"]))
             for row in timed if found else ():
                 add_rounds(Path(row.folder) / REPORT, found[row.folder])
         except Exception as error:  # the sweep is over, and its reports are whole without
@@ -42,16 +42,16 @@ def time_again(rows: Sequence[Row], sweep: Mapping[str, Any], launcher: str, ter
     return f"not timed again in rounds: {why}" if why else ""
 
 
-def timed_by(in_rounds: Callable[..., Timed], rows: Sequence[Row], budget: float) -> Timed:
+def _timed_by(in_rounds: Callable[..., _Timed], rows: Sequence[Row], budget: float) -> _Timed:
     """The rounds of these rows by their folders, made of what their reports say."""
     configs = {row.folder: OmegaConf.create(dict(read(Path(row.folder) / REPORT).config)) for row in rows}
     taken = sorted(row.taken or 0.0 for row in rows)
     busy = taken[len(taken) // 2] > TOLERABLE
-    weights = FLOAT * sum(row.parameters or 0.0 for row in rows)
+    weights = _FLOAT * sum(row.parameters or 0.0 for row in rows)
     return in_rounds(configs, weights, budget, busy, uuid.uuid4().hex)
 
 
-def import_in_rounds() -> Callable[..., Timed]:
+def import_in_rounds() -> Callable[..., _Timed]:
     """Import what needs torch; the jobs have done so before."""
     from aistudio.rounds import in_rounds
 

@@ -43,12 +43,12 @@ from aistudio.report.validation import Unreadable
 from aistudio.safety.conf_folder import conf_folder
 from aistudio.safety.signals import code_of, reason_of
 
-NOT_USED = {  # keys of Hydra's own sweeps that mean nothing here
+_NOT_USED = {  # keys of Hydra's own sweeps that mean nothing here
     "hydra.sweeper": "name what is swept on the command line, or in a script around it",
     "hydra.callbacks": "what a job leaves behind is in its report.json",
     "hydra.sweep.subdir": "a job's folder is named after what the sweep varies",
 }
-SUMMARY = (
+_SUMMARY = (
     STOP,
     ".submitit",
     "summary.html",
@@ -57,12 +57,12 @@ SUMMARY = (
     "summary.json",
     "findings.csv",
 )  # of a sweep itself
-UNFINISHED = "not started, or ended together with its sweep"
+_UNFINISHED = "not started, or ended together with its sweep"
 
 
 def sweep(overrides: Sequence[str], config_dir: str | None) -> int:
     """Run every combination that ``overrides`` span; the exit code: 0 only if every row passed, 130 if interrupted."""
-    if unused := [*not_used(overrides)]:
+    if unused := [*_not_used(overrides)]:
         raise Refusal(unused)
     jobs = [*judged(overrides, config_dir)]
     fitting = [job for job in jobs if not job.problems]
@@ -70,15 +70,15 @@ def sweep(overrides: Sequence[str], config_dir: str | None) -> int:
         raise Refusal(in_short(jobs))
     terminal = Terminal()
     with initialize_config_dir(str(conf_folder().resolve()), version_base=VERSION_BASE):
-        launcher_config = config_for_launcher(overrides, config_dir)
-        with refusing_what_cannot_be_written(launcher_config):
+        launcher_config = _config_for_launcher(overrides, config_dir)
+        with _refusing_what_cannot_be_written(launcher_config):
             folder = folder_of(launcher_config, overrides)
             waiting = plan(jobs, folder)
         terminal.sweep(len(jobs), len(fitting) - len(waiting), len(jobs) - len(fitting), shown(folder))
         with Progress([folder / job.name for job in waiting], terminal):
-            end = launched(waiting, launcher_config)
+            end = _launched(waiting, launcher_config)
     if not end.code and waiting:
-        end = timed_in_rounds(end, jobs, folder, launcher_config, terminal)
+        end = _timed_in_rounds(end, jobs, folder, launcher_config, terminal)
     rows = [row(folder / job.name / REPORT) for job in jobs]
     track([folder / job.name for job in jobs], fitting[0].config.get("track"), terminal, folder.name)
     rows = [end.of(one) if one.outcome == "unfinished" else one for one in rows]
@@ -87,7 +87,7 @@ def sweep(overrides: Sequence[str], config_dir: str | None) -> int:
     return end.code or (PASSED if passed else FAILED)
 
 
-def timed_in_rounds(end: End, jobs: Sequence[Job], folder: Path, config: DictConfig, terminal: Terminal) -> End:
+def _timed_in_rounds(end: End, jobs: Sequence[Job], folder: Path, config: DictConfig, terminal: Terminal) -> End:
     """Time the models of the sweep again; the end of the launch with why that was not done, where it was not."""
     rows = [row(folder / job.name / REPORT) for job in jobs]
     settings = next(job.config["sweep"] for job in jobs if not job.problems)
@@ -116,33 +116,33 @@ class End:
         return replace(row, outcome=self.outcome, reason=self.unwritten.get(row.job, self.reason))
 
 
-def not_used(overrides: Sequence[str]) -> Iterator[Problem]:
+def _not_used(overrides: Sequence[str]) -> Iterator[Problem]:
     """What is said to Hydra's sweepers, which would compose every job anew and know nothing of rules."""
     for override in overrides:
         key = key_of(override).replace("/", ".")
-        for prefix, instead in NOT_USED.items():
+        for prefix, instead in _NOT_USED.items():
             if key == prefix or key.startswith(f"{prefix}."):
                 yield Problem(
                     f"{override} has no effect", f"a sweep does not use {prefix}", "the command line", instead
                 )
 
 
-def config_for_launcher(overrides: Sequence[str], config_dir: str | None) -> DictConfig:
+def _config_for_launcher(overrides: Sequence[str], config_dir: str | None) -> DictConfig:
     """What Hydra's launchers start from: the configuration with Hydra's own section, and the overrides of that."""
     own = [one for one in overrides if is_hydras(one) and key_of(one) != "hydra.searchpath"]
     search = search_path(user_folders(overrides, config_dir))
-    return running_hydra().compose_config("config", [*own, *search, "hydra.mode=MULTIRUN"], RunMode.MULTIRUN)
+    return _running_hydra().compose_config("config", [*own, *search, "hydra.mode=MULTIRUN"], RunMode.MULTIRUN)
 
 
-def running_hydra() -> Hydra:
+def _running_hydra() -> Hydra:
     """The Hydra that was started for this sweep."""
     hydra = GlobalHydra.instance().hydra
-    assert hydra is not None  # `config_for_launcher` and `launched` are called within it alone
+    assert hydra is not None  # `_config_for_launcher` and `_launched` are called within it alone
     return hydra
 
 
 @contextmanager
-def refusing_what_cannot_be_written(config: DictConfig) -> Iterator[None]:
+def _refusing_what_cannot_be_written(config: DictConfig) -> Iterator[None]:
     """Answer a disk that is full or closed before the first job, rather than after the last."""
     try:
         yield
@@ -157,7 +157,7 @@ def folder_of(config: DictConfig, overrides: Sequence[str]) -> Path:
     """The folder of this sweep: the one that was asked for, else a new one, also where another began this second."""
     key = "hydra.sweep.dir"
     folder = claimed(config.hydra.sweep.dir, key, any(key_of(one) in ("hydra.sweep", key) for one in overrides))
-    refuse_links_in(folder, SUMMARY, key)
+    refuse_links_in(folder, _SUMMARY, key)
     with read_write(config), open_dict(config):
         config.hydra.sweep.dir = uninterpreted(str(folder))
     queue = Path(os.path.abspath(config.hydra.launcher.get("submitit_folder") or folder))
@@ -177,7 +177,7 @@ def plan(jobs: Sequence[Job], folder: Path) -> list[Job]:
         if job.problems:
             write_without_verdict(path, "refused", refusal_text(job.problems), job.config or named(job))
         elif not passed_before(path, job.config):
-            write_without_verdict(path, "unfinished", UNFINISHED, job.config)
+            write_without_verdict(path, "unfinished", _UNFINISHED, job.config)
             waiting.append(job)
     return waiting
 
@@ -200,20 +200,20 @@ def passed_before(path: Path, config: Mapping[str, Any]) -> bool:
 def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two resolved configurations describe the same job; how it is swept and tracked makes no difference."""
     nothing = dict.fromkeys(NO_SETTINGS)
-    return as_read({**one, **nothing}) == as_read({**other, **nothing})
+    return _as_read({**one, **nothing}) == _as_read({**other, **nothing})
 
 
-def as_read(config: Mapping[str, Any]) -> Any:
+def _as_read(config: Mapping[str, Any]) -> Any:
     """A configuration as it comes back from a report."""
     return json.loads(json.dumps(config, default=str))
 
 
-def launched(jobs: Sequence[Job], config: DictConfig) -> End:
+def _launched(jobs: Sequence[Job], config: DictConfig) -> End:
     """Hand the jobs to the launcher and wait; the outcome and the reason of those that leave no report.
 
     How a job ended is in its report: what the launcher returns or raises decides nothing.
     """
-    context = HydraContext(config_loader=running_hydra().config_loader, callbacks=Callbacks())
+    context = HydraContext(config_loader=_running_hydra().config_loader, callbacks=Callbacks())
     launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=in_sweep, config=config)
     folder = f"hydra.sweep.dir={quoted(uninterpreted(str(config.hydra.sweep.dir)))}"
     lines = [

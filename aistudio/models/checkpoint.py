@@ -35,12 +35,12 @@ HARMLESS = [  # what training loops put beside the tensors: arguments, paths, si
     ),
     *(getattr(numpy.dtypes, name) for name in numpy.dtypes.__all__),
 ]
-TYPES = {
+_TYPES = {
     **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
     **{"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8},
     **{"BOOL": torch.bool, "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2},
 }
-CLEAN = (
+_CLEAN = (
     "torch.save(model.state_dict(), FILE) where that code is; or, if you trust the file, load it there and save that"
 )
 
@@ -63,11 +63,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """The tensors of a file, mapped into memory where its format lets them be. Raises `Unreadable`."""
     header = read_header(path)
     if header.code:
-        raise Unreadable(f"it needs code to be read: {shown(header.code)}; nothing of it was run", CLEAN)
-    content = read_safetensors(path) if header.format == "safetensors" else _torch_load(path, header)
+        raise Unreadable(f"it needs code to be read: {shown(header.code)}; nothing of it was run", _CLEAN)
+    content = _read_safetensors(path) if header.format == "safetensors" else _torch_load(path, header)
     part = find_part(content, lambda value: isinstance(value, Tensor))
     if part is None:
-        raise Unreadable(without_tensors(content))
+        raise Unreadable(_without_tensors(content))
     odd = [name for name, tensor in part.tensors.items() if tensor.layout is not torch.strided or tensor.is_quantized]
     if odd:
         raise Unreadable(f"its tensors are sparse or quantised: {shown(odd)}", "the same weights as plain tensors")
@@ -79,7 +79,7 @@ def _torch_load(path: Path, header: Header) -> Any:
         with torch.serialization.safe_globals(HARMLESS):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=header.format == "torch" or None)
     except UnpicklingError as error:
-        raise Unreadable(f"torch does not read it as data: {_sentence(error)}; nothing of it was run", CLEAN) from None
+        raise Unreadable(f"torch does not read it as data: {_sentence(error)}; nothing of it was run", _CLEAN) from None
     except (RuntimeError, ValueError, EOFError, KeyError, TypeError, AttributeError, AssertionError, OSError) as error:
         raise Unreadable(f"it is cut or damaged ({_sentence(error)})", AGAIN) from None
 
@@ -90,7 +90,7 @@ def _sentence(error: BaseException) -> str:
     return " ".join(text.split("\n")[0].split(". ")[0].split())[:160]
 
 
-def read_safetensors(path: Path) -> dict[str, Tensor]:
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors file that `read_header` has accepted, as views of the mapped file."""
     with path.open("rb") as file:
         whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # torch wants to be able to write
@@ -99,9 +99,9 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     for name, entry in json.loads(whole[8 : 8 + length]).items():
         if name == "__metadata__":
             continue
-        if entry["dtype"] not in TYPES:
+        if entry["dtype"] not in _TYPES:
             raise Unreadable(f"{name} is of type {entry['dtype']}, which torch does not have")
-        dtype, (first, last) = TYPES[entry["dtype"]], entry["data_offsets"]
+        dtype, (first, last) = _TYPES[entry["dtype"]], entry["data_offsets"]
         if last == first:
             found[name] = torch.empty(entry["shape"], dtype=dtype)
             continue
@@ -111,7 +111,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     return found
 
 
-def without_tensors(content: Any) -> str:
+def _without_tensors(content: Any) -> str:
     """Why there is no state dict in what was saved."""
     if isinstance(content, Tensor):
         return f"it holds one tensor {tuple(content.shape)}, not a state dict"

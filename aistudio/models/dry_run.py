@@ -61,7 +61,7 @@ def dry_run(
     tensors = {f"model.{name}": value.to("meta") for name, value in named}
     entered, x = _Entry(model, method), torch.empty((1, channels, height, width), device="meta")
     device = named[0][1].device if named else torch.device("cpu")
-    with evaluating(model), torch.no_grad():
+    with _evaluating(model), torch.no_grad():
         starting()
         try:
             return x, torch.func.functional_call(entered, tensors, (x,))
@@ -97,12 +97,12 @@ def size_to_check_at(model: nn.Module, wanted: int, configured: int, channels: i
 def materialise(model: nn.Module, inputs: Callable[[], Tensor | list[Tensor]]) -> None:
     """Let lazy layers (``nn.LazyLinear``) find their widths, by one pass; nothing happens where there are none."""
     if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
-        with evaluating(model), torch.no_grad():
+        with _evaluating(model), torch.no_grad():
             model(inputs())
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def _evaluating(model: nn.Module) -> Iterator[None]:
     """Eval mode, and then every module back in the mode that it was in."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

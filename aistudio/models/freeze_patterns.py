@@ -11,7 +11,7 @@ from torch import nn
 from aistudio.errors import Problem, Refusal
 
 KEY = "backbone.frozen"
-Norm = nn.modules.batchnorm._BatchNorm
+_Norm = nn.modules.batchnorm._BatchNorm
 
 
 def names_to_freeze(
@@ -65,7 +65,7 @@ def freeze_names(model: nn.Module, names: Iterable[str]) -> list[str]:
     for path, module in model.named_modules():
         own = [f"{path}.{name}" if path else name for name in module.state_dict()]
         counted = [name for name in own if not name.endswith("num_batches_tracked")]
-        if isinstance(module, Norm) and counted and names.issuperset(counted):
+        if isinstance(module, _Norm) and counted and names.issuperset(counted):
             found.append(path)
     return found
 

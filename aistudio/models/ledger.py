@@ -16,7 +16,7 @@ from aistudio.weights.match import Match, is_counter, match, plain_names
 from aistudio.weights.parts import is_averaged
 from aistudio.weights.published import Published
 
-MOST_ROWS = 6  # of a table of what did not fit; the others are counted
+_MOST_ROWS = 6  # of a table of what did not fit; the others are counted
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _rows(found: Match, fine: set[str]) -> list[str]:
     ]
     missing: list[str] = []
     for name in found.missing:
-        near = found.nearest(name) if len(missing) < MOST_ROWS else ""
+        near = found.nearest(name) if len(missing) < _MOST_ROWS else ""
         missing += [] if name in fine else [f"missing    {name}{f' (the file has {near})' if near else ''}"]
     left_over = [f"left over  {name}" for name in found.left_over if name not in found.beyond]
     left_over = [f"deeper     {name}: the model has no such layer" for name in found.beyond] or left_over
@@ -165,10 +165,10 @@ def _rows(found: Match, fine: set[str]) -> list[str]:
 
 
 def _some(rows: Sequence[str]) -> list[str]:
-    if len(rows) <= MOST_ROWS:
+    if len(rows) <= _MOST_ROWS:
         return list(rows)
     kind = rows[0].split("  ")[0]
-    return [*rows[: MOST_ROWS - 2], f"{kind:<10} … and {len(rows) - MOST_ROWS + 2} more"]
+    return [*rows[: _MOST_ROWS - 2], f"{kind:<10} … and {len(rows) - _MOST_ROWS + 2} more"]
 
 
 def _sides(shape: tuple[int, ...]) -> str:

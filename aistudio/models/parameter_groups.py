@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-NORMS = (
+_NORMS = (
     nn.modules.batchnorm._NormBase,
     nn.LayerNorm,
     nn.GroupNorm,
@@ -62,5 +62,5 @@ def trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter, bool]]:
         for name, parameter in module.named_parameters(path, recurse=False):
             if parameter.requires_grad and id(parameter) not in seen:
                 seen.add(id(parameter))
-                spared = isinstance(module, NORMS) or parameter.ndim <= 1 or name.rpartition(".")[2] == "bias"
+                spared = isinstance(module, _NORMS) or parameter.ndim <= 1 or name.rpartition(".")[2] == "bias"
                 yield name, parameter, not spared

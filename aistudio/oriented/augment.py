@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 from aistudio.oriented.boxes import canonical_boxes
 
 
-class KeepCentresInside(v2.Transform):
+class _KeepCentresInside(v2.Transform):
     """Drop the boxes whose centre lies outside the image, and give those that stay their canonical names.
 
     per_box names the other entries of the target that hold one row a box; absent ones are passed over.
@@ -59,6 +59,6 @@ def rotation_augmentation(
             v2.SetClampingMode(None),
             v2.RandomHorizontalFlip(flip),
             v2.RandomAffine(degrees, scale=scale, interpolation=bilinear, fill=fill),
-            KeepCentresInside(per_box),
+            _KeepCentresInside(per_box),
         ]
     )

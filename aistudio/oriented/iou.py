@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 from torchvision.tv_tensors import TVTensor
 
-CHUNK = 16_384  # pairs worked on at once: about thirty temporary rows of this length stay in a core's cache
-ROUNDING = 16  # an IoU of fewer units of rounding (2e-6 in float32) is called 0
+_CHUNK = 16_384  # pairs worked on at once: about thirty temporary rows of this length stay in a core's cache
+_ROUNDING = 16  # an IoU of fewer units of rounding (2e-6 in float32) is called 0
 
 
 def rotated_iou(a: Tensor, b: Tensor) -> Tensor:
@@ -61,16 +61,16 @@ def rotated_iou(a: Tensor, b: Tensor) -> Tensor:
     union = area_a + area_b - intersection
     iou = (intersection / torch.where(union > 0, union, torch.ones_like(union))).clamp(max=1)
     # Rounding leaves a trace of the edges of boxes that do not meet: less than it can tell apart is nothing.
-    return torch.where(iou > ROUNDING * torch.finfo(iou.dtype).eps, iou, 0.0)
+    return torch.where(iou > _ROUNDING * torch.finfo(iou.dtype).eps, iou, 0.0)
 
 
 def rotated_iou_matrix(a: Tensor, b: Tensor) -> Tensor:
     """IoU (..., N, M) of every box of a (..., N, 5) with every one of b (..., M, 5); see :func:`rotated_iou`."""
     a, b = a.unsqueeze(-2), b.unsqueeze(-3)
     pairs = torch.broadcast_shapes(a.shape[:-1], b.shape[:-1])
-    if torch.compiler.is_compiling() or pairs.numel() <= CHUNK:
+    if torch.compiler.is_compiling() or pairs.numel() <= _CHUNK:
         return rotated_iou(a, b)
-    rows = max(1, CHUNK * pairs[-2] // pairs.numel())
+    rows = max(1, _CHUNK * pairs[-2] // pairs.numel())
     return torch.cat([rotated_iou(part, b) for part in a.split(rows, dim=-3)], dim=-2)
 
 

@@ -19,16 +19,16 @@ from torch import Tensor, nn
 
 from aistudio.oriented.iou import rotated_iou_matrix
 
-THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
+_THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 
 Interpolation = Literal["area", "11 points"]
-Overlap = Callable[[dict[str, Tensor], dict[str, Tensor]], Tensor]  # K detections, N true objects → IoU (K, N)
+_Overlap = Callable[[dict[str, Tensor], dict[str, Tensor]], Tensor]  # K detections, N true objects → IoU (K, N)
 
 
 def rotated_mean_average_precision(
     predictions: list[dict[str, Tensor]],
     targets: list[dict[str, Tensor]],
-    thresholds: tuple[float, ...] = THRESHOLDS,
+    thresholds: tuple[float, ...] = _THRESHOLDS,
     interpolation: Interpolation = "area",
 ) -> dict[str, float | dict[int, float]]:
     """Average precision of rotated boxes in a list of images; see `mean_average_precision`.
@@ -45,8 +45,8 @@ def _rotated_overlap(prediction: dict[str, Tensor], target: dict[str, Tensor]) -
 def mean_average_precision(
     predictions: list[dict[str, Tensor]],
     targets: list[dict[str, Tensor]],
-    overlap: Overlap,
-    thresholds: tuple[float, ...] = THRESHOLDS,
+    overlap: _Overlap,
+    thresholds: tuple[float, ...] = _THRESHOLDS,
     interpolation: Interpolation = "area",
 ) -> dict[str, float | dict[int, float]]:
     """Average precision of detections in a list of images.
@@ -101,7 +101,7 @@ def _of_class(
     label: int,
     predictions: list[dict],
     targets: list[dict],
-    overlap: Overlap,
+    overlap: _Overlap,
     thresholds: tuple[float, ...],
     how: Interpolation,
 ) -> Tensor | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito's
 GREY = "#777777"
 DPI = 150
-BARS = 60  # in one picture at most
+_BARS = 60  # in one picture at most
 LONGEST = 60  # characters of a name
 
 
@@ -26,7 +26,7 @@ def bars(rows: Sequence[Row], field: str, unit: str, title: str) -> Figure | Non
     known = sorted((row for row in rows if getattr(row, field) is not None), key=lambda row: getattr(row, field))
     if len(known) < 2:
         return None
-    shown = known[:BARS]
+    shown = known[:_BARS]
     tasks = sorted({row.task for row in known})
     colours = dict(zip(tasks, itertools.cycle(COLOURS), strict=False))
     figure = empty((9.0, 1.4 + 0.28 * len(shown)))
@@ -46,7 +46,7 @@ def bars(rows: Sequence[Row], field: str, unit: str, title: str) -> Figure | Non
 
         handles = [Patch(color=colours[task], label=said(task.replace("_", " "))) for task in tasks]
         figure.legend(handles=handles, fontsize=8, frameon=False, ncols=4, loc="outside upper center")
-    caption(figure, known, f"the smallest {BARS} of {len(known)}" if len(known) > BARS else "")
+    caption(figure, known, f"the smallest {_BARS} of {len(known)}" if len(known) > _BARS else "")
     return figure
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from aistudio.report.records import Measurement, SanityReport
 
-SI = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_SI = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 IMAGES = re.compile(r"\bof (\d+) images?\b")  # in a definition: the size of the batch
 PASSES = re.compile(r"\bmedian of (\d+) pass")
 STEPS = {"training_step": "in training", "forward": "without training"}  # the first that was measured is said
@@ -23,7 +23,7 @@ def quantity(value: float | int | None, unit: str) -> str:
         return f"{value * 1e3:.1f} ms" if value < 1 else f"{value:.2f} s"
     if unit == "bytes":
         return f"{value / 2**30:.2f} GiB" if value >= 2**30 else f"{value / 2**20:.1f} MiB"
-    for factor, letter in SI:
+    for factor, letter in _SI:
         if abs(value) >= factor:
             return f"{value / factor:.2f} {letter}{unit}".rstrip()
     return f"{value:.4g} {unit}".rstrip()
@@ -51,7 +51,7 @@ def in_a_sentence(report: SanityReport) -> str:
     measured = {one.name: one for one in report.measurements if one.value is not None}
     cards = {one.name.removeprefix(CARD): one.status for one in report.checks if one.name.startswith(CARD)}
     if cards:
-        return "; ".join(on_card(card, status, measured) for card, status in cards.items())
+        return "; ".join(_on_card(card, status, measured) for card, status in cards.items())
     if report.failures:
         names = [check.name for check in report.failures]
         return f"does not pass: {', '.join(names[:5])}{f' and {len(names) - 5} more' * (len(names) > 5)}"
@@ -72,7 +72,7 @@ def cost(measured: Mapping[str, Measurement]) -> str:
     return ""
 
 
-def on_card(card: str, status: str, measured: Mapping[str, Measurement]) -> str:
+def _on_card(card: str, status: str, measured: Mapping[str, Measurement]) -> str:
     """Whether a training step fits on a card, and the largest batch that does."""
     largest = measured.get(f"{LARGEST}{card}")
     most = f", at most batch {largest.value:g}" if largest and largest.value else ""

@@ -58,7 +58,7 @@ def read(path: Path) -> Report:
 def whole(path: Path) -> Any:
     """What JSON makes of a file, whatever it is; `Unreadable` where it makes nothing."""
     try:
-        return parsed(text_of(path))
+        return parsed(_text_of(path))
     except RecursionError:
         raise Unreadable("it is nested too deeply") from None
     except OSError as error:
@@ -71,7 +71,7 @@ def whole(path: Path) -> Any:
         raise Unreadable(f"it is not JSON: {error}") from None
 
 
-def text_of(path: Path) -> str:
+def _text_of(path: Path) -> str:
     """The text of a regular file of a size that a report may have; nothing else is waited for or read."""
     # A FIFO blocks whoever opens it, a device whoever reads it.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

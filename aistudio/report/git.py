@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 NAME = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # of an object: SHA-1 or SHA-256
-REF = re.compile(r"refs/[\w./+@=-]+")
+_REF = re.compile(r"refs/[\w./+@=-]+")
 LARGEST = 2**28  # bytes of an index or a list of refs that is read
 LONGEST = 10.0  # seconds for looking at files
-COMMIT = 2**20  # bytes of a commit that are read
+_COMMIT = 2**20  # bytes of a commit that are read
 ABSENT = (OSError, ValueError, KeyError, IndexError, struct.error, zlib.error, RecursionError)
 
 
@@ -86,7 +86,7 @@ def resolved(head: str, own: Path, common: Path, depth: int = 5) -> str:
     if NAME.fullmatch(head):
         return head
     ref = head.removeprefix("ref:").strip()
-    if not REF.fullmatch(ref) or ".." in ref or not depth:
+    if not _REF.fullmatch(ref) or ".." in ref or not depth:
         raise ValueError(head)
     for place in (own, common):
         if (place / ref).is_file():
@@ -98,11 +98,11 @@ def resolved(head: str, own: Path, common: Path, depth: int = 5) -> str:
 def changed(root: Path, own: Path, common: Path, commit: str) -> bool | None:
     """Whether something is staged, or a file differs from what the index knows of it."""
     index = own / "index"
-    entries = [*read_index(contents(index), len(commit) // 2)]
+    entries = [*_read_index(contents(index), len(commit) // 2)]
     algorithm = "sha1" if len(commit) == 40 else "sha256"
     if any(entry.stage for entry in entries):
         return True
-    if tree_of(entries, algorithm) != tree_named_by(common / "objects", commit):
+    if _tree_of(entries, algorithm) != _tree_named_by(common / "objects", commit):
         return True
     written, end = index.stat().st_mtime_ns, time.monotonic() + LONGEST
     for entry in entries:
@@ -113,7 +113,7 @@ def changed(root: Path, own: Path, common: Path, commit: str) -> bool | None:
     return False
 
 
-def read_index(data: bytes, width: int) -> Iterator[Entry]:
+def _read_index(data: bytes, width: int) -> Iterator[Entry]:
     """The entries of an index, versions 2 to 4; ValueError for one that is split, or that leaves folders out."""
     signature, version, count = struct.unpack_from(">4sII", data)
     if signature != b"DIRC" or version not in (2, 3, 4):
@@ -158,7 +158,7 @@ def variable(data: bytes, place: int) -> tuple[int, int]:
     return value, place + 1
 
 
-def tree_of(entries: Sequence[Entry], algorithm: str) -> str:
+def _tree_of(entries: Sequence[Entry], algorithm: str) -> str:
     """The name that the tree of these entries has as an object."""
     root: dict[bytes, Any] = {}
     for entry in entries:
@@ -167,15 +167,15 @@ def tree_of(entries: Sequence[Entry], algorithm: str) -> str:
         for parent in parents:
             node = node.setdefault(parent, {})
         node[last] = entry
-    return hashed_tree(root, algorithm).hex()
+    return _hashed_tree(root, algorithm).hex()
 
 
-def hashed_tree(node: dict[bytes, Any], algorithm: str) -> bytes:
+def _hashed_tree(node: dict[bytes, Any], algorithm: str) -> bytes:
     """The name of a tree with those of its folders in it."""
     lines = {}
     for name, child in node.items():
         if isinstance(child, dict):
-            lines[name + b"/"] = b"40000 " + name + b"\0" + hashed_tree(child, algorithm)
+            lines[name + b"/"] = b"40000 " + name + b"\0" + _hashed_tree(child, algorithm)
         else:
             lines[name] = b"%o " % child.mode + name + b"\0" + child.name
     return hashed(b"tree", b"".join(lines[key] for key in sorted(lines)), algorithm)
@@ -208,11 +208,11 @@ def differs(entry: Entry, root: Path, index_written: int, algorithm: str) -> boo
     return all(hashed(b"blob", form, algorithm) != entry.name for form in (content, content.replace(b"\r\n", b"\n")))
 
 
-def tree_named_by(objects: Path, commit: str) -> str:
+def _tree_named_by(objects: Path, commit: str) -> str:
     """The tree of a commit, loose or in a pack; KeyError where it is not stored, or as a difference to another."""
     loose = objects / commit[:2] / commit[2:]
     if loose.is_file():
-        content = zlib.decompressobj().decompress(contents(loose), COMMIT).partition(b"\0")[2]
+        content = zlib.decompressobj().decompress(contents(loose), _COMMIT).partition(b"\0")[2]
     else:
         content = next(packed(sorted((objects / "pack").glob("*.idx")), commit), b"")
     match = re.match(rb"tree ([0-9a-f]{40,64})\n", content)
@@ -235,15 +235,15 @@ def packed(indices: Iterable[Path], commit: str) -> Iterator[bytes]:
             if data[names + index * width : names + (index + 1) * width] == wanted:
                 (offset,) = struct.unpack_from(">I", data, names + count * (width + 4) + 4 * index)
                 if not offset >> 31:
-                    yield unpacked(path.with_suffix(".pack"), offset)
+                    yield _unpacked(path.with_suffix(".pack"), offset)
 
 
-def unpacked(pack: Path, offset: int) -> bytes:
+def _unpacked(pack: Path, offset: int) -> bytes:
     """The commit at a place in a pack; nothing where it is stored as a difference to another."""
     with open(pack, "rb") as file:
         file.seek(offset)
-        data = file.read(COMMIT)
+        data = file.read(_COMMIT)
     place, is_commit = 0, data[0] >> 4 & 7 == 1
     while data[place] & 128:
         place += 1
-    return zlib.decompressobj().decompress(data[place + 1 :], COMMIT) if is_commit else b""
+    return zlib.decompressobj().decompress(data[place + 1 :], _COMMIT) if is_commit else b""

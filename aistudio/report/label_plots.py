@@ -26,7 +26,7 @@ LONGEST = 20  # characters of a name
 DPI = 110
 WIDE, HIGH, HEAD = 4.6, 3.2, 0.4  # inches of a panel, and of the title above all
 LEFT, RIGHT, ABOVE, BELOW = 1.4, 0.25, 0.35, 0.55  # inches around a panel's axes
-POINTS = 20_000  # in a cloud: every so manieth of more
+_POINTS = 20_000  # in a cloud: every so manieth of more
 VALUES = 6  # panels
 
 
@@ -73,7 +73,7 @@ def panels_of(found: Any) -> list[Callable[[Axes], None]]:
     if len(found.angles) > 1:
         panels.append(partial(histogram, found.angles, "angle, degrees", "objects", (-90, 90)))
     if sum(found.objects) and len(found.objects) > 1:
-        panels.append(partial(per_image, found.objects))
+        panels.append(partial(_per_image, found.objects))
     some = [(name, values) for name, values in found.values.items() if len(values) > 1][:VALUES]
     return panels + [partial(histogram, values, name, "images", None) for name, values in some]
 
@@ -103,7 +103,7 @@ def classes(found: Mapping[str, Sequence[int]], splits: Sequence[str], counted: 
 
 def sizes(found: Sequence[tuple[float, float]], axes: Axes) -> None:
     """Width against height in pixels; COCO's borders of small and medium are lines."""
-    shown = found[:: math.ceil(len(found) / POINTS)]
+    shown = found[:: math.ceil(len(found) / _POINTS)]
     alpha = max(0.05, min(0.6, 200 / len(shown)))
     axes.scatter(
         [width for width, _ in shown], [height for _, height in shown], s=8, alpha=alpha, color=COLOURS[0], linewidths=0
@@ -144,7 +144,7 @@ def places(found: Sequence[tuple[float, float]], axes: Axes) -> None:
     axes.set_title(f"centres of objects; darkest: {most:,}", loc="left", fontsize=9)
 
 
-def per_image(found: Sequence[int], axes: Axes) -> None:
+def _per_image(found: Sequence[int], axes: Axes) -> None:
     """How many images have how many objects."""
     most = max(found)
     histogram(found, "objects in an image", "images", (-0.5, most + 0.5), axes, bins=min(40, most + 1))

@@ -14,7 +14,7 @@ Ending = Literal["passed", "failed", "refused", "broke", "interrupted", "unfinis
 TAKEN_AWAY = "time_taken_away"  # a measurement: percent of the time that the machine did not give to the process
 ENOUGH_PASSES = 5  # of fewer nobody knows how far they scatter
 TOLERABLE = 10.0  # of it; where the machine takes more, times are not compared
-DATA_WHY = "Mistakes in labels and files ruin a training run quietly."
+_DATA_WHY = "Mistakes in labels and files ruin a training run quietly."
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ def data_check(findings: tuple[Finding, ...], failed: bool, seconds: float) -> C
     """The audit of labelled data as one of the checks."""
     seen = ", ".join(f"{one.kind} ({one.count})" for one in findings) or "nothing found"
     if not failed:
-        return CheckResult("data_audit", DATA_WHY, "passed", seen, seconds=seconds)
+        return CheckResult("data_audit", _DATA_WHY, "passed", seen, seconds=seconds)
     expected, cause = "nothing that breaks or poisons training", "findings.csv names every place"
-    return CheckResult("data_audit", DATA_WHY, "failed", seen, expected, cause, seconds)
+    return CheckResult("data_audit", _DATA_WHY, "failed", seen, expected, cause, seconds)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from aistudio.report.validation import Unreadable
 SCHEMA = 1
 OUTCOMES = get_args(Ending)
 NAMES = ("outcome", "job", "task", "architecture", "backbone")
-TIMES = ("forward", "training_step")
+_TIMES = ("forward", "training_step")
 LARGEST = "largest_batch_"  # and the name of a card: a measurement
 COLUMNS = {  # field of a row: its heading, its unit, and whether less or more is better
     "parameters": ("parameters", "", min),
@@ -127,12 +127,12 @@ def _numbers(measured: Mapping[str, Measurement], rounds: Rounds | None = None) 
         measured = {**measured, **_in_rounds(measured, rounds)}
     values = {name: one.value for name, one in measured.items()}
     found: dict[str, Any] = {name: values.get(name) for name in ("parameters", "multiply_adds", "activations")}
-    for name, source in (*((name, name) for name in TIMES), ("images_per_second", "forward_images_per_second")):
+    for name, source in (*((name, name) for name in _TIMES), ("images_per_second", "forward_images_per_second")):
         one = measured.get(source)
         found |= {name: one and one.value, f"{name}_low": one and one.low, f"{name}_high": one and one.high}
     found |= {"forward_cpu": values.get("forward_cpu_time"), "taken": values.get(TAKEN_AWAY)}
     for memory in ("tensor_memory", "peak_memory"):
-        peaks = [values.get(f"{name}_{memory}") for name in TIMES]
+        peaks = [values.get(f"{name}_{memory}") for name in _TIMES]
         found[memory] = max((peak for peak in peaks if peak is not None), default=None)
     found["forecast_memory"] = values.get("training_step_forecast_memory")
     card = next((name.removeprefix(LARGEST) for name in values if name.startswith(LARGEST)), None)

@@ -145,14 +145,14 @@ def conclude(
 
 def show_table(rows: Sequence[summary.Row], terminal: Terminal) -> None:
     """Print the table, how its numbers were taken, and what there was no room for."""
-    table, hidden = as_table(rows, terminal.width)
+    table, hidden = _as_table(rows, terminal.width)
     terminal.print(Padding(table, (1, 0), expand=False), width=max(terminal.width, needed(table)))
     for note in (alike(rows), f"not shown for want of width: {', '.join(hidden)} (summary.md)" if hidden else ""):
         if note:
             terminal.print(words(note, "dim"))
 
 
-def as_table(rows: Sequence[summary.Row], width: int) -> tuple[Table, list[str]]:
+def _as_table(rows: Sequence[summary.Row], width: int) -> tuple[Table, list[str]]:
     """For the terminal: passed rows first, the quickest on top; the best of each column and task in bold.
 
     A column that would be empty is left out; so is the architecture where there is only one. The job's name is there
@@ -190,7 +190,7 @@ def cell(row: Row, column: str, best: Mapping[tuple[str, str], float]) -> Text:
     return words(number(row, column), "bold" if leads(row, column, best) else "")
 
 
-LEAST_WANTED = (  # what is left out first where there is no room; "" stands for the columns that are not named here
+_LEAST_WANTED = (  # what is left out first where there is no room; "" stands for the columns that are not named here
     *("", "activations", "forward_cpu", "parameters", "multiply_adds", "architecture", "task", "peak_memory"),
     *("training_step", "forecast_memory", "largest_batch", "tensor_memory"),
 )
@@ -200,8 +200,8 @@ def fitting(cells: Mapping[str, Sequence[Text]], width: int, names: Sequence[str
     """The columns that there is room for, whole; what names the rows stays, and one number."""
     kept = [*cells]
     constant = [name for name in ("task", "architecture") if name in names and same(cells[name][1:])]
-    order = [*constant, *sorted((name for name in cells if name not in LEAST_WANTED), key=names.count)]
-    order = [name for name in (*order, *LEAST_WANTED) if name in cells and name not in ("backbone", "job", "forward")]
+    order = [*constant, *sorted((name for name in cells if name not in _LEAST_WANTED), key=names.count)]
+    order = [name for name in (*order, *_LEAST_WANTED) if name in cells and name not in ("backbone", "job", "forward")]
     for name in dict.fromkeys(order):
         if 1 + sum(GAP + widest(cells[one]) for one in kept) > width and len([n for n in kept if n not in names]) > 1:
             kept.remove(name)

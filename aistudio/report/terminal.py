@@ -21,7 +21,7 @@ from aistudio.safety.encoding import let_go
 from aistudio.safety.outlet import drawn_on, said
 
 MARKS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("–", "dim")}
-NARROW = 30  # columns, below which what a check has seen stands in the next line
+_NARROW = 30  # columns, below which what a check has seen stands in the next line
 NO_WIDTH = 10_000  # columns where output is no terminal: a line is as long as what it says
 
 
@@ -118,7 +118,7 @@ class Terminal(Listener):
         seen = said(result.cause if result.status == "skipped" else result.seen)
         name, seconds = f"  {said(result.name):<24}  ", f"{f'{result.seconds:.2f} s':>8}  "
         head = 3 + len(name) + len(seconds)
-        beside = self.width - head >= NARROW
+        beside = self.width - head >= _NARROW
         lines = wrapped(seen, self.width - (head if beside else 6))
         first, more = (lines[0], lines[1:]) if beside else ("", lines)
         shade = "" if result.status == "failed" else "dim"

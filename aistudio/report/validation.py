@@ -14,7 +14,7 @@ from aistudio.report.records import CheckResult, Ending, Measurement, Report, Ro
 VERDICTS = get_args(Verdict)
 ENDINGS = tuple(one for one in get_args(Ending) if one != "unreadable")
 STATUSES = get_args(Status)
-GREATEST = 2**63  # numbers beyond it count nothing that a computer has
+_GREATEST = 2**63  # numbers beyond it count nothing that a computer has
 SHOWN = 60  # characters of a wrong value in a reason
 
 
@@ -38,7 +38,7 @@ def typed(whole: Any) -> Report:
         config_sha256=text(receipt, "config_sha256", ""),
         weights=texts(receipt, "weights"),
         config=config,
-        settings=settings(config) if verdict in VERDICTS else likely_settings(config),
+        settings=settings(config) if verdict in VERDICTS else _likely_settings(config),
         rounds=rounds(mapping(whole, "rounds")) if whole.get("rounds") is not None else None,
     )
 
@@ -65,7 +65,7 @@ def rounds(entry: Mapping[str, Any]) -> Rounds:
     seconds, cpu_seconds = (numbers(entry, key) for key in ("seconds", "cpu_seconds"))
     if len(seconds) != len(cpu_seconds) or not seconds:
         raise Unreadable(f"rounds have {len(seconds)} seconds and {len(cpu_seconds)} cpu_seconds")
-    taken, threads = number(entry, "taken") or 0.0, whole_number(entry, "threads") or 0
+    taken, threads = number(entry, "taken") or 0.0, _whole_number(entry, "threads") or 0
     return Rounds(text(entry, "name"), seconds, cpu_seconds, taken, threads)
 
 
@@ -79,24 +79,24 @@ def settings(config: Mapping[str, Any]) -> Settings:
         architecture=text(architecture, "name"),
         backbone=text(backbone, "name"),
         level=text(sanity, "level", ""),
-        seed=whole_number(runtime, "seed"),
-        image_size=whole_number(task, "image_size"),
-        batch_size=whole_number(measured, "batch_size") or whole_number(data, "batch_size"),
-        top1=published_accuracy(task, mapping(backbone, "published", {})),
+        seed=_whole_number(runtime, "seed"),
+        image_size=_whole_number(task, "image_size"),
+        batch_size=_whole_number(measured, "batch_size") or _whole_number(data, "batch_size"),
+        top1=_published_accuracy(task, mapping(backbone, "published", {})),
     )
 
 
-def published_accuracy(task: Mapping[str, Any], published: Mapping[str, Any]) -> float | int | None:
+def _published_accuracy(task: Mapping[str, Any], published: Mapping[str, Any]) -> float | int | None:
     """ImageNet top-1 in percent, where a run is a classification at the size that it was published for; else None.
 
     Beside the speed of another size, or of another task, it would promise what nobody has measured.
     """
     classifies = text(task, "name") == "classification" or task.get("_target_") == "aistudio.tasks.Classification"
-    size, at = whole_number(task, "image_size"), whole_number(published, "gmacs_at")
+    size, at = _whole_number(task, "image_size"), _whole_number(published, "gmacs_at")
     return number(published, "top1") if classifies and at in (None, size) else None
 
 
-def likely_settings(config: Mapping[str, Any]) -> Settings:
+def _likely_settings(config: Mapping[str, Any]) -> Settings:
     """What a run without a verdict was meant to be, as far as its configuration says it."""
     try:
         return settings(config)
@@ -110,7 +110,7 @@ def likely_settings(config: Mapping[str, Any]) -> Settings:
 def mapping(node: Mapping[str, Any], key: str, default: Any = None) -> Mapping[str, Any]:
     """The keys and values below a key; the default where it is absent or null."""
     found = default if node.get(key) is None else node[key]
-    return of_type(found, isinstance(found, dict), key, "keys and values")
+    return _of_type(found, isinstance(found, dict), key, "keys and values")
 
 
 def texts(node: Mapping[str, Any], key: str) -> Mapping[str, str]:
@@ -121,40 +121,40 @@ def texts(node: Mapping[str, Any], key: str) -> Mapping[str, str]:
 
 def entries(node: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
     """The entries of a list."""
-    found = of_type(node.get(key), isinstance(node.get(key), list), key, "a list")
+    found = _of_type(node.get(key), isinstance(node.get(key), list), key, "a list")
     return (mapping({key: one}, key) for one in found)
 
 
 def numbers(node: Mapping[str, Any], key: str) -> tuple[float | int, ...]:
     """A list of numbers, none of them null."""
-    found = of_type(node.get(key), isinstance(node.get(key), list), key, "a list")
-    return tuple(of_type(number({key: one}, key), one is not None, key, "a number from 0 to 2^63") for one in found)
+    found = _of_type(node.get(key), isinstance(node.get(key), list), key, "a list")
+    return tuple(_of_type(number({key: one}, key), one is not None, key, "a number from 0 to 2^63") for one in found)
 
 
 def text(node: Mapping[str, Any], key: str, default: Any = None) -> str:
     """A text; the default where it is absent or null."""
     found = default if node.get(key) is None else node[key]
-    return of_type(found, isinstance(found, str), key, "a text")
+    return _of_type(found, isinstance(found, str), key, "a text")
 
 
 def choice(node: Mapping[str, Any], key: str, choices: Sequence[str]) -> Any:
     """One of some words."""
-    return of_type(node.get(key), text(node, key) in choices, key, f"one of {', '.join(choices)}")
+    return _of_type(node.get(key), text(node, key) in choices, key, f"one of {', '.join(choices)}")
 
 
 def number(node: Mapping[str, Any], key: str) -> float | int | None:
     """A number of something; None where it is absent or null."""
     found = node.get(key)
-    fits = isinstance(found, int | float) and not isinstance(found, bool) and 0 <= found < GREATEST
-    return of_type(found, found is None or fits, key, "a number from 0 to 2^63")
+    fits = isinstance(found, int | float) and not isinstance(found, bool) and 0 <= found < _GREATEST
+    return _of_type(found, found is None or fits, key, "a number from 0 to 2^63")
 
 
-def whole_number(node: Mapping[str, Any], key: str) -> int | None:
+def _whole_number(node: Mapping[str, Any], key: str) -> int | None:
     """A count; None where it is absent or null."""
-    return of_type(number(node, key), not isinstance(node.get(key), float), key, "a whole number")
+    return _of_type(number(node, key), not isinstance(node.get(key), float), key, "a whole number")
 
 
-def of_type(value: Any, fits: bool, key: str, what: str) -> Any:
+def _of_type(value: Any, fits: bool, key: str, what: str) -> Any:
     """The value, where it fits."""
     if not fits:
         raise Unreadable(f"{shown(key)} is {shown(value)}, not {what}")
@@ -165,7 +165,7 @@ def shown(value: Any) -> str:
     """The beginning of a value, in one line of plain characters, whatever its size."""
     if isinstance(value, dict | list):
         return "a list" if isinstance(value, list) else "keys and values"
-    if isinstance(value, int) and abs(value) >= GREATEST:  # Python refuses to write the longest
+    if isinstance(value, int) and abs(value) >= _GREATEST:  # Python refuses to write the longest
         return "an integer beyond 2^63"
     written = value[: SHOWN + 1] if isinstance(value, str) else "null" if value is None else str(value)
     written = ascii(written)[1:-1]

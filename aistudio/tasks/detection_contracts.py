@@ -33,7 +33,7 @@ def check_images(images: Sequence[Tensor], channels: int = 3) -> list[str]:
     return problems
 
 
-def check_labels(targets: Sequence[dict[str, Tensor]], num_classes: int) -> list[str]:
+def _check_labels(targets: Sequence[dict[str, Tensor]], num_classes: int) -> list[str]:
     """What is wrong with ``labels`` that should be (K,) int64 in 1 … ``num_classes``, K boxes."""
     problems = []
     for index, target in enumerate(targets):
@@ -93,7 +93,7 @@ def _common_problems(
     missing = [
         f"target {i} has no {', '.join(sorted(names - set(t)))}" for i, t in enumerate(targets) if names - set(t)
     ]
-    return missing or check_images(images, channels) + check_labels(targets, num_classes)
+    return missing or check_images(images, channels) + _check_labels(targets, num_classes)
 
 
 def _box_problems(boxes: Tensor, height: int, width: int) -> list[str]:

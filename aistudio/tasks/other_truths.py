@@ -19,7 +19,7 @@ from aistudio.oriented import canonical_boxes
 from aistudio.tasks.oriented_object_detection import OrientedObjectDetection
 from aistudio.tasks.regression import Regression, true_values
 
-Truth = Callable[[Sample], Sample]  # the image stays, what is known of it changes
+_Truth = Callable[[Sample], Sample]  # the image stays, what is known of it changes
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ MOTIONS: dict[str, Motion] = {
 }
 
 
-def turned(change: Callable[[Tensor], Tensor]) -> Truth:
+def turned(change: Callable[[Tensor], Tensor]) -> _Truth:
     """Another angle in degrees for every rotated box."""
 
     def truth(sample: Sample) -> Sample:
@@ -100,7 +100,7 @@ def turned(change: Callable[[Tensor], Tensor]) -> Truth:
     return truth
 
 
-ANGLES: dict[str, Truth] = {
+ANGLES: dict[str, _Truth] = {
     "with angles of the other direction (clockwise)": turned(torch.neg),
     "with sides swapped (angles off by 90 degrees)": turned(lambda angle: angle + 90),
     "with angles in radians": turned(torch.deg2rad),
@@ -119,7 +119,7 @@ def _valued(change: Callable[[Tensor], Tensor], count: int, sample: Sample) -> S
     return replace(sample, values=change(true_values(sample, count)))
 
 
-def other_labels(classes: int) -> Iterator[tuple[str, Truth]]:
+def _other_labels(classes: int) -> Iterator[tuple[str, _Truth]]:
     """Labels 0 … ``classes`` - 1 moved on, or in the other order."""
     if classes > 1:
         yield "with labels one too high", partial(_labelled, lambda labels: (labels + 1) % classes)
@@ -128,9 +128,9 @@ def other_labels(classes: int) -> Iterator[tuple[str, Truth]]:
         yield "with labels in the other order", partial(_labelled, lambda labels: classes - 1 - labels)
 
 
-def merged_labels(classes: int) -> dict[str, Truth]:
+def merged_labels(classes: int) -> dict[str, _Truth]:
     """Labels 0 … ``classes`` - 1 of which two are one, or all. A model that has learnt nothing may fit the latter."""
-    found: dict[str, Truth] = {}
+    found: dict[str, _Truth] = {}
     for one in range(classes) if classes > 1 else ():
         found[f"with class {one} everywhere"] = partial(_labelled, partial(_merge, list(range(classes)), one))
         for other in range(classes) if classes > 2 else ():
@@ -143,7 +143,7 @@ def _merge(these: list[int], one: int, labels: Tensor) -> Tensor:
     return labels.where(~torch.isin(labels, torch.tensor(these)), one)
 
 
-def other_values(count: int) -> Iterator[tuple[str, Truth]]:
+def _other_values(count: int) -> Iterator[tuple[str, _Truth]]:
     """Values of the other sign, of another scale, off by one, their columns in another order."""
     changes: dict[str, Callable[[Tensor], Tensor]] = {
         "with values of the other sign (a mirrored image keeps its value?)": torch.neg,
@@ -163,14 +163,14 @@ def other_values(count: int) -> Iterator[tuple[str, Truth]]:
         yield words, partial(_valued, change, count)
 
 
-def other_truths(task: Any, classes: int) -> dict[str, Truth]:
+def other_truths(task: Any, classes: int) -> dict[str, _Truth]:
     """Other truths that a task's metrics can tell from the true one, by the words that name them; merged labels aside.
 
     None of them is one that a model which has learnt nothing fits well.
     """
     if isinstance(task, Regression):
-        return dict(MOTIONS) | dict(other_values(task.num_outputs))
-    found: dict[str, Truth] = dict(other_labels(classes))
+        return dict(MOTIONS) | dict(_other_values(task.num_outputs))
+    found: dict[str, _Truth] = dict(_other_labels(classes))
     if task.max_objects > 1:
         found |= MOTIONS
     return found | ANGLES if isinstance(task, OrientedObjectDetection) else found

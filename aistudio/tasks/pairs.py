@@ -13,7 +13,7 @@ from aistudio.tasks.base import Task
 from aistudio.tasks.batch import Batch
 
 Transform = Callable[[Tensor, Any], tuple[Tensor, Any]]
-BOX_FORMATS = {4: "XYXY", 5: "CXCYWHR"}  # by columns
+_BOX_FORMATS = {4: "XYXY", 5: "CXCYWHR"}  # by columns
 
 
 def transform_batch(task: Task, samples: list[Sample], transform: Transform) -> Batch:
@@ -51,8 +51,8 @@ def _wrap(target: Any, image: Tensor) -> Any:
 
 
 def _wrap_one(name: str, value: Any, image: Tensor) -> Any:
-    if name == "boxes" and value.shape[-1] in BOX_FORMATS:
-        form = BOX_FORMATS[value.shape[-1]]
+    if name == "boxes" and value.shape[-1] in _BOX_FORMATS:
+        form = _BOX_FORMATS[value.shape[-1]]
         return tv_tensors.BoundingBoxes(value, format=form, canvas_size=tuple(image.shape[-2:]))
     return tv_tensors.Mask(value) if name in ("mask", "masks") else value
 

@@ -22,7 +22,7 @@ from aistudio.tasks.contracts import tensor_problems
 from aistudio.tasks.drawing import area, canvas, class_name
 from aistudio.tasks.losses import apply
 
-IGNORED = (240, 240, 240)  # the colour of ignored pixels
+_IGNORED = (240, 240, 240)  # the colour of ignored pixels
 
 
 class Segmentation(StackTask):
@@ -61,7 +61,7 @@ class Segmentation(StackTask):
 
         A mask that people drew is taken as it is.
         """
-        return true_mask(sample, self.num_outputs, self.ignore_index)
+        return _true_mask(sample, self.num_outputs, self.ignore_index)
 
     def target_problems(self, images: Sequence[Tensor], targets: Tensor) -> list[str]:
         """Masks of another size than their images, or with values that are no class."""
@@ -99,7 +99,7 @@ class Segmentation(StackTask):
     def metrics(self, output: dict[str, Tensor], samples: Sequence[Sample]) -> dict[str, float]:
         """``miou``: the mean IoU of the classes over all pixels that are not to be ignored."""
         found = output["out"].detach().argmax(1).cpu()
-        truth = torch.stack([true_mask(sample, self.num_outputs, self.ignore_index) for sample in samples])
+        truth = torch.stack([_true_mask(sample, self.num_outputs, self.ignore_index) for sample in samples])
         return {"miou": metrics.mean_intersection_over_union(found, truth, self.num_outputs, self.ignore_index)}
 
     def enlarge(self, values: Tensor | dict[str, Tensor], factor: float) -> Tensor | dict[str, Tensor]:
@@ -141,10 +141,10 @@ class Segmentation(StackTask):
         return "ignored" if label == self.ignore_index else class_name(self.class_names, label)
 
     def _shade(self, label: int) -> tuple[int, int, int]:
-        return IGNORED if label == self.ignore_index else colour(label)
+        return _IGNORED if label == self.ignore_index else colour(label)
 
 
-def true_mask(sample: Sample, classes: int, ignore_index: int) -> Tensor:
+def _true_mask(sample: Sample, classes: int, ignore_index: int) -> Tensor:
     """(H, W) int64: what people drew, else label + 1 inside objects and ``ignore_index`` in a ring around each."""
     if sample.class_mask is not None:
         return sample.class_mask

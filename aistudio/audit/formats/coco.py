@@ -22,14 +22,14 @@ KEYS = ("images", "annotations", "categories")
 def read(tree: Tree, options: Options) -> Labels:
     """All files of instances, each one a split."""
     labels = Labels(tree.root, "coco", [], positional=True, declared=True)
-    documents = [(name, load(tree, name)) for name in find_documents(tree, options)]
-    documents = [(name, found) for name, found in documents if is_coco(found)] or refuse_kind(documents)
+    documents = [(name, load(tree, name)) for name in _find_documents(tree, options)]
+    documents = [(name, found) for name, found in documents if _is_coco(found)] or _refuse_kind(documents)
     numbers: dict[str, Hashable] = {}
     listed: dict[str, set[str]] = {}
     for name, document in documents:
-        categories = read_categories(document["categories"], name, labels, numbers)
-        folder, images = read_images(document["images"], name, tree, labels, options)
-        read_annotations(document["annotations"], name, labels, categories, images, options)
+        categories = _read_categories(document["categories"], name, labels, numbers)
+        folder, images = _read_images(document["images"], name, tree, labels, options)
+        _read_annotations(document["annotations"], name, labels, categories, images, options)
         listed.setdefault(folder, set()).update(image.name for image in images.values())
     for folder, names in listed.items():
         labels.unlisted += [name for name in tree.images(folder) if name not in names]
@@ -38,7 +38,7 @@ def read(tree: Tree, options: Options) -> Labels:
     return labels
 
 
-def find_documents(tree: Tree, options: Options) -> list[str]:
+def _find_documents(tree: Tree, options: Options) -> list[str]:
     """The JSON files that are named, or those that hold instances by their names, or all."""
     there = [name for name in tree.files if name.lower().endswith(".json")]
     if options.annotations:
@@ -75,12 +75,12 @@ def whole(digits: str) -> int | float:
     return int(digits) if len(digits) <= 18 else float(digits)
 
 
-def is_coco(document: Any) -> bool:
+def _is_coco(document: Any) -> bool:
     """Whether it has COCO's three lists."""
     return isinstance(document, dict) and all(isinstance(document.get(key), list) for key in KEYS)
 
 
-def refuse_kind(documents: list[tuple[str, Any]]) -> list:
+def _refuse_kind(documents: list[tuple[str, Any]]) -> list:
     """Refuse JSON of another kind."""
     name, document = documents[0]
     has = (
@@ -89,7 +89,7 @@ def refuse_kind(documents: list[tuple[str, Any]]) -> list:
     refuse(f"{name} is no COCO file", f"it holds {has}", "data.annotations", f"an object with {', '.join(KEYS)}")
 
 
-def read_categories(entries: list, file: str, labels: Labels, numbers: dict[str, Hashable]) -> dict[Hashable, int]:
+def _read_categories(entries: list, file: str, labels: Labels, numbers: dict[str, Hashable]) -> dict[Hashable, int]:
     """The class of every category id. ``numbers`` keeps the id of each name across files."""
     found: dict[Hashable, int] = {}
     names: list[tuple[str, Any]] = []
@@ -116,7 +116,7 @@ def read_categories(entries: list, file: str, labels: Labels, numbers: dict[str,
     return found
 
 
-def read_images(
+def _read_images(
     entries: list, file: str, tree: Tree, labels: Labels, options: Options
 ) -> tuple[str, dict[Hashable, ImageRecord]]:
     """The images by their ids, and the folder in which they lie."""
@@ -157,7 +157,7 @@ def stated_size(entry: dict, place: Place, labels: Labels) -> tuple[float, float
     return None
 
 
-def read_annotations(
+def _read_annotations(
     entries: list, file: str, labels: Labels, categories: dict, images: dict[Hashable, ImageRecord], options: Options
 ) -> None:
     """Give every image its objects."""
@@ -188,13 +188,13 @@ def read_object(entry: dict, place: Place, labels: Labels, categories: dict, opt
     found = ObjectRecord(place, label, crowd=entry.get("iscrowd") in (1, True))
     if entry.get("iscrowd", 0) not in (0, 1):
         labels.blame("bad_entry", place, f"iscrowd is {short(entry['iscrowd'])}, and should be 0 or 1")
-    found.area = entry.get("area") if are_numbers([entry.get("area")]) else None
-    read_box(box, found, labels, place, options)
+    found.area = entry.get("area") if _are_numbers([entry.get("area")]) else None
+    _read_box(box, found, labels, place, options)
     if isinstance(shape, dict):
         found.rle = shape
     elif isinstance(shape, list) and shape:
         polygons = shape
-        found.polygons = [polygon for polygon in polygons if isinstance(polygon, list) and are_numbers(polygon)]
+        found.polygons = [polygon for polygon in polygons if isinstance(polygon, list) and _are_numbers(polygon)]
         if len(found.polygons) < len(polygons):
             labels.blame(
                 "bad_polygon", place, f"it should be a list of polygons, each a list of numbers: {short(shape)}"
@@ -206,10 +206,10 @@ def read_object(entry: dict, place: Place, labels: Labels, categories: dict, opt
     return found
 
 
-def read_box(box: Any, found: ObjectRecord, labels: Labels, place: Place, options: Options) -> None:
+def _read_box(box: Any, found: ObjectRecord, labels: Labels, place: Place, options: Options) -> None:
     """An upright box of four numbers, or a rotated one of five."""
     rotated = options.task == "oriented_object_detection"
-    if not isinstance(box, list) or len(box) != 4 + rotated or not are_numbers(box):
+    if not isinstance(box, list) or len(box) != 4 + rotated or not _are_numbers(box):
         asked = "cx, cy, w, h, degrees" if rotated else "x, y, w, h"
         if box is not None or options.task != "segmentation":
             labels.blame("bad_entry", place, f"bbox {short(box)} is not {asked}")
@@ -220,7 +220,7 @@ def read_box(box: Any, found: ObjectRecord, labels: Labels, place: Place, option
         found.box = (x, y, x + w, y + h)
 
 
-def are_numbers(values: list) -> bool:
+def _are_numbers(values: list) -> bool:
     """Whether all are numbers; NaN and infinity are."""
     return NUMBERS.issuperset(map(type, values))
 

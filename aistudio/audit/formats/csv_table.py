@@ -11,10 +11,10 @@ from aistudio.audit.options import Options, refuse
 from aistudio.audit.records import ImageRecord, Labels, Place
 from aistudio.audit.tree import Tree, folder_of, nearest, read_text, split_of
 
-FILENAMES = ("filename", "file", "file_name", "image", "path", "image_path", "filepath", "img", "name")
+_FILENAMES = ("filename", "file", "file_name", "image", "path", "image_path", "filepath", "img", "name")
 LABELS = ("label", "class", "target", "category", "class_name", "label_name")
-ANOMALOUS = ("is_anomalous", "anomalous", "is_anomaly", "anomaly", "label", "target")
-COUNTERS = (
+_ANOMALOUS = ("is_anomalous", "anomalous", "is_anomaly", "anomaly", "label", "target")
+_COUNTERS = (
     "",
     "id",
     "index",
@@ -22,26 +22,26 @@ COUNTERS = (
     "row",
     "unnamed: 0",
 )  # columns that number rows; stated ones are taken all the same
-TRUTH = {"0": 0, "1": 1, "false": 0, "true": 1, "no": 0, "yes": 1, "normal": 0, "anomalous": 1, "good": 0}
+_TRUTH = {"0": 0, "1": 1, "false": 0, "true": 1, "no": 0, "yes": 1, "normal": 0, "anomalous": 1, "good": 0}
 
 
 def read(tree: Tree, options: Options) -> Labels:
     """Every table of the set, its rows as images; refuses a table without the columns that the task needs."""
-    tables = find_tables(tree, options)
+    tables = _find_tables(tree, options)
     labels = Labels(tree.root, "csv", [], ignore_index=None)
     rows: list[tuple[Place, str, dict[str, str]]] = []
     header: list[str] = []
     for name in tables:
-        header, some = read_table(tree, name, options, labels)
+        header, some = _read_table(tree, name, options, labels)
         rows += [(place, split_of(name), row) for place, row in some]
-    columns = pick_columns(header, options, rows, tables[0])
+    columns = _pick_columns(header, options, rows, tables[0])
     if not rows:
         refuse(f"{tables[0]} has no rows", "a row is an image and its label", "data.annotations", "another table")
-    place_rows(tree, labels, rows, columns, options)
+    _place_rows(tree, labels, rows, columns, options)
     return labels
 
 
-def find_tables(tree: Tree, options: Options) -> list[str]:
+def _find_tables(tree: Tree, options: Options) -> list[str]:
     """The tables that are named, or all that lie in the root, or else below it."""
     if options.annotations:
         named = [options.annotations] if isinstance(options.annotations, str) else [*options.annotations]
@@ -64,7 +64,7 @@ def find_tables(tree: Tree, options: Options) -> list[str]:
     return tables
 
 
-def read_table(tree: Tree, name: str, options: Options, labels: Labels) -> tuple[list[str], list]:
+def _read_table(tree: Tree, name: str, options: Options, labels: Labels) -> tuple[list[str], list]:
     """The header, and each row with its place; rows of another length are blamed."""
     delimiter = "\t" if name.lower().endswith(".tsv") and options.delimiter == "," else options.delimiter
     text = read_text(tree, name, options.encoding)
@@ -73,7 +73,7 @@ def read_table(tree: Tree, name: str, options: Options, labels: Labels) -> tuple
     rows: list[tuple[Place, dict[str, str]]] = []
     try:
         header = [column.strip() for column in next(reader, [])]
-        check_header(name, header, text, delimiter)
+        _check_header(name, header, text, delimiter)
         for column in {one for one in header if header.count(one) > 1}:
             said = f"{header.count(column)} columns are named {column!r}: the last one is read"
             labels.blame("bad_line", Place(name, 1), said)
@@ -94,7 +94,7 @@ def read_table(tree: Tree, name: str, options: Options, labels: Labels) -> tuple
     return header, rows
 
 
-def check_header(name: str, header: list[str], text: str, delimiter: str) -> None:
+def _check_header(name: str, header: list[str], text: str, delimiter: str) -> None:
     """Refuse an empty table, and one that is written with another delimiter."""
     if not any(header):
         refuse(f"{name} is empty", "its first line names the columns", "data.annotations", "filename,label")
@@ -105,7 +105,7 @@ def check_header(name: str, header: list[str], text: str, delimiter: str) -> Non
         refuse(f"{name}:1 has a single column", why, "data.delimiter", f'"data.delimiter={shown}"')
 
 
-def pick_columns(header: list[str], options: Options, rows: list, name: str) -> dict[str, list[str]]:
+def _pick_columns(header: list[str], options: Options, rows: list, name: str) -> dict[str, list[str]]:
     """Which columns hold the file name and what the task learns."""
     lower = {column.lower(): column for column in header}
 
@@ -119,14 +119,14 @@ def pick_columns(header: list[str], options: Options, rows: list, name: str) -> 
             )
         return found
 
-    file = column(options.filename, FILENAMES, "filename")
+    file = column(options.filename, _FILENAMES, "filename")
     if options.task != "regression":
-        usual = ANOMALOUS if options.task == "anomaly_detection" else LABELS
+        usual = _ANOMALOUS if options.task == "anomaly_detection" else LABELS
         return {"file": [file], "label": [column(options.label, usual, "label")]}
     stated = [options.values] if isinstance(options.values, str) else options.values
     if stated:
         return {"file": [file], "values": [column(str(one), (), "values") for one in stated]}
-    others = [c for c in header if c not in (file, options.split_column) and c.lower() not in COUNTERS]
+    others = [c for c in header if c not in (file, options.split_column) and c.lower() not in _COUNTERS]
     numeric = [c for c in others if sum(is_number(row[c]) for _, _, row in rows) * 2 >= max(len(rows), 1)]
     if not numeric:
         refuse(f"{name} has no column of numbers", "", "data.values", f"data.values=[COLUMN]: {', '.join(others)}")
@@ -142,7 +142,7 @@ def is_number(text: str) -> bool:
         return False
 
 
-def place_rows(tree: Tree, labels: Labels, rows: list, columns: dict[str, list[str]], options: Options) -> None:
+def _place_rows(tree: Tree, labels: Labels, rows: list, columns: dict[str, list[str]], options: Options) -> None:
     """Make images of rows: find their files, read their labels or values."""
     file = columns["file"][0]
     folders = folder_of((row[file].strip() for _, _, row in rows), tree, first=options.images or "")
@@ -152,25 +152,32 @@ def place_rows(tree: Tree, labels: Labels, rows: list, columns: dict[str, list[s
         name, kind = tree.resolve(row[file].strip(), folders)
         if kind:
             labels.blame(kind, place, f"{row[file]!r}" + (f" is {name}" if kind == "name_case" else ""))
-        said = SPLIT_WORDS.get((row.get(options.split_column) or "").strip().lower(), split)
+        said = _SPLIT_WORDS.get((row.get(options.split_column) or "").strip().lower(), split)
         image = ImageRecord(name, said, place)
         if "values" in columns:
-            image.values = tuple(read_value(row[c], c, place, labels) for c in columns["values"])
+            image.values = tuple(_read_value(row[c], c, place, labels) for c in columns["values"])
         else:
             written.append((image, row[columns["label"][0]]))
         labels.images.append(image)
     if options.task == "anomaly_detection":
-        read_anomalies(labels, written)
+        _read_anomalies(labels, written)
     elif written:
         number_classes(labels, written, options)
     listed = {image.name for image in labels.images} | {tree.resolve(cell, folders)[0] for cell in labels.unlisted}
     labels.unlisted = [name for folder in folders[:1] for name in tree.images(folder) if name not in listed]
 
 
-SPLIT_WORDS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
 
 
-def read_value(text: str, column: str, place: Place, labels: Labels) -> float:
+def _read_value(text: str, column: str, place: Place, labels: Labels) -> float:
     """A number of a cell, or NaN and the reason why it is none."""
     plain = text.strip()
     try:
@@ -184,13 +191,13 @@ def read_value(text: str, column: str, place: Place, labels: Labels) -> float:
         return math.nan
 
 
-def read_anomalies(labels: Labels, written: list[tuple[ImageRecord, str]]) -> None:
+def _read_anomalies(labels: Labels, written: list[tuple[ImageRecord, str]]) -> None:
     """Normal is 0, anomalous 1, in the usual words for both."""
     labels.classes = ["normal", "anomalous"]
     labels.declared = True
     for image, text in written:
         word = text.strip().lower().removesuffix(".0")
-        image.label = TRUTH.get(word)
+        image.label = _TRUTH.get(word)
         if image.label is None:
             kind = "class_out_of_range" if word else "missing_value"
             labels.blame(kind, image.place, f"{text!r} is neither 0 (normal) nor 1 (anomalous)")

@@ -9,7 +9,7 @@ from aistudio.audit.options import Options, refuse
 from aistudio.audit.records import ImageRecord, Labels, ObjectRecord, Place
 from aistudio.audit.tree import Tree, label_lines, printable, split_of
 
-HEADERS = ("imagesource", "gsd")
+_HEADERS = ("imagesource", "gsd")
 NO_LABELS = ("classes", "train", "val", "test", "readme")
 
 
@@ -45,9 +45,9 @@ def read_objects(tree: Tree, file: str, labels: Labels, image: ImageRecord) -> l
     """The objects of one file, each with the name of its class."""
     found = []
     for place, text, words in label_lines(tree, file):
-        if words[0].partition(":")[0].lower() in HEADERS and ":" in text:
+        if words[0].partition(":")[0].lower() in _HEADERS and ":" in text:
             continue
-        record, wrong = read_line(words, place)
+        record, wrong = _read_line(words, place)
         if wrong:
             labels.blame("bad_line", place, f"{wrong}: {text[:80]!r}")
             continue
@@ -56,7 +56,7 @@ def read_objects(tree: Tree, file: str, labels: Labels, image: ImageRecord) -> l
     return found
 
 
-def read_line(words: list[str], place: Place) -> tuple[ObjectRecord, str]:
+def _read_line(words: list[str], place: Place) -> tuple[ObjectRecord, str]:
     """An object, and what is wrong with its line, or ""."""
     record = ObjectRecord(place, None)
     if len(words) not in (9, 10):

@@ -6,7 +6,7 @@ from aistudio.audit.options import Options, refuse
 from aistudio.audit.records import ImageRecord, Labels, Place
 from aistudio.audit.tree import SPLITS, Tree, is_image_name, nearest, printable
 
-SIDE_FILES = {"thumbs.db", "desktop.ini"}
+_SIDE_FILES = {"thumbs.db", "desktop.ini"}
 
 
 def read(tree: Tree, options: Options) -> Labels:
@@ -14,7 +14,7 @@ def read(tree: Tree, options: Options) -> Labels:
     labels = Labels(tree.root, "image_folder", [])
     top = tree.subfolders()
     splits = [name for name in top if name.lower() in SPLITS and tree.subfolders(name)]
-    refuse_higher_folder(tree, top)
+    _refuse_higher_folder(tree, top)
     folders = {SPLITS[name.lower()]: name for name in splits} or {"": ""}
     for split, folder in folders.items():
         labels.split_classes[split] = [n for n in tree.subfolders(folder) if not (folder == "" and n == "__pycache__")]
@@ -25,12 +25,12 @@ def read(tree: Tree, options: Options) -> Labels:
         labels.blame("empty_class", Place(name), f"the split {name} has no class folder")
     train = "train" if "train" in folders else next(iter(folders))
     labels.classes = labels.split_classes[train]
-    place_files(tree, labels, folders)
-    note_class_folders(labels, folders, train)
+    _place_files(tree, labels, folders)
+    _note_class_folders(labels, folders, train)
     return labels
 
 
-def refuse_higher_folder(tree: Tree, top: list[str]) -> None:
+def _refuse_higher_folder(tree: Tree, top: list[str]) -> None:
     """Refuse a root whose only folder holds the splits: its name would be the only class."""
     below = tree.subfolders(top[0]) if len(top) == 1 else []
     if any(name.lower() in SPLITS and tree.subfolders(f"{top[0]}/{name}") for name in below):
@@ -39,7 +39,7 @@ def refuse_higher_folder(tree: Tree, top: list[str]) -> None:
         refuse(what, why, "data.root", f"data.root={printable(tree.root)}/{top[0]}")
 
 
-def place_files(tree: Tree, labels: Labels, folders: dict[str, str]) -> None:
+def _place_files(tree: Tree, labels: Labels, folders: dict[str, str]) -> None:
     """Give every image its class, and name what lies where it has none."""
     number = {name: index for index, name in enumerate(labels.classes)}
     split_at = {folder: split for split, folder in folders.items()}
@@ -56,11 +56,11 @@ def place_files(tree: Tree, labels: Labels, folders: dict[str, str]) -> None:
         if is_image_name(name):
             label = number.get(below[0])
             labels.images.append(ImageRecord(name, split_at[folder], Place(name), label))
-        elif below[-1].lower() not in SIDE_FILES:
+        elif below[-1].lower() not in _SIDE_FILES:
             labels.blame("stray_file", Place(name), "no image, by its name, in a class folder")
 
 
-def note_class_folders(labels: Labels, folders: dict[str, str], train: str) -> None:
+def _note_class_folders(labels: Labels, folders: dict[str, str], train: str) -> None:
     """Empty class folders, and class lists that differ from the training split's."""
     filled = {tuple(image.name.split("/")[: 1 + bool(folders[image.split])]) for image in labels.images}
     for split, classes in labels.split_classes.items():
@@ -71,10 +71,10 @@ def note_class_folders(labels: Labels, folders: dict[str, str], train: str) -> N
             if path not in filled:
                 labels.blame("empty_class", Place("/".join(path)), f"class {name} has no image in it")
         if classes != labels.classes:
-            note_shift(labels, split, train, folder)
+            _note_shift(labels, split, train, folder)
 
 
-def note_shift(labels: Labels, split: str, train: str, folder: str) -> None:
+def _note_shift(labels: Labels, split: str, train: str, folder: str) -> None:
     """Name every class folder that train does not have, and the indices that move because of it."""
     there = labels.split_classes[split]
     for name in [n for n in there if n not in labels.classes]:

@@ -29,13 +29,13 @@ def read(tree: Tree, options: Options) -> Labels:
     labels = Labels(tree.root, "masks", [], positional=True, ignore_index=options.ignore_index)
     labels.classes = options.names() or names_in_text(tree)
     labels.declared = bool(labels.classes)
-    masks, images = split_files(tree, options)
+    masks, images = _split_files(tree, options)
     if not masks:
         instead = "root/masks/NAME.png beside root/images/NAME.jpg, or data.masks=FOLDER"
         refuse(f"data.root={printable(tree.root)} has no folder of masks", "it is named masks", "data.masks", instead)
     by_stem: dict[tuple[str, str], str] = {}
     for name in masks:
-        by_stem.setdefault((stem_of_mask(name), split_of(dirname(name))), name)
+        by_stem.setdefault((_stem_of_mask(name), split_of(dirname(name))), name)
     used = set()
     for name in images:
         split = split_of(dirname(name))
@@ -53,7 +53,7 @@ def read(tree: Tree, options: Options) -> Labels:
     return labels
 
 
-def split_files(tree: Tree, options: Options) -> tuple[list[str], list[str]]:
+def _split_files(tree: Tree, options: Options) -> tuple[list[str], list[str]]:
     """The masks and the images: by the folders that are stated, or by a folder's usual name."""
     everything = tree.images()
     if options.masks:
@@ -63,7 +63,7 @@ def split_files(tree: Tree, options: Options) -> tuple[list[str], list[str]]:
             )
         masks = tree.images(options.masks)
     else:
-        masks = [name for name in everything if any(is_mask_folder(part.lower()) for part in name.split("/")[:-1])]
+        masks = [name for name in everything if any(_is_mask_folder(part.lower()) for part in name.split("/")[:-1])]
     if options.images:
         if not tree.has_folder(options.images):
             refuse(
@@ -78,12 +78,12 @@ def split_files(tree: Tree, options: Options) -> tuple[list[str], list[str]]:
     return masks, [n for n in everything if n not in taken and not any(p.lower() in skipped for p in n.split("/"))]
 
 
-def is_mask_folder(name: str) -> bool:
+def _is_mask_folder(name: str) -> bool:
     """Whether a folder is named as one of masks."""
     return name in FOLDERS or "mask" in name
 
 
-def stem_of_mask(name: str) -> str:
+def _stem_of_mask(name: str) -> str:
     """The name of the image that a mask belongs to, in lower case."""
     stem = splitext(basename(name))[0].lower()
     ending = max((end for end in ENDINGS if stem.endswith(end)), key=len)

@@ -48,12 +48,12 @@ def read_object(tree: Tree, name: str, labels: Labels) -> None:
             if not any(is_image_name(file) for file in tree.below(path)):
                 labels.blame("empty_class", Place(path), "no image in this folder")
         for file in sorted(tree.below(folder), key=lambda one: not one.startswith(f"{folder}/{GOOD}/")):
-            used |= {place_image(tree, file, split, name, masks, labels)}
+            used |= {_place_image(tree, file, split, name, masks, labels)}
     for file in sorted(masks - used):
         labels.blame("mask_without_image", Place(file), "no image of test has this mask")
 
 
-def place_image(tree: Tree, file: str, split: str, name: str, masks: set[str], labels: Labels) -> str:
+def _place_image(tree: Tree, file: str, split: str, name: str, masks: set[str], labels: Labels) -> str:
     """Add one image; the mask that it uses, or ""."""
     parts = file[len(name) + 1 if name else 0 :].split("/")
     if not is_image_name(file):
@@ -68,7 +68,7 @@ def place_image(tree: Tree, file: str, split: str, name: str, masks: set[str], l
     if split == "train" and anomalous:
         labels.blame("anomaly_in_train", Place(file), f"train holds {parts[1]}, and should hold {GOOD} alone")
     if split == "test" and anomalous:
-        image.mask = find_mask(file, name, masks)
+        image.mask = _find_mask(file, name, masks)
         if image.mask is None:
             labels.blame(
                 "missing_label", Place(file), f"no mask in {_join(name, 'ground_truth')}/{'/'.join(parts[1:-1])}"
@@ -76,7 +76,7 @@ def place_image(tree: Tree, file: str, split: str, name: str, masks: set[str], l
     return image.mask or ""
 
 
-def find_mask(file: str, name: str, masks: set[str]) -> str | None:
+def _find_mask(file: str, name: str, masks: set[str]) -> str | None:
     """The mask of a test image: its name with ``_mask``, or its name."""
     below = file[len(_join(name, "test")) + 1 :]
     stem = f"{_join(name, 'ground_truth')}/{splitext(below)[0]}"

@@ -10,7 +10,7 @@ from aistudio.audit.options import Options, refuse
 from aistudio.audit.records import ImageRecord, Labels, ObjectRecord, Place
 from aistudio.audit.tree import SPLITS, Tree, folder_of, printable, split_of
 
-SIDES = ("xmin", "ymin", "xmax", "ymax")
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def read(tree: Tree, options: Options) -> Labels:
@@ -20,14 +20,14 @@ def read(tree: Tree, options: Options) -> Labels:
     if not files:
         what = f"data.root={printable(tree.root)} has no XML file"
         refuse(what, "VOC's labels are in Annotations/NAME.xml", "data.root", "another folder")
-    splits = read_splits(tree, labels, {splitext(basename(name))[0] for name in files})
+    splits = _read_splits(tree, labels, {splitext(basename(name))[0] for name in files})
     stems: dict[str, list[str]] = {}
     for name in tree.images():
         if not {"segmentationclass", "segmentationobject"} & set(name.lower().split("/")):
             stems.setdefault(splitext(basename(name))[0], []).append(name)
     named: list[tuple[ObjectRecord, str]] = []
     for file in files:
-        image = read_file(tree, file, labels, splits, stems, named)
+        image = _read_file(tree, file, labels, splits, stems, named)
         if image is not None:
             labels.images.append(image)
     blame_unlabelled(labels, files, stems)
@@ -35,7 +35,7 @@ def read(tree: Tree, options: Options) -> Labels:
     return labels
 
 
-def read_splits(tree: Tree, labels: Labels, known: set[str]) -> dict[str, str]:
+def _read_splits(tree: Tree, labels: Labels, known: set[str]) -> dict[str, str]:
     """The split of each stem that ``ImageSets/Main/train.txt`` and its like name."""
     found: dict[str, str] = {}
     order = ("train", "val", "test", "trainval")
@@ -51,7 +51,7 @@ def read_splits(tree: Tree, labels: Labels, known: set[str]) -> dict[str, str]:
     return found
 
 
-def read_file(
+def _read_file(
     tree: Tree, file: str, labels: Labels, splits: dict[str, str], stems: dict[str, list[str]], named: list
 ) -> ImageRecord | None:
     """One XML file, or None where it is none."""
@@ -68,9 +68,9 @@ def read_file(
     split = splits.get(stem) or split_of(dirname(file))
     written = (root.findtext("filename") or "").strip()
     image = ImageRecord("", split, Place(file))
-    image.name = find_image(tree, written, stem, stems, image, labels)
+    image.name = _find_image(tree, written, stem, stems, image, labels)
     image.size = stated_size(root, image.place, labels)
-    lines = lines_of(data, b"<object")
+    lines = _lines_of(data, b"<object")
     for index, node in enumerate(root.iter("object")):
         place = Place(file, lines[index] if index < len(lines) else None)
         found = read_object(node, place, labels)
@@ -87,7 +87,7 @@ def parse(data: bytes) -> ElementTree.Element:
     return ElementTree.fromstring(data)
 
 
-def find_image(tree: Tree, written: str, stem: str, stems: dict, image: ImageRecord, labels: Labels) -> str:
+def _find_image(tree: Tree, written: str, stem: str, stems: dict, image: ImageRecord, labels: Labels) -> str:
     """The file that the XML means: the one that it names, else the one that has its name."""
     same = stems.get(stem, [])
     beside = [name for name in same if split_of(dirname(name)) == split_of(dirname(image.place.file))] or same
@@ -125,14 +125,14 @@ def stated_size(root: ElementTree.Element, place: Place, labels: Labels) -> tupl
 
 def read_object(node: ElementTree.Element, place: Place, labels: Labels) -> ObjectRecord | None:
     """One object, or None and a fault."""
-    texts = [node.findtext(f"bndbox/{side}") for side in SIDES]
+    texts = [node.findtext(f"bndbox/{side}") for side in _SIDES]
     if not (node.findtext("name") or "").strip():
         labels.blame("bad_entry", place, "an object without a name")
         return None
     try:
         box = tuple(float((text or "").strip()) for text in texts)
     except ValueError:
-        said = ", ".join(f"{side} {text!r}" for side, text in zip(SIDES, texts, strict=True))
+        said = ", ".join(f"{side} {text!r}" for side, text in zip(_SIDES, texts, strict=True))
         labels.blame("bad_entry", place, f"bndbox is not four numbers: {said}")
         return None
     return ObjectRecord(place, None, box=box, difficult=(node.findtext("difficult") or "").strip() == "1")
@@ -148,6 +148,6 @@ def blame_unlabelled(labels: Labels, files: list[str], stems: dict[str, list[str
                 labels.blame("missing_label", Place(name), "no XML file belongs to this image")
 
 
-def lines_of(data: bytes, mark: bytes) -> list[int]:
+def _lines_of(data: bytes, mark: bytes) -> list[int]:
     """The lines on which a tag begins."""
     return [number for number, line in enumerate(data.split(b"\n"), 1) for _ in range(line.count(mark))]

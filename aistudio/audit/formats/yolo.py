@@ -38,23 +38,23 @@ def read_set(tree: Tree, options: Options, name: str, shape: Shape) -> Labels:
     labels = Labels(tree.root, name, [], relative=True, positional=True)
     described = read_data_yaml(tree, options, labels)
     names = options.names() or described.names
-    found = images_of_splits(tree, described, labels)
+    found = _images_of_splits(tree, described, labels)
     texts = {file for file in tree.files if file.endswith(".txt")}
-    if not any(label_of(image, texts) for image, _ in found):
+    if not any(_label_of(image, texts) for image, _ in found):
         what = f"data.root={printable(tree.root)} has no labelled image"
         refuse(what, "labels/train/NAME.txt belongs to images/train/NAME.jpg", "data.root", "another folder")
     used, read_ids = set(), []
     for image, split in found:
-        text = label_of(image, texts)
+        text = _label_of(image, texts)
         record = ImageRecord(image, split, Place(text or image), labelled=text is not None)
         labels.images.append(record)
         if text is None:
             continue
         used.add(text)
         read_ids += [(obj, number) for obj, number in read_objects(tree, text, labels, record, shape)]
-    number_objects(labels, read_ids, names, described.file)
+    _number_objects(labels, read_ids, names, described.file)
     blame_unlabelled(labels)
-    blame_unused(tree, labels, texts - used, found)
+    _blame_unused(tree, labels, texts - used, found)
     return labels
 
 
@@ -67,12 +67,12 @@ def blame_unlabelled(labels: Labels) -> None:
             labels.blame(kind, image.place, f"no label file belongs to this image: {said}")
 
 
-def images_of_splits(tree: Tree, described: DataYaml, labels: Labels) -> list[tuple[str, str]]:
+def _images_of_splits(tree: Tree, described: DataYaml, labels: Labels) -> list[tuple[str, str]]:
     """Every image with its split: as data.yaml says, or as the folders do."""
     found: dict[str, str] = {}
     for split, sources in described.splits.items():
         for source in sources:
-            for name in images_of(tree, source, labels):
+            for name in _images_of(tree, source, labels):
                 if found.setdefault(name, split) != split:
                     place = Place(described.file, line_of(tree, described.file, split))
                     labels.blame("image_in_two_splits", place, f"{name} is in {found[name]} too")
@@ -82,7 +82,7 @@ def images_of_splits(tree: Tree, described: DataYaml, labels: Labels) -> list[tu
     return [*found.items()]
 
 
-def images_of(tree: Tree, source: str, labels: Labels) -> list[str]:
+def _images_of(tree: Tree, source: str, labels: Labels) -> list[str]:
     """The images of a folder, or those that a text file lists."""
     if tree.has_folder(source):
         return tree.images(source)
@@ -99,7 +99,7 @@ def images_of(tree: Tree, source: str, labels: Labels) -> list[str]:
     return found
 
 
-def label_of(image: str, texts: set[str]) -> str | None:
+def _label_of(image: str, texts: set[str]) -> str | None:
     """The label file of an image: ``images`` becomes ``labels``, or it lies beside it."""
     stem = splitext(image)[0]
     parts = stem.split("/")
@@ -130,7 +130,7 @@ def read_objects(tree: Tree, file: str, labels: Labels, image: ImageRecord, shap
     return found
 
 
-def number_objects(labels: Labels, read_ids: list, names: list[str], file: str) -> None:
+def _number_objects(labels: Labels, read_ids: list, names: list[str], file: str) -> None:
     """Check every class number against the names, or against each other where there are none."""
     whole = [int(number) for _, number in read_ids if number == number and abs(number) < 1e9 and number == int(number)]
     labels.declared = bool(names)
@@ -144,20 +144,20 @@ def number_objects(labels: Labels, read_ids: list, names: list[str], file: str) 
             labels.blame("class_out_of_range", record.place, said)
 
 
-def blame_unused(tree: Tree, labels: Labels, texts: set[str], found: list[tuple[str, str]]) -> None:
+def _blame_unused(tree: Tree, labels: Labels, texts: set[str], found: list[tuple[str, str]]) -> None:
     """Label files that belong to no image, and images of the same folders that no split names."""
     if any(fault.kind == "missing_split" for fault in labels.faults):
         return  # they are that split's
     for file in sorted(texts):
         known_text = splitext(basename(file))[0].lower() in NO_LABELS or "/" not in file
-        if not known_text and ("labels" in file.split("/") or is_label_text(tree, file)):
+        if not known_text and ("labels" in file.split("/") or _is_label_text(tree, file)):
             labels.blame("missing_image", Place(file), "no image belongs to this label file")
     known = {image for image, _ in found}
     if any("images" in image.split("/") for image in known):
         labels.unlisted = [n for n in tree.images() if "images" in n.split("/") and n not in known]
 
 
-def is_label_text(tree: Tree, file: str) -> bool:
+def _is_label_text(tree: Tree, file: str) -> bool:
     """Whether the first line of a text looks like an object."""
     with open(tree.path(file), "rb") as opened:
         words = opened.readline(4096).split()

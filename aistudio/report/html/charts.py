@@ -9,9 +9,9 @@ from typing import Any
 
 from aistudio.report.html.values import is_number, number
 
-SUBTICKS = (1, 2, 5)
-CHARACTER = 6.4  # units that a letter of a label is wide, at most
-CROWD = 40  # of more points than these only those of the front are named
+_SUBTICKS = (1, 2, 5)
+_CHARACTER = 6.4  # units that a letter of a label is wide, at most
+_CROWD = 40  # of more points than these only those of the front are named
 NAMES = 14  # points with their name beside them, at most
 
 
@@ -46,7 +46,7 @@ class Axis:
 
 def _decades(low: float, high: float) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [factor * 10.0**power for power in powers for factor in SUBTICKS if low <= factor * 10.0**power <= high]
+    return [factor * 10.0**power for power in powers for factor in _SUBTICKS if low <= factor * 10.0**power <= high]
 
 
 def _steps(low: float, high: float, most: int) -> list[float]:
@@ -217,10 +217,10 @@ def names(marks: Sequence[Mark], width: int) -> list[tuple[float, float, str, st
     """Places for names beside points, those of the front first: x, y, which end is there, the name."""
     taken = [(mark.x - 5, mark.y - 5, mark.x + 5, mark.y + 5) for mark in marks]
     places = []
-    wanted = [mark for mark in marks if mark.front or len(marks) <= CROWD]
+    wanted = [mark for mark in marks if mark.front or len(marks) <= _CROWD]
     for mark in sorted(wanted, key=lambda mark: (not mark.front, mark.x))[: 4 * NAMES]:
         name = mark.point.name if len(mark.point.name) <= 28 else f"{mark.point.name[:27]}…"
-        across = CHARACTER * len(name)
+        across = _CHARACTER * len(name)
         for x, y, anchor in ((8, -7, "start"), (-8, -7, "end"), (8, 14, "start"), (-8, 14, "end"), (0, -12, "middle")):
             left = mark.x + x - {"start": 0, "end": across, "middle": across / 2}[anchor]
             box = (left, mark.y + y - 9, left + across, mark.y + y + 3)

@@ -21,7 +21,7 @@ MEASURED = {  # what is compared, its words, its unit, and whether it has a spre
     "top1": ("top-1", "", False),
 }
 TOLERANCE = {"peak_memory": 0.05}  # counters of a process move by themselves
-LEFT_OUT = ("sweep.",)  # does not change what a run does
+_LEFT_OUT = ("sweep.",)  # does not change what a run does
 MOST = 300  # jobs, and keys, written out
 
 
@@ -77,14 +77,14 @@ def settings_of(report: Any) -> dict[str, str]:
     report = mapping(report)
     told = {key: written(value) for key, value in flat(mapping(report.get("config")))}
     ground = {f"versions.{key}": text(value) for key, value in mapping(report.get("versions")).items()}
-    return {key: value for key, value in {**told, **ground}.items() if not key.startswith(LEFT_OUT)}
+    return {key: value for key, value in {**told, **ground}.items() if not key.startswith(_LEFT_OUT)}
 
 
 def difference(new: Sequence[Job], old: Sequence[Job], name: str) -> Difference:
     """What changed, job by job; jobs are paired by what varies within the sweeps, else by their names."""
     pairs, added, gone = paired(new, old)
     differing = [keys(one, other) for one, other in pairs]
-    common = in_all(differing)
+    common = _in_all(differing)
     changes = [change(one, other, own - common) for (one, other), own in zip(pairs, differing, strict=True)]
     known = [one for one in changes if one is not None]
     return Difference(
@@ -100,14 +100,14 @@ def difference(new: Sequence[Job], old: Sequence[Job], name: str) -> Difference:
 
 def paired(new: Sequence[Job], old: Sequence[Job]) -> tuple[list[tuple[Job, Job]], list[Job], list[Job]]:
     """Pairs of jobs, new and old, and what is only in one of the sweeps."""
-    axes = sorted(varying(new) | varying(old))
+    axes = sorted(_varying(new) | _varying(old))
     pairs, new, old = matched(new, old, lambda job: tuple(job.settings.get(axis) for axis in axes))
     more, new, old = matched(new, old, lambda job: (*names(job.row), job.row.seed, job.row.image_size))
     rest, new, old = matched(new, old, lambda job: names(job.row))
     return [*pairs, *more, *rest], new, old
 
 
-def varying(jobs: Iterable[Job]) -> set[str]:
+def _varying(jobs: Iterable[Job]) -> set[str]:
     """The keys that do not have the same value in all jobs of a sweep."""
     jobs = list(jobs)
     found: dict[str, Counter[str]] = defaultdict(Counter)
@@ -151,7 +151,7 @@ def keys(new: Job, old: Job) -> set[tuple[str, str, str]]:
     return {(key, before, after) for key, before, after in pairs if before != after}
 
 
-def in_all(differing: Sequence[set[tuple[str, str, str]]]) -> set[tuple[str, str, str]]:
+def _in_all(differing: Sequence[set[tuple[str, str, str]]]) -> set[tuple[str, str, str]]:
     """The differences that all pairs share."""
     return set.intersection(*differing) if differing else set()
 
@@ -170,7 +170,7 @@ def moved(new: Row, old: Row, field: str) -> tuple[str, str, str, str] | None:
     """A number that changed by more than its spread: its words, the old, the new, and their ratio."""
     heading, unit, spread = MEASURED[field]
     after, before = getattr(new, field), getattr(old, field)
-    if not (is_number(after) and is_number(before)) or after == before or (spread and touching(new, old, field)):
+    if not (is_number(after) and is_number(before)) or after == before or (spread and _touching(new, old, field)):
         return None
     if abs(after - before) <= TOLERANCE.get(field, 0) * abs(before):
         return None
@@ -178,7 +178,7 @@ def moved(new: Row, old: Row, field: str) -> tuple[str, str, str, str] | None:
     return heading, number(before, unit), number(after, unit), ratio
 
 
-def touching(new: Row, old: Row, field: str) -> bool:
+def _touching(new: Row, old: Row, field: str) -> bool:
     """Whether the spreads of two measurements share a value, so that they cannot be told apart."""
     spreads = [(getattr(row, f"{field}_low"), getattr(row, f"{field}_high")) for row in (new, old)]
     if not all(is_number(edge) for spread in spreads for edge in spread):

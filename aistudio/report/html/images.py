@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BUDGET = 600_000  # characters of base64 in a page
 MOST = 12  # images in a page
-PIXELS = 40_000_000  # in an image at most; a file may claim any size
+_PIXELS = 40_000_000  # in an image at most; a file may claim any size
 # width and JPEG's quality, the first that fits
 SIZES = ((1008, 82), (800, 82), (640, 82), (512, 78), (400, 72), (288, 65), (192, 55))
 KINDS = (".png", ".jpg", ".jpeg")
@@ -60,10 +60,12 @@ def found(folder: Path) -> list[Path]:
         files = [path for path in folder.iterdir() if path.suffix.lower() in KINDS and not unfit(path)]
     except OSError:
         return []
-    return sorted(files, key=lambda path: (FIRST.index(path.name) if path.name in FIRST else len(FIRST), natural(path)))
+    return sorted(
+        files, key=lambda path: (FIRST.index(path.name) if path.name in FIRST else len(FIRST), _natural(path))
+    )
 
 
-def natural(path: Path) -> list[tuple[int, int | str]]:
+def _natural(path: Path) -> list[tuple[int, int | str]]:
     """How people sort names with numbers in them."""
     parts = re.split(r"(\d+)", path.name)
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
@@ -85,7 +87,7 @@ def opened(path: Path) -> Image | None:
 
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
-            return None if image.width * image.height > PIXELS else image.convert("RGB")
+            return None if image.width * image.height > _PIXELS else image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
 

@@ -226,7 +226,7 @@ def others(report: Mapping[str, Any]) -> list[tuple[str, list[Block]]]:
     return [(name, parts) for name, parts in found if parts]
 
 
-def origin_of(key: str, origins: Mapping[str, Any]) -> str:
+def _origin_of(key: str, origins: Mapping[str, Any]) -> str:
     """Who set a key: what is said of it, or of the nearest above it."""
     while key not in origins and "." in key:
         key = key.rpartition(".")[0]
@@ -237,7 +237,7 @@ def settings(config: Mapping[str, Any], origins: Mapping[str, Any]) -> list[tupl
     """The configuration by who said it, and how many keys of each are left out."""
     groups: dict[str, list[Setting]] = {"said on the command line": [], "from files of your own": [], "shipped": []}
     for key, value in flat(config):
-        origin = origin_of(key, origins)
+        origin = _origin_of(key, origins)
         own = "shipped" if not origin or origin.startswith(SHIPPED) else "from files of your own"
         groups["said on the command line" if origin == COMMAND_LINE else own].append(
             Setting(key, written(value), origin)

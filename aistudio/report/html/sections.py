@@ -10,7 +10,7 @@ from aistudio.report.html.values import is_number, mappings, number, text
 
 ROWS = 300  # in one table at most
 COLUMNS = 12
-DEEPEST = 3  # tables inside tables; below that, JSON
+_DEEPEST = 3  # tables inside tables; below that, JSON
 LONG = 400  # characters of a cell
 
 
@@ -45,7 +45,7 @@ def blocks(value: Any, title: str = "", depth: int = 0) -> list[Block]:
 
 def _of_mapping(value: Mapping[str, Any], title: str, depth: int) -> list[Block]:
     entries = list(value.items())[:ROWS]
-    inner = [(key, one) for key, one in entries if isinstance(one, Mapping | list | tuple) and one and depth < DEEPEST]
+    inner = [(key, one) for key, one in entries if isinstance(one, Mapping | list | tuple) and one and depth < _DEEPEST]
     plain = [(words(str(key)), cell(one)) for key, one in entries if not any(one is other for _, other in inner)]
     found = [Block(title, pairs=plain, note=_more(len(value)))] if plain else []
     for key, one in inner:

@@ -11,8 +11,8 @@ from aistudio.report.html.values import is_number, number
 from aistudio.report.plots import typical
 from aistudio.report.summary import Row
 
-PANELS = 8  # tasks with drawings
-MEBIBYTE = 2**20
+_PANELS = 8  # tasks with drawings
+_MEBIBYTE = 2**20
 
 
 def panels(rows: Sequence[Row]) -> list[tuple[str, list[Scatter]]]:
@@ -21,12 +21,12 @@ def panels(rows: Sequence[Row]) -> list[tuple[str, list[Scatter]]]:
     shown = typical(row for row in rows if row.outcome == "passed" and is_number(row.images_per_second))
     tasks = list(dict.fromkeys(row.task for row in shown))
     found = []
-    for task in tasks[:PANELS]:
+    for task in tasks[:_PANELS]:
         own = [row for row in shown if row.task == task and (row.images_per_second or 0) > 0]
         named = list(zip(own, distinct_names(own), strict=True))
         accurate = [point(row, name, numbered, "top1") for row, name in named if is_number(row.top1)]
-        field, what = memory_of(own)
-        memory = [point(row, name, numbered, field, MEBIBYTE) for row, name in named if is_number(getattr(row, field))]
+        field, what = _memory_of(own)
+        memory = [point(row, name, numbered, field, _MEBIBYTE) for row, name in named if is_number(getattr(row, field))]
         speed = "images per second, forward"
         drawn = (
             scatter("accuracy against throughput", speed, "published ImageNet top-1, %", accurate),
@@ -37,7 +37,7 @@ def panels(rows: Sequence[Row]) -> list[tuple[str, list[Scatter]]]:
     return found
 
 
-def memory_of(rows: Sequence[Row]) -> tuple[str, str]:
+def _memory_of(rows: Sequence[Row]) -> tuple[str, str]:
     """The field of a row that says what a model takes, and its words: the tensors', else the whole process's."""
     if any(is_number(row.tensor_memory) for row in rows):
         return "tensor_memory", "tensor memory, MiB"

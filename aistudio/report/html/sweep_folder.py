@@ -17,12 +17,12 @@ from aistudio.report.summary import Row
 
 PAGE = "summary.html"
 TAIL = 3000  # bytes of the end of a log
-LOGS = 5 * GROUPS  # jobs whose logs are looked at
+_LOGS = 5 * GROUPS  # jobs whose logs are looked at
 
 
 def write_sweep_page(rows: Sequence[Row], folder: Path, against: Difference | None = None) -> Path:
     """Write ``summary.html`` into the folder, with the ends of the logs of jobs that did not pass."""
-    failed = [row for row in rows if row.outcome != "passed"][:LOGS]
+    failed = [row for row in rows if row.outcome != "passed"][:_LOGS]
     logs = {row.folder: tail(Path(row.folder) / LOG) for row in failed}
     write_whole(folder / PAGE, sweep_page(rows, folder, logs=logs, against=against))
     return folder / PAGE

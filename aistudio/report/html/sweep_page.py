@@ -29,11 +29,11 @@ SETTINGS = {  # shown as columns only where they differ
 }
 NUMBERS = {"top1": ("top-1", "%")} | {name: (heading, unit) for name, (heading, unit, _) in summary.COLUMNS.items()}
 NUMBERS |= {"images_per_second": ("images/s", ""), "seconds": ("took", "s")}
-SPREADS = ("forward", "training_step", "images_per_second")
+_SPREADS = ("forward", "training_step", "images_per_second")
 PAIRS = 24  # that cannot be told apart, written out
 GROUPS = 60  # of jobs that did not pass, one a reason
-TILES = 400  # jobs of a group
-REASON = 160  # characters of a reason in the table
+_TILES = 400  # jobs of a group
+_REASON = 160  # characters of a reason in the table
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def same(rows: Sequence[Row]) -> str:
 def lines(rows: Sequence[Row], names: Sequence[str], numbers: Sequence[str], folder: Path) -> list[Line]:
     """The rows of the table."""
     best, home = leaders(rows), folder.resolve()
-    scales = {name: scale(rows, name) for name in SPREADS}
+    scales = {name: scale(rows, name) for name in _SPREADS}
     return [
         Line(
             key,
@@ -160,7 +160,7 @@ def measured(row: Row) -> bool:
 def in_short(row: Row) -> str:
     """The first line of why a row did not pass."""
     first = row.reason.splitlines()[0] if row.outcome != "passed" and row.reason else ""
-    return first if len(first) <= REASON else f"{first[:REASON]}…"
+    return first if len(first) <= _REASON else f"{first[:_REASON]}…"
 
 
 def scale(rows: Sequence[Row], name: str) -> Axis | None:
@@ -205,8 +205,8 @@ def failures(rows: Sequence[Row], logs: dict[str, str]) -> tuple[list[Failure], 
         Failure(
             outcome,
             group[0][1].reason,
-            [(key, row.job) for key, row in group[:TILES]],
-            max(0, len(group) - TILES),
+            [(key, row.job) for key, row in group[:_TILES]],
+            max(0, len(group) - _TILES),
             next((logs[row.folder] for _, row in group if logs.get(row.folder)), ""),
         )
         for (outcome, _), group in common[:GROUPS]
@@ -216,7 +216,7 @@ def failures(rows: Sequence[Row], logs: dict[str, str]) -> tuple[list[Failure], 
 
 def nameless(row: Row) -> str:
     """The reason of a row without its own names, so that jobs refused by one rule are together."""
-    reason = row.reason[:REASON].splitlines()[0] if row.reason else ""
+    reason = row.reason[:_REASON].splitlines()[0] if row.reason else ""
     for name in sorted((row.job, row.backbone, row.architecture), key=len, reverse=True):
         reason = reason.replace(name, "…") if name else reason
     return reason

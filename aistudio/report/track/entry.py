@@ -14,7 +14,7 @@ from aistudio.report.html.values import flat, is_number, items, mapping, mapping
 
 FILES = ("report.html", "report.json", "config.yaml")
 LONGEST = 200  # characters of a name, and of a parameter; all trackers take more, but not much
-OTHERS = re.compile(r"[^\w./ -]", re.ASCII)
+_OTHERS = re.compile(r"[^\w./ -]", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -72,4 +72,4 @@ def numbers(values: Any) -> list[float]:
 
 def name(words: str) -> str:
     """A name that every tracker takes."""
-    return OTHERS.sub("_", words)[:LONGEST] or "unnamed"
+    return _OTHERS.sub("_", words)[:LONGEST] or "unnamed"

@@ -10,7 +10,7 @@ from typing import Any
 from aistudio.report.track.entry import Entry
 
 TRACKERS = ("mlflow", "tensorboard", "wandb")
-TIMEOUT = 120.0  # seconds that one run may take
+_TIMEOUT = 120.0  # seconds that one run may take
 
 
 def record(entries: Iterable[Entry], settings: Mapping[str, Any]) -> str:
@@ -41,7 +41,7 @@ def failure(log: Callable[[Entry, Mapping[str, Any]], None], one: Entry, setting
         except BaseException as error:  # libraries that end the process included
             raised.append(error)
 
-    timeout = float(settings.get("timeout") or TIMEOUT)
+    timeout = float(settings.get("timeout") or _TIMEOUT)
     thread = threading.Thread(target=told, daemon=True, name=f"telling {settings.get('name')}")
     thread.start()
     thread.join(timeout)
