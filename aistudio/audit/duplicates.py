@@ -70,8 +70,8 @@ def check_duplicates(root: Path, those: Sequence[Entry]) -> Iterator[Fault]:
         first[name] = other
         yield from compare(known[other], known[name], True)
     rest = [one for one in those if one.name not in first and one.thumbnail is not None]
-    for one, other in alike(root, rest):
-        yield from compare(other, one, False)
+    for later, earlier in alike(root, rest):
+        yield from compare(earlier, later, False)
 
 
 def _equal_files(root: Path, those: Sequence[Entry]) -> Iterator[tuple[str, str]]:
@@ -110,8 +110,8 @@ def alike(root: Path, those: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
                 found[one].append((other, way))
     for one in sorted(found):
         same = (other for other, way in sorted(found[one]) if _same_details(root, those[one], those[other], way))
-        if (other := next(same, None)) is not None:
-            yield those[one], those[other]
+        if (copied := next(same, None)) is not None:
+            yield those[one], those[copied]
 
 
 def _close_pairs(unit: np.ndarray, those: np.ndarray, way: int) -> Iterator[tuple[int, int]]:

@@ -58,7 +58,7 @@ class Merged:
     objects: int
     findings: tuple[Finding, ...]
 
-    def __str__(self):
+    def __str__(self) -> str:
         there = self.shards - len(self.missing)
         objects = f", {self.objects:,} objects" if self.objects else ""
         lost = f"; missing: {', '.join(f'{one}/{self.shards}' for one in self.missing)}" if self.missing else ""

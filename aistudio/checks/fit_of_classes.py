@@ -25,8 +25,9 @@ def fit_of_classes(model: nn.Module, classes: int, source: Labelled, size: int, 
         return skipped(f"the output stride of {type(model).__name__} is not known: it has no backbone that gives maps")
     dataset = source.dataset(source.split)
     records = spread_over([*range(len(dataset))], limit)
-    masks = [sample.class_mask for sample in map(dataset.__getitem__, records) if not isinstance(sample, str)]
-    masks = [mask for mask in masks if mask is not None]
+    samples = [dataset[index] for index in records]
+    found = [sample.class_mask for sample in samples if not isinstance(sample, str)]
+    masks = [mask for mask in found if mask is not None]
     if not masks:
         return skipped("no mask of the split can be read; the audit names them")
     kept = surviving(masks, classes, size, stride)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
@@ -123,7 +123,7 @@ class FreshTraining:
         Image by image, for an augmentation may move some and leave others; "" where no motion explains more.
         """
         output = self._output(self.model, pairs)
-        truths = {"": _same, **MOTIONS}
+        truths: dict[str, Callable[[Sample], Sample]] = {"": _same, **MOTIONS}
         fits = torch.tensor(
             [
                 [self._of_one(output, index, truth(sample), name) for index, sample in enumerate(pairs.samples)]

@@ -27,7 +27,7 @@ def shipped_task(task: Any, changed: bool) -> Any | None:
     if base is None:
         return None
     settings = {name: value for name, value in vars(task).items() if not callable(getattr(base, name, None))}
-    own = object.__new__(base)
+    own: Any = object.__new__(base)
     own.__dict__.update(settings)
     foreign = not type(settings.get("criterion")).__module__.startswith((*KNOWN, "builtins"))
     if foreign and base in LOSSES:

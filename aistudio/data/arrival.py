@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -71,7 +72,7 @@ def boxes_of(record: ImageRecord, dataset: LabelledImages, task: str, size: tupl
         return torch.zeros((0, width))
     blank = torch.zeros(1).expand(3, size[1], size[0])
     sample = make_sample(record, dataset.labels, task, blank)
-    return sample.boxes if width == 5 else sample.extents
+    return sample.known("boxes" if width == 5 else "extents")
 
 
 def _shown_size(path: str | Path) -> tuple[int, int] | None:
@@ -86,7 +87,7 @@ def _shown_size(path: str | Path) -> tuple[int, int] | None:
         return None
 
 
-def spread_over(records: Sequence[ImageRecord], limit: int) -> list[ImageRecord]:
+def spread_over(records: Sequence[Any], limit: int) -> list[Any]:
     """At most so many records, evenly spread over the list."""
     many = len(records)
     return [records[index * many // limit] for index in range(limit)] if many > limit else [*records]

@@ -225,5 +225,6 @@ def matching(detector: nn.Module, side: int) -> Matching | None:
     strides = [float(padded // height) for height, _ in sizes]
     if isinstance(detector, FCOS):
         return PointMatching(sizes, strides, anchors, float(model.center_sampling_radius))
+    assert matcher is not None  # else it would be FCOS, as above
     limits = float(matcher.high_threshold), float(matcher.low_threshold)
     return AnchorMatching(sizes, strides, anchors, *limits, bool(matcher.allow_low_quality_matches))

@@ -87,7 +87,7 @@ def draw_labels(count: int, classes: int, most: int, generator: Generator) -> li
     return drawn
 
 
-def pick(output: Any, index: int) -> Any:
+def pick(output: Any, index: int | slice) -> Any:
     """What a batched output (a tensor, a list, or a dict of them) says about one image."""
     if isinstance(output, dict):
         return {name: value[index] for name, value in output.items()}

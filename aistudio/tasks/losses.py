@@ -7,6 +7,7 @@ return a scalar, and 0 (with a gradient path) where every target is ignored.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +36,7 @@ class FocalLoss(nn.Module):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """See the module's shapes."""
-        told = {"ignore_index": self.ignore_index, "reduction": "none"}
+        told: dict[str, Any] = {"ignore_index": self.ignore_index, "reduction": "none"}
         wrong = 1 - torch.exp(-F.cross_entropy(logits, targets, **told))
         entropy = F.cross_entropy(logits, targets, **told, label_smoothing=self.label_smoothing)
         counted = (targets != self.ignore_index).sum().clamp(min=1)

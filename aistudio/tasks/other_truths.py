@@ -35,7 +35,9 @@ class Motion:
         height, width = sample.image.shape[-2:]
         moves = {"extents": self._extents, "boxes": self._boxes, "masks": self._mask, "class_mask": self._mask}
         known = {name: getattr(sample, name) for name in moves}
-        moved = {name: moves[name](value, height, width) for name, value in known.items() if value is not None}
+        moved: dict[str, Any] = {
+            name: moves[name](value, height, width) for name, value in known.items() if value is not None
+        }
         return replace(sample, **moved)
 
     def _extents(self, boxes: Tensor, height: int, width: int) -> Tensor:
