@@ -22,7 +22,7 @@ from aistudio.oriented.iou import rotated_iou_matrix
 _THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 
 Interpolation = Literal["area", "11 points"]
-_Overlap = Callable[[dict[str, Tensor], dict[str, Tensor]], Tensor]  # K detections, N true objects → IoU (K, N)
+Overlap = Callable[[dict[str, Tensor], dict[str, Tensor]], Tensor]  # K detections, N true objects → IoU (K, N)
 
 
 def rotated_mean_average_precision(
@@ -45,7 +45,7 @@ def _rotated_overlap(prediction: dict[str, Tensor], target: dict[str, Tensor]) -
 def mean_average_precision(
     predictions: list[dict[str, Tensor]],
     targets: list[dict[str, Tensor]],
-    overlap: _Overlap,
+    overlap: Overlap,
     thresholds: tuple[float, ...] = _THRESHOLDS,
     interpolation: Interpolation = "area",
 ) -> dict[str, float | dict[int, float]]:
@@ -101,7 +101,7 @@ def _of_class(
     label: int,
     predictions: list[dict],
     targets: list[dict],
-    overlap: _Overlap,
+    overlap: Overlap,
     thresholds: tuple[float, ...],
     how: Interpolation,
 ) -> Tensor | None:
