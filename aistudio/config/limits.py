@@ -65,6 +65,7 @@ LIMITS = {
         int, "below 64 px gradients of deep backbones explode and checks see noise", 64, LONGEST
     ),
     "sanity.batch_size": BATCH,
+    **{f"sanity.checks.data_fits_model.{key}": COUNT for key in ("images", "masks")},
     "sanity.measure.batch_size": Limit(int, "a batch holds at least one image", 1, 2**20, nullable=True),
     "sanity.measure.repeats": Limit(int, "a median is of one timed pass or more", 1, MANY),
     "sanity.measure.budget": Limit(float, "it is a time in seconds", 0, 1e6),
@@ -84,6 +85,7 @@ LIMITS = {
 }
 BY_LAST_WORD = {  # of keys that no line above has; what objects of other packages are given is theirs to judge
     "image_size": SIDE,
+    "in_channels": Limit(int, "it counts the channels of an image", 1, 2**20, nullable=True),
     **dict.fromkeys(("height", "width", "min_size", "max_size"), SIDE),
     **dict.fromkeys(("steps", "every"), STEPS),
     "batch_size": BATCH,
@@ -92,6 +94,10 @@ BY_LAST_WORD = {  # of keys that no line above has; what objects of other packag
     **dict.fromkeys(("accuracy", "auroc", "r2", "miou", "map_50", "rotated_map_50", "mask_map_50"), SHARE),
     **dict.fromkeys(("share", "ratio", "ratio_frozen", "cosine", "score_thresh", "label_smoothing"), SHARE),
     **dict.fromkeys(("relative", "tolerance", "above", "slack"), SIZE),
+    **dict.fromkeys(
+        ["least", "most", "hopeless", "worth", "matched", "resized", "score", "suppression", "drawn"], SIZE
+    ),
+    **dict.fromkeys(["left", "left_smoothed", "fade", "shrink", "dropped", "faint", "silent"], SIZE),
     "floor": Limit(float, "it is the least value that a loss can take", -1e12, 1e12),
     **dict.fromkeys(("lr", "rate", "weight_decay", "eps"), _RATE),
     "momentum": Limit(float, "it is the share of the last step that is kept", 0, 1),
