@@ -94,10 +94,8 @@ BY_LAST_WORD = {  # of keys that no line above has; what objects of other packag
     **dict.fromkeys(("accuracy", "auroc", "r2", "miou", "map_50", "rotated_map_50", "mask_map_50"), SHARE),
     **dict.fromkeys(("share", "ratio", "ratio_frozen", "cosine", "score_thresh", "label_smoothing"), SHARE),
     **dict.fromkeys(("relative", "tolerance", "above", "slack"), SIZE),
-    **dict.fromkeys(
-        ["least", "most", "hopeless", "worth", "matched", "resized", "score", "suppression", "drawn"], SIZE
-    ),
-    **dict.fromkeys(["left", "left_smoothed", "fade", "shrink", "dropped", "faint", "silent"], SIZE),
+    **dict.fromkeys(["least", "most", "hopeless", "worth", "matched", "resized", "score", "suppression"], SIZE),
+    **dict.fromkeys(["drawn", "left", "left_smoothed", "fade", "shrink", "dropped", "faint", "silent"], SIZE),
     "floor": Limit(float, "it is the least value that a loss can take", -1e12, 1e12),
     **dict.fromkeys(("lr", "rate", "weight_decay", "eps"), _RATE),
     "momentum": Limit(float, "it is the share of the last step that is kept", 0, 1),
