@@ -86,8 +86,9 @@ def unknown_key(path: Sequence[str], known: Mapping[str, Any], value: str | None
 
 def _instead_of(name: str, value: str | None, above: str, node: Mapping[str, Any], known: Mapping[str, Any]) -> str:
     """What to take for an unknown key; of one that was renamed, its name now."""
-    if name in RENAMED:
-        return f"{RENAMED[name]}, its name now"
+    renamed = next((new for old, new in RENAMED.items() if f"{name}.".startswith(f"{old}.")), None)
+    if renamed:
+        return f"{renamed}, its name now"
     return GONE.get(name) or key_advice(name, value, above, node, known)
 
 
