@@ -43,7 +43,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judgement:
     """What a model is worth after ``steps`` steps, by unseen images.
 
     ``metrics`` are those against the truth, ``name`` that of the one that counts and ``value`` it ("" and NaN where
@@ -75,7 +75,7 @@ class FreshTraining:
         self.subject, self.task, self.plan, self.counts, self.transform = subject, task, plan, counts, transform
         self.model = subject.built  # as last judged
 
-    def judgements(self) -> Iterator[Judged]:
+    def judgements(self) -> Iterator[Judgement]:
         """What the model is worth before any step and every few steps, until steps or budget end."""
         subject, plan, started = self.subject, self.plan, time.process_time()
         model = subject.model()
@@ -100,13 +100,13 @@ class FreshTraining:
             loss.backward()
             optimizer.step()
 
-    def _judge(self, step: int, model: torch.nn.Module) -> Judged:
+    def _judge(self, step: int, model: torch.nn.Module) -> Judgement:
         self.model = model = calibrate(copy.deepcopy(model), self.task, self._unseen)
         output, samples = self._output(model, self._unseen), self._unseen.samples
         measured = self.task.metrics(output, samples)
         name = next((name for name in measured if name in self.counts), "")
         if not name or not step:
-            return Judged(step, measured, name, measured.get(name, float("nan")))
+            return Judgement(step, measured, name, measured.get(name, float("nan")))
         fits, merged = (
             {words: self.task.metrics(output, [truth(one) for one in samples])[name] for words, truth in truths.items()}
             for truths in (other_truths(self.task, self.plan.classes), merged_labels(self.plan.classes))
@@ -115,7 +115,7 @@ class FreshTraining:
         if self.pairs.samples is not samples:
             output = self._output(model, self.pairs) if self.transform else output
             in_pairs = self.task.metrics(output, self.pairs.samples)[name]
-        return Judged(step, measured, name, measured[name], fits, merged, in_pairs)
+        return Judgement(step, measured, name, measured[name], fits, merged, in_pairs)
 
     def how_apart(self, pairs: Batch, name: str) -> str:
         """In words, how targets lie against their images by what the model, as last judged, says of these pairs.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from aistudio.checks.check_mode import resize_inside
-from aistudio.checks.fresh_training import RATHER, FreshTraining, Judged, Plan, best
+from aistudio.checks.fresh_training import RATHER, FreshTraining, Judgement, Plan, best
 from aistudio.checks.outcome import Outcome, failed, passed, skipped
 from aistudio.checks.shipped_task import shipped_task
 from aistudio.checks.subject import Subject
@@ -26,8 +26,8 @@ class Trained:
     """A training with its first and its last judgement."""
 
     training: FreshTraining
-    first: Judged
-    last: Judged
+    first: Judgement
+    last: Judgement
 
 
 @dataclass(frozen=True)
@@ -79,24 +79,24 @@ class Generalizes:
     def _train(self, subject: Subject, task: object, plan: Plan, transform: Transform | None) -> Trained:
         """A training that stops as soon as it is clear."""
         training = FreshTraining(subject, task, plan, self.enough, transform)
-        judged: list[Judged] = []
+        judged: list[Judgement] = []
         for one in training.judgements():
             judged.append(one)
             if not one.name or self._is_true(one) or self._is_other(one):
                 break
         return Trained(training, judged[0], judged[-1])
 
-    def _is_true(self, judged: Judged) -> bool:
+    def _is_true(self, judged: Judgement) -> bool:
         """Whether outputs are as good as they have to be, and fit nothing else better."""
         others = best({**judged.fits, **judged.merged})[1]
         return self._reached(judged) and others < judged.value + RATHER and not apart_in_pairs(judged)
 
-    def _is_other(self, judged: Judged) -> bool:
+    def _is_other(self, judged: Judgement) -> bool:
         """Whether outputs fit another truth, and not this one."""
         other = best(judged.fits)[1]
         return other >= self.enough[judged.name] and other - judged.value >= CLEARLY
 
-    def _reached(self, judged: Judged) -> bool:
+    def _reached(self, judged: Judgement) -> bool:
         return judged.value >= self.enough[judged.name]
 
     def _judge(self, subject: Subject, trained: Trained) -> Outcome:
@@ -141,12 +141,12 @@ class Generalizes:
         return failed(seen, expected, f"{told}: {APART}")
 
 
-def apart_in_pairs(judged: Judged) -> bool:
+def apart_in_pairs(judged: Judgement) -> bool:
     """Whether outputs that fit the truth do not fit what the training itself says of the same images."""
     return judged.in_pairs is not None and judged.in_pairs < IN_PAIRS * judged.value
 
 
-def elsewhere(judged: Judged, enough: Mapping[str, float]) -> str:
+def elsewhere(judged: Judgement, enough: Mapping[str, float]) -> str:
     """What is off, where no truth that was tried says it."""
     good = [name for name, value in judged.metrics.items() if name != judged.name and value >= enough.get(name, 9)]
     if good:

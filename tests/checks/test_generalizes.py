@@ -10,7 +10,7 @@ from tiny_models import CLASSES, Classifier, classification, subject
 from torch import nn
 
 from aistudio.assembly.instantiate import build
-from aistudio.checks.fresh_training import FreshTraining, Judged, Plan
+from aistudio.checks.fresh_training import FreshTraining, Judgement, Plan
 from aistudio.checks.generalizes import Generalizes, runs_at
 from aistudio.checks.shipped_task import shipped_task
 from aistudio.config.compose import compose
@@ -166,7 +166,7 @@ def test_a_loss_of_ones_own_is_replaced_in_the_comparison():
 
 
 def test_the_best_of_no_truths_is_none():
-    assert Judged(0, {}).fits == {} and Judged(0, {}).in_pairs is None
+    assert Judgement(0, {}).fits == {} and Judgement(0, {}).in_pairs is None
 
 
 # ---- slow: tasks that know places ----

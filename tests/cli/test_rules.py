@@ -127,7 +127,8 @@ def test_a_file_that_still_says_what_is_written_where_is_told_how(tmp_path, cli,
     ],
     ids=" ".join,
 )
-def test_what_is_not_typed_so_is_answered_with_what_to_type(line, instead, cli, no_torch):
+def test_what_is_not_typed_so_is_answered_with_what_to_type(line, instead, cli, no_torch, tmp_path):
+    (tmp_path / "empty" / "my conf").mkdir(parents=True)
     code, answer = cli(*line)
     assert code == 2 and f"  instead  {instead}" in answer, answer
 
