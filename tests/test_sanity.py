@@ -37,11 +37,16 @@ def config(*overrides, checks=None):
     return cfg
 
 
+def lasting(warnings):
+    """Warnings, without those of a machine that other work keeps busy while the tests run."""
+    return [warning for warning in warnings if "of the time away" not in warning]
+
+
 def timeless(report):
     """A report without what the clock and the memory say."""
     checks = tuple(replace(check, seconds=0.0) for check in report.checks)
-    facts = [one for one in report.measurements if one.low is None and one.unit not in ("s", "bytes")]
-    return checks, facts, report.assembled, report.warnings, report.config
+    facts = [one for one in report.measurements if one.low is None and one.unit not in ("s", "bytes", "%")]
+    return checks, facts, report.assembled, lasting(report.warnings), report.config
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +55,7 @@ def report():
 
 
 def test_a_clean_model_passes(report):
-    assert report.ok and not report.warnings
+    assert report.ok and not lasting(report.warnings)
     assert {check.status for check in report.checks} == {"passed", "skipped"}
 
 
