@@ -36,6 +36,7 @@ def measured(cfg, count):
     return Forecaster(work.shapes).training(count), seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [

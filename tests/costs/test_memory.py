@@ -79,6 +79,7 @@ def test_training_is_what_the_allocator_saw(build, size):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [resnet18, mobilenet, Layered])
 def test_bfloat16_is_what_the_allocator_saw(build):
     workload = classification(build, 32, precision=torch.bfloat16)
@@ -191,6 +192,7 @@ def test_models_whose_builders_read_numbers():
     assert Forecaster(classification(reading, 64)).training(2) == Forecaster(classification(resnet18, 64)).training(2)
 
 
+@pytest.mark.slow
 def test_pretrained_weights_are_not_fetched_but_heeded(monkeypatch):
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *a, **k: pytest.fail("downloads"))
     build = partial(torchvision.models.detection.fasterrcnn_resnet50_fpn, weights=None, num_classes=4, min_size=512)

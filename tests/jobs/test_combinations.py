@@ -67,6 +67,7 @@ def test_a_combination_is_judged_as_it_is_alone(line):
             assert job.problems == tuple(problems) and (problems or job.config == config)
 
 
+@pytest.mark.slow
 def test_pairs_that_names_refuse_have_the_same_problems_as_alone():
     jobs = [*judged(("task=glob(*)", "backbone=glob(*)", "architecture=glob(*)"))]
     assert len(jobs) == 7 * 11 * 25

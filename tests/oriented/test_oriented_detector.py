@@ -199,6 +199,7 @@ def test_the_head_compiles_in_one_graph(model):
             assert torch.allclose(value, model.head(features)[name], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_two_images():
     result = overfit(count=2, steps=50, size=64)
     assert result.missed == 0 and result.mean_iou > 0.8
