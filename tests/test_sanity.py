@@ -274,11 +274,21 @@ def test_an_exception_without_a_message_is_a_failed_check(error, seen):
     assert finding(error).status == "failed" and finding(error).seen.startswith(seen)
 
 
-@pytest.mark.parametrize("node", [{"_target_": "torch.nn.Linear", "in_features": 1, "out_features": 1}, 5])
-def test_what_is_no_check_is_refused(node):
-    with pytest.raises(Refusal, match="sanity.checks.mine is no check but a .*") as raised:
+@pytest.mark.parametrize(
+    ("node", "what", "why"),
+    [
+        (
+            {"_target_": "torch.nn.Linear", "in_features": 1, "out_features": 1},
+            "sanity.checks.mine is no check but a Linear",
+            "a sentence `why` and a call",
+        ),
+        (5, "sanity.checks.mine=5 is no check", "a check is a _target_ with its own knobs"),
+    ],
+)
+def test_what_is_no_check_is_refused(node, what, why):
+    with pytest.raises(Refusal) as raised:
         sanity_run(config(checks={"mine": node}))
-    assert "a sentence `why` and a call" in str(raised.value)
+    assert what in str(raised.value) and why in str(raised.value)
 
 
 class Silent(Mine):

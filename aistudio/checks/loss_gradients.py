@@ -117,7 +117,7 @@ class LossIsWhole:
         if lost:
             cause = "the loss takes a part of the objects, or those of another image: look for [:1] or [0] on targets"
             return failed(some(lost), expected, cause)
-        return passed(f"{len(strengths)} images, {len(gradients.outputs)} outputs", expected)
+        return passed(f"every output for each of {len(strengths)} images", expected)
 
     def _outputs(self, gradients: LossGradients, count: int) -> list[str]:
         found = []

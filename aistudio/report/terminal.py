@@ -124,7 +124,7 @@ class Terminal(Listener):
         shade = "" if result.status == "failed" else "dim"
         self.print(Text.assemble("  ", words(mark, style), name, (seconds, "dim"), (first, shade)), wrap=False)
         for one in more:
-            self.print(Text(f"{' ' * (head if beside else 6)}{one}", shade), wrap=False)
+            self.print(words(f"{' ' * (head if beside else 6)}{one}", shade), wrap=False)
         if result.status == "failed":
             parts = (("expected", result.expected), ("cause", result.cause), ("why", result.why))
             table = grid()
@@ -137,14 +137,16 @@ class Terminal(Listener):
         """A table of numbers; their definitions are in ``report.json``."""
         self.print()
         shown = [one for one in measurements if one.name != "time_to_verdict"]  # the last line says it
-        rows = [(said(one.name.replace("_", " ")), quantity(one.value, one.unit), said(remark(one))) for one in shown]
+        rows = [
+            (said(one.name.replace("_", " ")), said(quantity(one.value, one.unit)), said(remark(one))) for one in shown
+        ]
         names, values = (max((len(row[place]) for row in rows), default=0) for place in (0, 1))
         for name, value, note in rows:
             line = Text.assemble("  ", (f"{name:<{names}}", "dim"), f"  {value:>{values}}")
             fits = line.cell_len + 2 + len(note) <= self.width
-            self.print(line + Text(f"  {note}", "dim") if fits else line, wrap=False)
+            self.print(line + words(f"  {note}", "dim") if fits else line, wrap=False)
             if not fits:
-                self.print(Padding(Text(note, "dim"), (0, 0, 0, 6), expand=False))
+                self.print(Padding(words(note, "dim"), (0, 0, 0, 6), expand=False))
 
     def warned(self, warnings: Sequence[str]) -> None:
         """What is to be known before anything below is read."""

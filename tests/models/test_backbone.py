@@ -220,7 +220,7 @@ def test_a_map_that_is_changed_later_is_no_tap():
 
 def test_a_model_that_fails_on_the_way_is_refused_with_its_own_words():
     with pytest.raises(Refusal) as refusal:
-        BackboneWrapper(nn.Sequential(conv(4, 8, 2)), "four_channels")
+        BackboneWrapper(nn.Sequential(conv(3, 8, 2), conv(4, 8, 2)), "eight_into_four")
     assert "RuntimeError" in refusal.value.problems[0].why
 
 

@@ -46,7 +46,7 @@ def test_a_run_that_goes_on_has_its_report_and_its_page(tmp_path):
 
 def test_writing_pages_takes_a_small_share_of_a_run(tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr("aistudio.report.unfinished.write_page", lambda folder: written.append(time.sleep(0.01)))
+    monkeypatch.setattr("aistudio.report.html.run_folder.write_page", lambda folder: written.append(time.sleep(0.01)))
     run = Unfinished(tmp_path, {}, {})
     for _ in range(20):
         run.checked(CHECK)

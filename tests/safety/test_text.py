@@ -233,7 +233,7 @@ def test_a_summary_shows_it_as_text(text, tmp_path, capsys, monkeypatch):
         assert not value.lstrip().startswith(("=", "+", "-", "@", "＝"))
     assert rows[0]["task"].removeprefix("'") == visible(text)
     markdown = (tmp_path / "summary.md").read_text(encoding="utf-8")
-    assert [len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in markdown.splitlines()[:5]] == [11] * 5
+    assert [len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in markdown.splitlines()[:5]] == [10] * 5
     assert sum(bool(line) for line in markdown.splitlines()) == 6
     tags = Tags()
     tags.feed(markdown)
