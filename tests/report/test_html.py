@@ -215,9 +215,9 @@ def test_a_sweep_of_few_rows(count):
 
 def test_a_thousand_rows_are_quick_and_small():
     rows = pages.rows(1000)
-    started = time.perf_counter()
+    started = time.process_time()
     page = sweep_page(rows, HERE)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert len(page.encode()) < 2_000_000
     assert page.count("<tr id=") == 1000
 
