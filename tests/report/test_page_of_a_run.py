@@ -183,5 +183,5 @@ def test_a_run_leaves_the_page_that_its_folder_makes(tmp_path):
     first = (tmp_path / "out" / "report.html").read_bytes()
     assert write_page(tmp_path / "out").read_bytes() == first
     text = first.decode()
-    assert text.count("<img ") == 4 and text.count('class="chart"') == 2  # what arrives, and what was learnt
+    assert text.count("<img ") == 2 and text.count('class="chart"') == 2  # the two sheets
     assert "said on the command line" in text
