@@ -12,13 +12,15 @@ from aistudio.data.channels import WithChannels
 from aistudio.data.imagenet import adapted_statistics
 from aistudio.data.sample import Source
 from aistudio.errors import Problem, refuse
+from aistudio.models.dry_run import runs_at
 from aistudio.models.surgery import change_input, first_convolution
 
 
-def adapt_input(model: nn.Module, backbone: Mapping[str, Any]) -> None:
+def adapt_input(model: nn.Module, backbone: Mapping[str, Any], size: int) -> None:
     """Let a model take ``backbone.in_channels``, in place; its kernels by the rule of `aistudio.models.surgery`.
 
-    A detector normalises inside, with ``backbone.image_mean`` and ``image_std``, or its own, adapted alike.
+    A model whose first convolution sees no colours (it may rearrange pixels into channels first) is left as it is
+    where it runs on such images of ``size`` pixels. A detector normalises inside, with ``backbone.image_mean`` and ``image_std``, or its own, adapted alike.
     Raises `Refusal` where the first convolution is none that can be adapted.
     """
     channels = int(backbone.get("in_channels") or 3)
@@ -27,7 +29,7 @@ def adapt_input(model: nn.Module, backbone: Mapping[str, Any]) -> None:
     try:
         if found is None and channels != 3:
             raise ValueError("no convolution was found in it")
-        if found is None or found[1].in_channels != channels:
+        if found is None or (found[1].in_channels != channels and not runs_at(part, size, channels=channels)):
             change_input(part, channels)
     except ValueError as error:
         what = f"backbone.in_channels={channels} cannot be had of backbone={backbone.get('name')}"

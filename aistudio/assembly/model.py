@@ -79,7 +79,7 @@ def built(judged: Judged, task: Task, seed: int | None, pretrained: bool = True)
         model = make(outputs)
         one_with(model, "architecture.model", "named_parameters", "forward")
         materialise(model, lambda: task.inputs([torch.zeros(3, side, side)] * 2))
-    adapt_input(model, plain["backbone"])
+    adapt_input(model, plain["backbone"], side)
     refuse(width_problems(cfg, model))
     loaded = load_chosen(plain, model, make, outputs) if pretrained else []
     frozen = tuple(_frozen_in(model, plain["backbone"]))

@@ -137,7 +137,20 @@ def test_a_first_layer_that_cannot_be_adapted_is_refused(first):
     model = nn.Module()
     model.backbone = nn.Sequential(first)
     with pytest.raises(aistudio.Refusal, match="backbone.in_channels=6 cannot be had"):
-        adapt_input(model, {"in_channels": 6, "name": "mine"})
+        adapt_input(model, {"in_channels": 6, "name": "mine"}, 64)
+
+
+@pytest.mark.parametrize(("channels", "refused"), [(3, False), (4, True)])
+def test_a_first_convolution_that_sees_pixels_as_channels_stays(channels, refused):
+    model = nn.Module()
+    model.backbone = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 8, 3, padding=1))
+    kernels = model.backbone[-1].weight
+    if refused:
+        with pytest.raises(aistudio.Refusal, match="backbone.in_channels=4 cannot be had"):
+            adapt_input(model, {"in_channels": channels, "name": "mine"}, 64)
+    else:
+        adapt_input(model, {"in_channels": channels, "name": "mine"}, 64)
+    assert model.backbone[-1].weight is kernels
 
 
 def test_the_sanity_run_of_four_channels_passes_and_says_so():
@@ -160,5 +173,5 @@ def test_a_backbone_that_takes_four_channels_by_itself_is_followed_as_it_is():
     kernels = model[0][0].weight.clone()
     head = nn.Module()
     head.backbone = wrapper
-    adapt_input(head, {"in_channels": 4, "name": "mine"})
+    adapt_input(head, {"in_channels": 4, "name": "mine"}, 64)
     assert torch.equal(wrapper.model[0][0].weight, kernels)
