@@ -33,7 +33,8 @@ from aistudio.costs.find_batch import find_batch
 from aistudio.costs.machine import busy_warnings
 from aistudio.errors import refuse
 from aistudio.forecast import described, forecast
-from aistudio.report.records import Listener, Listeners, Measurement, SanityReport, data_check
+from aistudio.report.listeners import Listener, Listeners
+from aistudio.report.records import Measurement, SanityReport, data_check
 from aistudio.report.terminal import Terminal
 
 _TIME_TO_VERDICT = "wall time from the call of sanity_run to the last measurement; importing torch left out"

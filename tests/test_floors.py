@@ -3,12 +3,14 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "aistudio"
 GROUND = {"errors", "files", "safety"}
+RECORDS = ("report.records", "report.listeners")
 ROOMS = {  # room: what it may import; a dotted name stands for that file alone
     "safety": set(),
     "errors": {"safety"},
@@ -26,13 +28,12 @@ ROOMS = {  # room: what it may import; a dotted name stands for that file alone
     "models": GROUND | {"weights"},
     "data": GROUND | {"audit", "oriented"},
     "tasks": GROUND | {"data", "drawing", "models", "oriented"},
-    "checks": GROUND | {"tasks", "data", "drawing", "models", "weights", "report.records"},
-    "costs": GROUND | {"checks", "tasks", "data", "models", "report.records"},
-    "assembly": GROUND | {"audit", "checks", "tasks", "data", "models", "config", "weights", "report.records"},
-    "forecast": GROUND | {"assembly", "costs", "checks", "tasks", "config", "report.records"},
-    "rounds": GROUND | {"assembly", "costs", "config", "report.records"},
-    "sanity": GROUND
-    | {"audit", "forecast", "assembly", "costs", "checks", "config", "report.records", "report.terminal"},
+    "checks": GROUND | {"tasks", "data", "drawing", "models", "weights", *RECORDS},
+    "costs": GROUND | {"checks", "tasks", "data", "models", *RECORDS},
+    "assembly": GROUND | {"audit", "checks", "tasks", "data", "models", "config", "weights", *RECORDS},
+    "forecast": GROUND | {"assembly", "costs", "checks", "tasks", "config", *RECORDS},
+    "rounds": GROUND | {"assembly", "costs", "config", *RECORDS},
+    "sanity": GROUND | {"audit", "forecast", "assembly", "costs", "checks", "config", *RECORDS, "report.terminal"},
 }
 BACK_WING = {"oriented", "models", "data", "tasks", "checks", "costs", "assembly", "forecast", "rounds", "sanity"}
 ENTERS = {  # imports upwards, inside functions alone, once everything was judged
@@ -50,30 +51,23 @@ def room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path, at_once: bool = True) -> set[str]:
+@cache
+def imports(path: Path, at_once: bool = True) -> frozenset[str]:
     """The modules of this package and the top-level packages that a file imports (when it is loaded, or ever)."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = ast.walk(tree)
-    if at_once:
-        guarded = {id(n) for block in ast.walk(tree) for n in inner(block)}
-        nodes = (node for node in ast.walk(tree) if id(node) not in guarded)
-    found = set()
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            found.update(name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            inside = {f"{node.module}.{name.name}" for name in node.names}
-            found.update(
-                inside if node.module == "aistudio" else {one if one in MODULES else node.module for one in inside}
-            )
-    return found
+    return frozenset(imported(ast.parse(path.read_text(encoding="utf-8")), at_once))
 
 
-def inner(block):
-    """Everything inside a function or below ``if TYPE_CHECKING``."""
-    is_guard = isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
-    if isinstance(block, ast.FunctionDef | ast.AsyncFunctionDef) or is_guard:
-        yield from (node for child in ast.iter_child_nodes(block) for node in ast.walk(child))
+def imported(node: ast.AST, at_once: bool):
+    """The same below one node; ``at_once`` passes by functions and what stands below ``if TYPE_CHECKING``."""
+    if isinstance(node, ast.Import):
+        yield from (name.name for name in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        inside = {f"{node.module}.{name.name}" for name in node.names}
+        yield from inside if node.module == "aistudio" else {one if one in MODULES else node.module for one in inside}
+    is_guard = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    if not at_once or not (isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or is_guard):
+        for child in ast.iter_child_nodes(node):
+            yield from imported(child, at_once)
 
 
 def test_every_file_is_in_a_room():

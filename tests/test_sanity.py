@@ -17,7 +17,7 @@ from aistudio.config.compose import compose
 from aistudio.config.shipped import models
 from aistudio.errors import Refusal
 from aistudio.models.anatomy import named_backbone
-from aistudio.report.records import Listener
+from aistudio.report.listeners import Listener
 from aistudio.sanity import sanity_run
 
 SMALL = ("backbone=mobilenet_v3_small", "sanity=quick", "runtime.device=cpu", "runtime.threads=1")

@@ -20,7 +20,8 @@ def adapt_input(model: nn.Module, backbone: Mapping[str, Any], size: int) -> Non
     """Let a model take ``backbone.in_channels``, in place; its kernels by the rule of `aistudio.models.surgery`.
 
     A model whose first convolution sees no colours (it may rearrange pixels into channels first) is left as it is
-    where it runs on such images of ``size`` pixels. A detector normalises inside, with ``backbone.image_mean`` and ``image_std``, or its own, adapted alike.
+    where it runs on such images of ``size`` pixels. A detector normalises inside, with ``backbone.image_mean`` and
+    ``image_std``, or its own, adapted alike.
     Raises `Refusal` where the first convolution is none that can be adapted.
     """
     channels = int(backbone.get("in_channels") or 3)

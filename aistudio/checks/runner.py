@@ -14,7 +14,8 @@ import torch
 from aistudio.checks.outcome import Check, Outcome, failed
 from aistudio.checks.subject import Subject
 from aistudio.errors import first_line
-from aistudio.report.records import CheckResult, Listener, Measurement
+from aistudio.report.listeners import Listener
+from aistudio.report.records import CheckResult, Measurement
 
 _OUT_OF_MEMORY = (
     "the device has not enough memory: take a smaller task.image_size, data.batch_size or sanity.image_size, "

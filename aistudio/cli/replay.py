@@ -21,8 +21,9 @@ from aistudio.errors import FAILED, PASSED, Problem, Refusal, first_line
 from aistudio.jobs.job import import_examine
 from aistudio.report import files
 from aistudio.report.comparison import changes, tell
+from aistudio.report.listeners import Listener
 from aistudio.report.receipt import digest
-from aistudio.report.records import CheckResult, Listener, Report
+from aistudio.report.records import CheckResult, Report
 from aistudio.report.terminal import Terminal
 from aistudio.report.validation import VERDICTS, Unreadable
 

@@ -1,1 +1,1 @@
-"""All that is said or written about a run: records, files, the terminal, summaries, pictures. No torch."""
+"""All that is said or written about a run: records, files, the terminal, summaries, plots. No torch."""

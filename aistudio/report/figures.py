@@ -1,4 +1,4 @@
-"""What all pictures of a summary share: an empty figure, bars, names that tell rows apart, a caption, bytes."""
+"""What all plots of a summary share: an empty figure, bars, names that tell rows apart, a caption, bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito's
 GREY = "#777777"
 DPI = 150
-_BARS = 60  # in one picture at most
+_BARS = 60  # in one plot at most
 LONGEST = 60  # characters of a name
 
 
@@ -73,7 +73,7 @@ def distinct_names(rows: Sequence[Row]) -> list[str]:
 
 
 def caption(figure: Figure, rows: Sequence[Row], note: str) -> None:
-    """Below a picture: where and how its numbers were taken."""
+    """Below a plot: where and how its numbers were taken."""
     size = {row.image_size for row in rows}
     batch, levels, devices = ({getattr(row, name) for row in rows} for name in ("batch_size", "level", "device"))
     parts = [
@@ -97,7 +97,7 @@ def empty(inches: tuple[float, float]) -> Figure:
 
 
 def as_png(figure: Figure) -> bytes:
-    """The bytes of a picture, without the name and version of what drew it."""
+    """The bytes of a plot, without the name and version of what drew it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

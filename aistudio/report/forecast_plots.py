@@ -1,4 +1,4 @@
-"""The pictures of a sweep of forecasts: memory against published accuracy with the card's line, and batch sizes."""
+"""The plots of a sweep of forecasts: memory against published accuracy with the card's line, and batch sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures at the end of a sweep: what accuracy costs in time, what models take in memory, how large they are.
+"""The plots at the end of a sweep: what accuracy costs in time, what models take in memory, how large they are.
 
 Drawn from the rows of a summary, by matplotlib, which is an extra and imported only here. Nothing needs a display, and
 the same rows give the same bytes.
@@ -44,7 +44,7 @@ def draw(rows: Iterable[Row], folder: Path) -> list[Path]:
 
 @contextmanager
 def matplotlibs_defaults() -> Iterator[None]:
-    """Within it pictures are drawn as matplotlib ships, whatever a ``matplotlibrc`` says: it could start LaTeX.
+    """Within it plots are drawn as matplotlib ships, whatever a ``matplotlibrc`` says: it could start LaTeX.
 
     The one of the current folder is read when matplotlib is imported, before any other, and may be a pipe.
     """
@@ -64,18 +64,18 @@ def matplotlibs_defaults() -> Iterator[None]:
 
 
 def drawn(shown: Sequence[Row], forecasts: Sequence[Row], folder: Path) -> list[Path]:
-    """Draw and write the pictures of these rows."""
-    pictures = {
+    """Draw and write the plots of these rows."""
+    plots = {
         "accuracy.png": accuracy(shown),
         "memory.png": memory(shown),
         "parameters.png": bars(shown, "parameters", "", "Parameters"),
         "forecast.png": memory_and_accuracy(forecasts),
         "largest_batch.png": largest_batches(forecasts),
     }
-    for name, figure in pictures.items():
+    for name, figure in plots.items():
         if figure is not None:
             write_whole(folder / name, as_png(figure))
-    return [folder / name for name, figure in pictures.items() if figure is not None]
+    return [folder / name for name, figure in plots.items() if figure is not None]
 
 
 def memory(rows: Sequence[Row]) -> Figure | None:

@@ -1,4 +1,4 @@
-"""Names beside the points of a picture: none covers a point, another name or, where there is room, a line."""
+"""Names beside the points of a plot: none covers a point, another name or, where there is room, a line."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def conclude(
     against: Difference | None = None,
     remarks: Sequence[str] = (),
 ) -> bool:
-    """Print the rows, write the files and the pictures into the folder; whether every row passed and all is written.
+    """Print the rows, write the files and the plots into the folder; whether every row passed and all is written.
 
     ``against`` is what changed since an earlier sweep, ``remarks`` are said below the table.
     """
@@ -232,13 +232,13 @@ def alike(rows: Sequence[Row]) -> str:
 
 
 def written(rows: Sequence[summary.Row], folder: Path, terminal: Terminal, against: Difference | None = None) -> bool:
-    """Write the files and draw the pictures; what cannot be written is said, for the table is whole all the same."""
+    """Write the files and draw the plots; what cannot be written is said, for the table is whole all the same."""
     try:
         paths = [write_sweep_page(rows, folder, against), *write(rows, folder)]
         try:
             paths += plots.draw(rows, folder)
         except ImportError:
-            terminal.print(words("pictures need matplotlib: pip install 'aistudio[plots]'", "dim"))
+            terminal.print(words("plots need matplotlib: pip install 'aistudio[plots]'", "dim"))
     except OSError as error:
         fault = f"the summary cannot be written into {shown(folder)}: {error.strerror or error}"
         terminal.print(words(fault, "bold red"), wrap=False)

@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from aistudio.report.figures_in_words import in_a_sentence, quantity, remark
-from aistudio.report.records import CheckResult, Listener, Measurement, SanityReport
+from aistudio.report.listeners import Listener
+from aistudio.report.records import CheckResult, Measurement, SanityReport
 from aistudio.safety.encoding import let_go
 from aistudio.safety.outlet import drawn_on, said
 

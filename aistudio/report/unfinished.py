@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from aistudio.report.files import REPORT, whole, write_without_verdict
-from aistudio.report.records import CheckResult, Listener
+from aistudio.report.listeners import Listener
+from aistudio.report.records import CheckResult
 
 KEPT = ("assembled", "checks", "receipt", "origins")  # what a report without a verdict keeps of a run that had begun
 SHARE = 0.02  # of a run's time that writing its page may take, about
