@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from aistudio.checks.check_mode import own_code_in_training
 from aistudio.checks.edges import is_mask
+from aistudio.checks.loss_truth import Says, one_hot
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.sensitivity import LossGradients
 from aistudio.checks.subject import Subject
@@ -109,6 +110,8 @@ class LossIsWhole:
         if silent:
             cause = "the loss takes a part of the batch, or leaves some classes out: look for [:1], [0], max, weights"
             return failed(f"images {some(silent)} of {len(strengths)} have no say", expected, cause)
+        if self._pixels(gradients, batch.targets):
+            gradients = _also_where_wrong(subject, gradients)
         found = [*self._outputs(gradients, subject.task.num_outputs), *self._pixels(gradients, batch.targets)]
         if found:
             cause = "the loss takes a part of the output, or leaves some classes out: look for slices in it"
@@ -144,6 +147,26 @@ class LossIsWhole:
             deaf = lines(~heard.any(dim[0]).any(dim[1] - 1) & counted.any(dim[0]).any(dim[1] - 1))
             found += [f"{name} {deaf} have no say"] * bool(deaf)
         return found
+
+
+def _also_where_wrong(subject: Subject, gradients: LossGradients) -> LossGradients:
+    """The same, with what a loss of the hardest pixels hears where one class after another is wrong, and only that."""
+    batch, targets = subject.batch(), subject.batch().targets
+    name = "out" if "out" in gradients.outputs else "output"
+    strength = gradients.outputs[name]
+    assert strength is not None  # or nothing would be known of its pixels
+    classes = strength.shape[1]
+    right = 4 * one_hot(targets.where(targets < classes, 0), classes).permute(0, 3, 1, 2)
+    for label in targets[targets < classes].unique():
+        wrong = -torch.rand_like(right[:, :1])  # by another amount at each pixel
+        said = (right * torch.where((targets == label)[:, None], wrong, 1.0)).requires_grad_()
+        try:
+            losses = subject.task.loss(Says(said if name == "output" else {name: said}), batch.inputs, targets)
+            again = torch.autograd.grad(cast(Tensor, sum(losses.values())), said)[0].abs()
+        except Exception:  # the loss takes more than this output
+            return gradients
+        strength = torch.maximum(strength, again)
+    return replace(gradients, outputs={**gradients.outputs, name: strength})
 
 
 def _lost_boxes(subject: Subject) -> list[str]:
