@@ -107,15 +107,40 @@ class Composition:
 def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Composition:
     """Let Hydra compose, and look at the keys; a `Refusal` where Hydra cannot."""
     folders = user_folders(overrides, config_dir)
-    problems = [*key_problems.shadowed_files(folders)]
+    if any(override_problems.names_nothing(one, folders) for one in overrides):
+        raise _refusal(overrides, folders)
     try:
         composed = hydra_composed(overrides, folders)
     except HYDRA_ERRORS as error:
-        faults = override_problems.faulty_overrides(overrides, folders)
-        problems += faults.problems or [override_problems.in_its_own_words(error)]
-        more = problems_of(faults.mended, config_dir) if faults.problems and faults.mended != [*overrides] else []
-        further = [one for one in more if faults.bears(one)]
-        raise Refusal(dict.fromkeys([*problems, *further])) from None
+        raise _refusal(overrides, folders, error) from None
+    return _looked_at(composed, overrides, folders)
+
+
+def _refusal(overrides: Sequence[str], folders: Sequence[Path], error: Exception | None = None) -> Refusal:
+    """All that is wrong with overrides of which Hydra makes nothing, and with what they may have meant."""
+    faults = override_problems.faulty_overrides(overrides, folders)
+    problems = [*key_problems.shadowed_files(folders), *faults.problems]
+    if not faults.problems and error is not None:
+        problems.append(override_problems.in_its_own_words(error))
+    more = _problems_of(faults, folders) if faults.problems and faults.mended != [*overrides] else []
+    return Refusal(dict.fromkeys([*problems, *(one for one in more if faults.bears(one))]))
+
+
+def _problems_of(faults: override_problems.Faults, folders: Sequence[Path]) -> Sequence[Problem]:
+    """What would be wrong with overrides as they may have been meant."""
+    try:
+        composed = faults.composed or hydra_composed(faults.mended, folders)
+        judge(_looked_at(composed, faults.mended, folders))
+    except HYDRA_ERRORS as error:
+        return [override_problems.in_its_own_words(error)]
+    except Refusal as refusal:
+        return refusal.problems
+    return []
+
+
+def _looked_at(composed: DictConfig, overrides: Sequence[str], folders: Sequence[Path]) -> Composition:
+    """What Hydra made of some overrides, with what is wrong with its keys."""
+    problems = [*key_problems.shadowed_files(folders)]
     if folders:  # what ships says nothing that it may not
         problems += trust.forged(composed.hydra, [one for one in overrides if not is_hydras(one)])
         problems += trust.hydra_problems(composed.hydra, hydras_own(overrides, composed.hydra.runtime.choices))
@@ -128,15 +153,6 @@ def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Comp
     problems += key_problems.unknown_keys(unresolved, chosen, folders, overrides)
     problems += key_problems.misnamed(unresolved, chosen)
     return Composition(composed, config, chosen, problems, *resolve(config))
-
-
-def problems_of(overrides: Sequence[str], config_dir: str | Path | None) -> list[Problem]:
-    """What would be wrong with these overrides."""
-    try:
-        compose(*overrides, config_dir=config_dir)
-    except Refusal as refusal:
-        return list(refusal.problems)
-    return []
 
 
 def judge(found: Composition) -> Judged:

@@ -11,15 +11,16 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
 
 from aistudio.config import key_problems
 from aistudio.config.advice import option_here
-from aistudio.config.groups import GROUPS, OPTIONAL, Tree, available, options
+from aistudio.config.groups import GROUPS, OPTIONAL, Tree, available, options, tree
 from aistudio.config.hydra import HYDRA_ERRORS, hydra_composed, without_hydra
 from aistudio.config.key_problems import NOT_READ, unknown_key
 from aistudio.config.overrides import COMMAND_LINE, Uncomposable, key_of, quoted
 from aistudio.config.plain import as_dict
-from aistudio.config.values import show, suggest
+from aistudio.config.values import lookup, show, suggest
 from aistudio.errors import Problem
 
 _EXTRAS = {  # launchers and the extras that they need
@@ -65,11 +66,13 @@ class Faults:
 
     In ``mended`` a misspelt option is replaced by the one that was meant; what cannot be read, has no key or has no
     such option is left out. ``open`` are the sections of which nothing can be said then, and the keys left out.
+    ``composed`` is what Hydra makes of ``mended``, where that was needed to know the keys.
     """
 
     problems: list[Problem]
     mended: list[str]
     open: frozenset[str]
+    composed: DictConfig | None = None
 
     def bears(self, problem: Problem) -> bool:
         """Whether a problem of the mended overrides is one of those that were given, too."""
@@ -95,7 +98,9 @@ def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> Fault
         if not mend:
             key = key_of(override)
             left_open.update(_BRINGS.get(key, (key,)))
-    known, mended = _known_to(parsed, folders), []
+    choices = [str(one.input_line) for one in parsed if one.key_or_group in GROUPS]
+    composed, mended = _composed(choices, folders), []
+    known = as_dict(without_hydra(composed)) if composed is not None else {}
     for one in parsed:
         key = one.key_or_group
         section = key.replace("/", ".").split(".")[0]
@@ -103,9 +108,40 @@ def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> Fault
         if fault := unknown_key(key.split("."), known, _value_typed(one)) if ours else None:
             problems.append(Problem(fault[0], fault[1], COMMAND_LINE, fault[2]))
             left_open.add(key)
+        elif problem := _keys_added(one, known) if ours else None:
+            problems.append(problem)
+            left_open.add(key)
         elif section not in left_open or key in GROUPS:
             mended.append(str(one.input_line))
-    return Faults(problems, mended, frozenset(left_open))
+    return Faults(problems, mended, frozenset(left_open), composed if mended == choices else None)
+
+
+def names_nothing(override: str, folders: Sequence[Path]) -> bool:
+    """Whether an override plainly chooses or sets what is not there, so that Hydra need not be asked."""
+    key, _, name = override.partition("=")
+    if key not in GROUPS:
+        return not folders and key.isidentifier() and key not in tree("", "config")
+    if not re.fullmatch(r"[A-Za-z][\w-]*", name) or (name == "null" and key in OPTIONAL):
+        return False
+    return name not in available(key, folders)
+
+
+def _keys_added(override: Override, known: Tree) -> Problem | None:
+    """The answer to a mapping with keys that its section does not have: Hydra adds them only where a + says so."""
+    key, value = override.key_or_group, override.value()
+    section = lookup(known, key)[1]
+    new = [str(name) for name in value if str(name) not in section] if _both_map(value, section) else []
+    if not new:
+        return None
+    if "_target_" not in section:
+        what, why, instead = unknown_key([*key.split("."), new[0]], known, None) or ("", "", "")
+        return Problem(what, why, COMMAND_LINE, instead)
+    what, why = f"{key} has no {', '.join(new)} that could be set", "a + before the name adds to a section"
+    return Problem(what, why, COMMAND_LINE, shlex.quote(f"+{override.input_line}"))
+
+
+def _both_map(one: Any, other: Any) -> bool:
+    return isinstance(one, Mapping) and isinstance(other, Mapping)
 
 
 def _syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | None, str | None]:
@@ -179,10 +215,9 @@ def _absent_launcher(name: str, folders: Sequence[Path]) -> Problem | None:
     return None
 
 
-def _known_to(parsed: Sequence[Override], folders: Sequence[Path]) -> Tree:
-    """The configuration's keys under the choices among the overrides; empty if not even those compose."""
-    choices = [str(override.input_line) for override in parsed if override.key_or_group in GROUPS]
+def _composed(overrides: Sequence[str], folders: Sequence[Path]) -> DictConfig | None:
+    """What Hydra makes of some overrides, if it can."""
     try:
-        return as_dict(without_hydra(hydra_composed(choices, folders)))
+        return hydra_composed(overrides, folders)
     except HYDRA_ERRORS:
-        return {}
+        return None

@@ -4,6 +4,10 @@ import sys
 
 import pytest
 
+from aistudio.config.compose import compose
+from aistudio.config.hydra import hydra_composed
+from aistudio.errors import Refusal
+
 LINE = [  # arguments, what the answer must name, what it must offer
     # pairs
     ("task=segmentation backbone=resnet18", "backbone=resnet18 does not fit task=segmentation", "mobilenet_v3_large"),
@@ -115,6 +119,8 @@ LINE = [  # arguments, what the answer must name, what it must offer
     ("-m task=segmentation backbone=resnet18,resnet34", "backbone=resnet34 does not fit", "resnet50"),
     ("-m task=segmentation backbone=glob(efficientnet*)", "backbone=efficientnet_b4 does not fit", "resnet50"),
     ("--config-dir nowhere", "nowhere is not a folder", "--config-dir"),
+    ("task=regression task.loss={_target_:torch.nn.L1Loss,reduction:sum}", "has no reduction that", "'+task.loss={"),
+    ("sweep={tiemout:3}", "sweep.tiemout is unknown", "sweep.timeout"),
 ]  # fmt: skip
 
 
@@ -222,3 +228,16 @@ def test_import_aistudio_imports_no_torch():
 
     code = "import aistudio, sys; aistudio.compose('task=regression'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("overrides", "most"), [(["backbone=nope"], 1), (["num_classes=5"], 1), (["runtime.sead=1"], 2)]
+)
+def test_a_refusal_composes_no_more_often_than_it_must(overrides, most, monkeypatch):
+    composed = []
+    for module in ("compose", "override_problems"):
+        name = f"aistudio.config.{module}.hydra_composed"
+        monkeypatch.setattr(name, lambda *given: composed.append(given) or hydra_composed(*given))
+    with pytest.raises(Refusal):
+        compose(*overrides)
+    assert len(composed) == most
