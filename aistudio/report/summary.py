@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, get_args
 
+from aistudio.report.figures_in_words import PASSES
 from aistudio.report.files import REPORT, read
 from aistudio.report.records import ENOUGH_PASSES, TAKEN_AWAY, TOLERABLE, Ending, Measurement, Rounds
 from aistudio.report.validation import Unreadable
@@ -44,11 +45,11 @@ class Row:
 
     ``job`` is the name of its folder. Times are medians in seconds with their spread ``low`` … ``high``; ``taken`` is
     the percent of the time that the machine took away meanwhile; ``top1`` is the published ImageNet accuracy of the
-    backbone in percent; ``batch_size`` is of the measurement. Memory is in bytes: ``tensor_memory`` of the tensors of
-    the pass or step that needs most, ``peak_memory`` of the whole process, Python and libraries included.
-    ``forecast_memory`` is the training step's, told from shapes; ``largest_batch`` fits on ``card``, the first that was
-    named, which has room for ``card_memory`` bytes of tensors. Where the sweep has timed its models again in
-    ``rounds``, forward times are of these.
+    backbone in percent; ``batch_size`` is of the measurement, and a median is of so many ``…_passes``. Memory is in
+    bytes: ``tensor_memory`` of the tensors of the pass or step that needs most, ``peak_memory`` of the whole process,
+    Python and libraries included. ``forecast_memory`` is the training step's, told from shapes; ``largest_batch`` fits
+    on ``card``, the first that was named, which has room for ``card_memory`` bytes of tensors. Where the sweep has
+    timed its models again in ``rounds``, forward times are of these.
     """
 
     job: str
@@ -86,6 +87,8 @@ class Row:
     seconds: float | None
     folder: str
     rounds: Rounds | None = None
+    forward_passes: int | None = None
+    training_passes: int | None = None
 
 
 def rows(folders: Iterable[Path]) -> list[Row]:
@@ -134,10 +137,17 @@ def _numbers(measured: Mapping[str, Measurement], rounds: Rounds | None = None) 
     for memory in ("tensor_memory", "peak_memory"):
         peaks = [values.get(f"{name}_{memory}") for name in _TIMES]
         found[memory] = max((peak for peak in peaks if peak is not None), default=None)
+    found |= {"forward_passes": _passes(measured, "forward"), "training_passes": _passes(measured, "training_step")}
     found["forecast_memory"] = values.get("training_step_forecast_memory")
     card = next((name.removeprefix(LARGEST) for name in values if name.startswith(LARGEST)), None)
     of_card = {"largest_batch": values.get(f"{LARGEST}{card}"), "card_memory": values.get(f"room_{card}")}
     return {**found, "card": card, **of_card}
+
+
+def _passes(measured: Mapping[str, Measurement], name: str) -> int | None:
+    """How many passes a time is the median of."""
+    found = PASSES.search(measured[name].definition) if name in measured else None
+    return int(found[1]) if found else None
 
 
 def _in_rounds(measured: Mapping[str, Measurement], rounds: Rounds) -> dict[str, Measurement]:
@@ -148,7 +158,7 @@ def _in_rounds(measured: Mapping[str, Measurement], rounds: Rounds) -> dict[str,
         times["forward"] = rounds.seconds
     for name, seconds in times.items():
         ends = (min(seconds), max(seconds)) if len(seconds) >= ENOUGH_PASSES else (None, None)
-        found[name] = Measurement(name, median(seconds), "s", "", *ends)
+        found[name] = Measurement(name, median(seconds), "s", f"median of {len(seconds)} passes", *ends)
     rate, own = measured.get("forward_images_per_second"), measured.get("forward")
     new = found.get("forward")
     if new and rate and own and rate.value and own.value and new.value:

@@ -226,7 +226,11 @@ def needed(table: Table) -> int:
 def alike(rows: Sequence[Row]) -> str:
     """How the numbers were taken, as far as that is the same for all rows that have one."""
     measured = [row for row in rows if row.forward is not None or row.forecast_memory is not None]
-    forms = {"task": "{}", "image_size": "{} px", "batch_size": "batch {}", "level": "sanity={}", "device": "{}"}
+    forms = {
+        **{"task": "{}", "image_size": "{} px", "batch_size": "batch {}"},
+        **{"forward_passes": "forward passes: {}", "training_passes": "training passes: {}"},
+        **{"level": "sanity={}", "device": "{}"},
+    }
     found = {name: {getattr(row, name) for row in measured} - {None, ""} for name in forms}
     return " · ".join(form.format(*found[name]) for name, form in forms.items() if len(found[name]) == 1)
 

@@ -68,7 +68,7 @@ def rows(tmp_path):
         folder = tmp_path / f"classification-{backbone}"
         folder.mkdir()
         measured = [
-            {"name": one.name, "value": one.value, "low": one.low, "high": one.high, "unit": one.unit}
+            {name: getattr(one, name) for name in ("name", "value", "low", "high", "unit", "definition")}
             for one in MEASURED
         ]
         named = {"task": "classification", "architecture": "backbone_head", "backbone": backbone}
