@@ -16,7 +16,7 @@ from aistudio.data.sample import invents_targets
 from aistudio.errors import Refusal
 from aistudio.models.anatomy import named_backbone
 from aistudio.models.freeze_patterns import parts
-from aistudio.models.surgery import INPUT_RULE
+from aistudio.models.surgery import rule_for
 
 LISTED = 12  # classes named
 _MADE_UP = "made up, for photographs have no labels: they show that the model trains, and no output is judged by them"
@@ -66,7 +66,7 @@ def _targets_and_classes(subject: Subject) -> dict[str, str]:
 
 def _channels_in_words(subject: Subject) -> str:
     """How many channels images have where they are not red, green and blue, and what became of the first layer."""
-    return "" if subject.channels == 3 else f", {INPUT_RULE.format(subject.channels)} (adapted by rule)"
+    return "" if subject.channels == 3 else f", {rule_for(subject.channels)} (adapted by rule)"
 
 
 def trainable(subject: Subject) -> dict[str, str]:

@@ -7,8 +7,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-INPUT_RULE = "first convolution to {} channels"
-
 
 def adapted_input(weight: Tensor, channels: int) -> Tensor:
     """The kernels (O, 3, h, w) of a first convolution → (O, ``channels``, h, w).
@@ -71,7 +69,12 @@ def input_rule(module: nn.Module, name: str, theirs: tuple[int, ...], ours: tupl
     if found is None or name != f"{found[0]}.weight" or len(theirs) != 4 or len(ours) != 4:
         return ""
     same = theirs[0] == ours[0] and theirs[2:] == ours[2:]
-    return INPUT_RULE.format(ours[1]) if same and theirs[1] == 3 and found[1].groups == 1 else ""
+    return rule_for(ours[1]) if same and theirs[1] == 3 and found[1].groups == 1 else ""
+
+
+def rule_for(channels: int) -> str:
+    """The rule of `adapted_input` in words."""
+    return f"first convolution to {channels} channel{'s' * (channels != 1)}"
 
 
 def depending_on_classes(build: Callable[[int], nn.Module], classes: int) -> list[str]:

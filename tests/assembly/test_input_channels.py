@@ -17,6 +17,7 @@ from aistudio.data.channels import WithChannels, as_rgb, with_channels
 from aistudio.data.imagenet import normalize
 from aistudio.data.synthetic import Synthetic
 from aistudio.models import BackboneWrapper
+from aistudio.models.surgery import rule_for
 from aistudio.tasks.batch import make_batch
 
 MODELS = {
@@ -81,6 +82,10 @@ def test_trained_kernels_are_adapted_and_the_ledger_says_so(tmp_path):
     kernels = made.model.backbone.model.conv1.weight
     torch.testing.assert_close(kernels[:, :3], trained["conv1.weight"] * 3 / 4)
     torch.testing.assert_close(kernels[:, 3], trained["conv1.weight"].mean(1) * 3 / 4)
+
+
+def test_the_rule_in_words_counts_right():
+    assert rule_for(1).endswith(" to 1 channel") and rule_for(4).endswith(" to 4 channels")
 
 
 def test_statistics_of_ones_own_are_used_by_task_and_detector():
