@@ -24,7 +24,8 @@ from aistudio.assembly.weights_in_words import as_entry, weight_warnings
 from aistudio.audit import Audit, fails
 from aistudio.checks.outcome import Check, Outcome
 from aistudio.checks.predictions import save_batch, save_predictions
-from aistudio.checks.runner import Watch, is_out_of_memory
+from aistudio.checks.raised import is_out_of_memory
+from aistudio.checks.runner import Watch
 from aistudio.checks.subject import Subject
 from aistudio.config.compose import Judged, settle
 from aistudio.config.conventions import label_warnings

@@ -28,7 +28,7 @@ from bugs import BASE, FAMILIES, HEALTHY, Bug
 from bugs.peer import complaint
 from hydra.utils import instantiate
 
-from aistudio.checks.runner import finding
+from aistudio.checks.raised import finding
 from aistudio.config.compose import compose
 
 PATIENCE = ("architecture.learning.steps=60", "architecture.learning.ratio=0.5")  # the models are tiny

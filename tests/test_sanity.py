@@ -12,7 +12,7 @@ from aistudio.assembly.instantiate import build
 from aistudio.assembly.model import assemble
 from aistudio.assembly.prepare import make_subject
 from aistudio.checks.outcome import passed
-from aistudio.checks.runner import finding
+from aistudio.checks.raised import finding
 from aistudio.config.compose import compose
 from aistudio.config.shipped import models
 from aistudio.errors import Refusal

@@ -51,7 +51,7 @@ class LossIsMean:
         if abs(twice - once) > scale:
             return failed(seen, expected, _size_because(twice / once if once else 0.0, limit))
         if abs(turned - once) > scale:
-            cause = "the order of the batch counts: targets are sorted, shuffled or put beside other images"
+            cause = "the order of the batch counts: collate() or the loss sorts, shuffles or moves targets"
             return failed(seen, expected, cause)
         return passed(seen, expected)
 
@@ -93,10 +93,10 @@ class TargetsDiffer:
         seen = ", ".join(f"{label} → {number:g}" for label, number in zip(chosen, numbers, strict=True))
         merged = len(chosen) - len(set(numbers))
         if merged:
-            cause = "target() merges classes (a comparison, a clamp, a division, a table that lacks some)"
+            cause = "target() merges classes: look for a comparison, a clamp, a division, a table that lacks some"
             return failed(f"{merged} of {len(chosen)} classes have the target of another: {seen}", expected, cause)
         if sorted(numbers) != numbers:
-            cause = "target() moves or reverses the classes (a modulo, a subtraction, a sorted table)"
+            cause = "target() moves or reverses the classes: look for a modulo, a subtraction, a sorted table"
             return failed(f"classes in another order: {seen}", expected, cause)
         return passed(seen if len(chosen) < 5 else f"{len(chosen)} classes, {len(chosen)} targets", expected)
 
@@ -106,7 +106,11 @@ class TargetsDiffer:
         if not isinstance(targets, Tensor) or len(targets) < 2 or not targets.is_floating_point():
             return skipped("the targets of this task tell no classes apart")
         if bool((targets == targets[:1]).all()):
-            return failed(f"every target is {some(map(str, targets[0].tolist()))}", "targets that differ", "a constant")
+            return failed(
+                f"every target is {some(map(str, targets[0].tolist()))}",
+                "targets that differ",
+                "target() gives a constant",
+            )
         return passed(f"{len(targets)} targets that differ", "targets that differ")
 
 

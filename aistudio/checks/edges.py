@@ -10,8 +10,14 @@ import torch
 from torch import Tensor
 
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
+from aistudio.checks.raised import finding, is_out_of_memory, meaning
 from aistudio.checks.subject import NOT_PAINTED, Subject
 from aistudio.tasks.batch import Batch
+
+_ONE_IMAGE = (
+    "one image alone does it: squeeze() drops the batch too (name its dim), or a statistic over the batch needs more; "
+    "else drop_last=True in the loader"
+)
 
 
 @dataclass(frozen=True)
@@ -25,10 +31,16 @@ class BatchOfOne:
         if subject.why_not_one:
             advice = "drop_last=True in the loader leaves the rest of an epoch out"
             return skipped(f"cannot train on one image: {subject.why_not_one}; {advice}")
-        loss = _loss_and_backward(subject, subject.batch(count=1))
         expected = "a finite loss for a batch of one image"
+        try:
+            loss = _loss_and_backward(subject, subject.batch(count=1))
+        except Exception as error:  # whatever one image makes it raise
+            if is_out_of_memory(error):
+                raise
+            return failed(finding(error).seen, expected, meaning(error) or _ONE_IMAGE)
         if not isfinite(loss):
-            return failed(f"loss {loss:g}", expected, "a statistic over the batch that one image does not have")
+            cause = "a statistic over the batch that one image does not have: std(0) needs two, unbiased=False does not"
+            return failed(f"loss {loss:g}", expected, f"{cause}; or drop_last=True in the loader")
         return passed(f"loss {loss:.3g}", expected)
 
 
@@ -50,11 +62,15 @@ class NoObjects:
         expected = "finite losses, and outputs within the contract"
         seen = f"loss {some_empty:.3g} with one image empty, {all_empty:.3g} with all"
         if not isfinite(some_empty) or not isfinite(all_empty):
-            return failed(seen, expected, "a mean over no objects divides by zero")
+            return failed(seen, expected, "a mean over no objects divides by zero: divide by max(count, 1)")
         with torch.no_grad(), subject.autocast():
             problems = subject.task.output_problems(subject.calibrated()(empty.inputs), empty.inputs)
         if problems:
-            return failed(some(problems), expected, "the decoding assumes at least one object")
+            return failed(
+                some(problems),
+                expected,
+                "the decoding assumes at least one object: look for max() or [0]",
+            )
         return passed(seen, expected)
 
 
@@ -97,12 +113,17 @@ class EdgeLabels:
             except (IndexError, RuntimeError) as error:
                 if "out of memory" in str(error):
                     raise
-                cause = "the head has fewer outputs than the task has classes, or labels start at another number"
+                cause = "the head has fewer outputs than the task has classes, or labels start at another number: "
+                cause += f"compare the last layer with {classes} classes from 0"
                 return failed(f"label {label}: {error}", "every label from first to last is taken", cause)
         seen = ", ".join(f"label {label}: loss {loss:.3g}" for label, loss in losses.items())
         expected = f"finite losses for labels 0 and {classes - 1}"
         if not all(isfinite(loss) for loss in losses.values()):
-            return failed(seen, expected, "a class weight or logarithm that is undefined at the edge")
+            return failed(
+                seen,
+                expected,
+                "a class weight or logarithm undefined at the edge: print each class's loss",
+            )
         return passed(seen, expected)
 
 

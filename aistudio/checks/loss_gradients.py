@@ -40,13 +40,15 @@ class UsesEveryPlace:
         cells = torch.stack([_in_cells(image) for image in gradients.images]).sum(0)
         blind = _blind_parts(cells, self.faint)
         if blind:
-            cause = "a crop, a mask or a fade before the first layer, or a head that reads a part of the map"
+            cause = "a crop, a mask or a fade before the first layer, or a head that reads a part: look for slices"
             return failed(f"the loss does not see {blind} of the images", expected, cause)
         colours = torch.stack([image.amax((1, 2)) for image in gradients.images]).amax(0)
         lost = [name for name, value in zip(COLOURS, colours, strict=False) if value <= self.faint * colours.max()]
         if lost:
             return failed(
-                f"the loss does not see {some(lost)}", expected, "a channel of the images is dropped or masked"
+                f"the loss does not see {some(lost)}",
+                expected,
+                "a channel of the images is dropped or masked: look at what inputs() and forward do to dim 1",
             )
         return self._of_maps(gradients, expected, float(cells.min() / cells.max()))
 
@@ -63,7 +65,9 @@ class UsesEveryPlace:
             )
         quiet = int((maps.amax((0, 2, 3)) == 0).sum())
         if quiet > self.silent * maps.shape[1]:
-            cause = "the head reads some channels only, masks them, or their activation never opens"
+            cause = (
+                "the head reads some channels only (look for slices of dim 1), masks them, or their ReLU never opens"
+            )
             return failed(f"{quiet} of {maps.shape[1]} channels of the last map have no say", expected, cause)
         return passed(f"{seen}; {maps.shape[1] - quiet} of {maps.shape[1]} channels have a say", expected)
 

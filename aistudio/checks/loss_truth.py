@@ -68,15 +68,21 @@ class LossRewardsTruth:
         seen = f"right {best:.3g}, unsure {unsure:.3g}, wrong {wrong:.3g}"
         expected = f"right at most {self.left:g} of unsure, and wrong above it"
         if not all(map(isfinite, (best, unsure, wrong))):
-            return failed(seen, expected, "a logarithm or a division that is not safe for certain outputs")
+            return failed(
+                seen,
+                expected,
+                "a logarithm or a division that is not safe for certain outputs: take log_softmax, add an eps",
+            )
         if isfinite(far) and far < min(best, 0.0) - 10:
-            cause = "a term without a lower bound: a logarithm or a clamp is missing"
+            cause = "a term without a lower bound: a logarithm, a square or a clamp is missing"
             return failed(f"{far:.3g} for outputs of {FAR:g}", "a loss that stays above a floor", cause)
         if best >= unsure or wrong <= best:
-            cause = "the sign of the loss, the order of its arguments, or classes that are other ones in it"
+            cause = "the sign of the loss, the order of its arguments (output first), or other classes in it"
             return failed(seen, expected, cause)
         if best > (self.left_smoothed if smoothed else self.left) * unsure:
-            cause = "a softmax or sigmoid before a loss that takes logits, arguments swapped, or shapes that broadcast"
+            cause = (
+                "an activation before a loss that takes logits (remove it), arguments swapped, shapes that broadcast"
+            )
             return failed(seen, expected, cause)
         return passed(seen, expected)
 
