@@ -48,7 +48,7 @@ def battery(level: str) -> dict:
     cfg = compose(f"sanity={level}", "backbone=resnet18", *PATIENCE)
     chosen = {
         name: node for name, node in cfg.sanity.checks.items() if name != "generalizes"
-    }  # bugs_targets.py is for it
+    }  # which trains for seconds
     return {name: instantiate(node, _convert_="all") for name, node in chosen.items()}
 
 
@@ -78,7 +78,7 @@ def restored() -> None:
 
 def built(bug: Bug, checks: Mapping) -> Seen:
     try:
-        return examined(bug.subject(), checks)
+        return examined(bug.subject(), {**checks, **bug.own})
     except Exception as error:  # the bug keeps the model or its batch from being made at all
         return Seen({"assemble": str(error)})
 
