@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, isfinite
@@ -56,11 +55,11 @@ class BackboneContract:
             return skipped("the backbone is built into the architecture")
         if not wrapper.channels:
             return skipped(wrapper.why_no_scales)
-        wrapper, inputs = copy.deepcopy(wrapper).eval(), subject.batch().inputs
+        wrapper, inputs = subject.looked_at.backbone, subject.batch().inputs
         if not isinstance(inputs, Tensor):
             return skipped("the model takes a list of images, and scales them itself")
         with torch.no_grad():
-            maps, last = wrapper.forward_multiscale(inputs), wrapper(inputs)
+            maps, last = wrapper.forward_multiscale(inputs[:1]), wrapper(inputs[:1])
         stated = {
             feat: (wrapper.channels[feat], ceil(subject.size / stride)) for feat, stride in wrapper.strides.items()
         }
@@ -98,7 +97,7 @@ class OddSizes:
         seen = f"{self.height} x {self.width} px"
         try:
             with torch.no_grad(), subject.autocast():
-                found = subject.task.output_problems(subject.calibrated()(inputs), inputs)
+                found = subject.task.output_problems(subject.looked_at(inputs), inputs)
         except Exception as error:
             bound = self._bound(subject)
             if bound and not is_out_of_memory(error):

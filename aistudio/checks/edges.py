@@ -64,7 +64,7 @@ class NoObjects:
         if not isfinite(some_empty) or not isfinite(all_empty):
             return failed(seen, expected, "a mean over no objects divides by zero: divide by max(count, 1)")
         with torch.no_grad(), subject.autocast():
-            problems = subject.task.output_problems(subject.calibrated()(empty.inputs), empty.inputs)
+            problems = subject.task.output_problems(subject.looked_at(empty.inputs), empty.inputs)
         if problems:
             return failed(
                 some(problems),
@@ -86,7 +86,7 @@ class BlankImages:
         inputs = subject.task.inputs(images)
         inputs = [one.to(subject.device) for one in inputs] if isinstance(inputs, list) else inputs.to(subject.device)
         with torch.no_grad(), subject.autocast():
-            problems = subject.task.output_problems(subject.calibrated()(inputs), inputs)
+            problems = subject.task.output_problems(subject.looked_at(inputs), inputs)
         expected = "finite outputs within the contract"
         if problems:
             cause = "a division by the deviation or the range of an image, which is 0 here, or a logarithm: add an eps"
@@ -107,7 +107,7 @@ class EdgeLabels:
         classes = max(subject.task.sample_labels, 1)
         losses = {}
         for label in sorted({0, classes - 1}):
-            batch = subject.batch(labels=[[label]] * subject.batch_size)
+            batch = subject.batch(labels=[[label]] * min(subject.batch_size, 2))
             try:
                 losses[label] = _loss_and_backward(subject, batch, backward=False)
             except (IndexError, RuntimeError) as error:
@@ -151,14 +151,15 @@ class IgnoredPixels:
 
 
 def _loss_and_backward(subject: Subject, batch: Batch, backward: bool = True) -> float:
-    """The training loss of a fresh model on a batch, with its backward pass; NaN where a gradient is not finite."""
-    model = subject.model()
+    """The training loss of an untrained model on a batch, and its backward pass; NaN where a gradient is not finite."""
+    model = subject.losing
     torch.manual_seed(subject.seed)
     with torch.set_grad_enabled(backward):
         total = cast(Tensor, sum(subject.task.loss(model, batch.inputs, batch.targets).values()))
     if backward and total.requires_grad:
         total.backward()
         gradients = [p.grad.sum(dtype=torch.float32) for p in model.parameters() if p.grad is not None]
+        model.zero_grad(set_to_none=True)
         if gradients and not isfinite(float(torch.stack(gradients).sum())):
             return float("nan")
     return float(total.detach())

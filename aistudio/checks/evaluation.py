@@ -80,8 +80,8 @@ class BatchIndependence:
     relative: float = 1e-9
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Raw outputs for the first image alone against those in the batch, equal sizes."""
-        inputs, dtype = subject.batch().inputs, _exact_dtype(subject.device)
+        """Raw outputs for the first image alone against those beside another one, equal sizes."""
+        inputs, dtype = take(subject.batch().inputs, 0, 2), _exact_dtype(subject.device)
         limit = self.relative if dtype == torch.float64 else 1e-3
         model, inputs = subject.calibrated().to(dtype), map_tensors(lambda one: one.to(dtype), inputs)
         with torch.no_grad():
@@ -105,13 +105,12 @@ class StateDictRoundTrip:
 
     def __call__(self, subject: Subject) -> Outcome:
         """Through memory into a model of another seed, then raw outputs of both."""
-        model, inputs = subject.calibrated(), subject.batch().inputs
-        file = io.BytesIO()
-        torch.save(model.state_dict(), file)
+        inputs, file = subject.batch().inputs, io.BytesIO()
+        torch.save(subject.calibrated_state(), file)
         file.seek(0)
         other = subject.set_up(subject.rebuild(subject.seed + 1)).to(subject.device)
         other.load_state_dict(torch.load(file, map_location=subject.device, weights_only=True))
-        distance = furthest(raw(subject, model, inputs), raw(subject, other.eval(), inputs))
+        distance = furthest(subject.raw_output, raw(subject, other.eval(), inputs))
         limit = 0.0 if subject.device.type == "cpu" else 1e-5
         expected = f"the same output within {limit:g}"
         if not distance <= limit:

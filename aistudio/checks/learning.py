@@ -174,8 +174,8 @@ def _other_targets(subject: Subject) -> Any:
 
 
 def _first_loss(subject: Subject, targets: Any) -> float:
-    """The training loss of a fresh model on the shared images with these targets, drawn as the training draws."""
-    model = subject.model()
+    """The training loss of an untrained model on the shared images with these targets, drawn as the training draws."""
+    model = subject.losing
     torch.manual_seed(subject.seed)
     with torch.no_grad():
         return float(sum(subject.task.loss(model, subject.batch().inputs, targets).values()))
