@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from aistudio.checks.check_mode import own_code_in_training
+from aistudio.checks.check_mode import own_code_in_training, starting_at_zero
 from aistudio.checks.edges import is_mask
 from aistudio.checks.loss_truth import Says, one_hot
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
@@ -33,8 +33,17 @@ class UsesEveryPlace:
     silent: float = 0.2
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Reads the gradients of the loss with respect to the images, in 8 x 8 cells, and to the last map."""
-        gradients = subject.loss_gradients
+        """Reads the gradients of the loss with respect to the images, in 8 x 8 cells, and to the last map.
+
+        A shortcut of a stride leaves places out, which the branch beside it sees: one that starts at zero is opened.
+        """
+        outcome = self._judged(subject.loss_gradients)
+        if outcome.status == "passed" or not starting_at_zero(subject.built):
+            return outcome
+        outcome = self._judged(subject.open_loss_gradients)
+        return replace(outcome, seen=f"{outcome.seen}, once branches that start at zero are open")
+
+    def _judged(self, gradients: LossGradients) -> Outcome:
         expected = "a gradient from every place, colour and channel"
         if not any(bool(image.any()) for image in gradients.images):
             return skipped("the loss has no gradient with respect to the images")

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aistudio.checks.check_mode import apply_check_mode, calibrate, resize_inside, silence_random_layers
+from aistudio.checks.check_mode import apply_check_mode, calibrate, open_branches, resize_inside, silence_random_layers
 from aistudio.checks.sensitivity import LossGradients, loss_gradients
 from aistudio.checks.training import FirstStep, WatchedTraining
 from aistudio.data.sample import Source
@@ -171,6 +171,13 @@ class Subject:
         """The gradients of the loss of a calibrated model to the images, the last map and the outputs."""
         return loss_gradients(self.calibrated(), self.task, self.batch(), self.seed)
 
+    @cached_property
+    def open_loss_gradients(self) -> LossGradients:
+        """The same of a model whose branches that start at zero are open."""
+        torch.manual_seed(self.seed)
+        model = calibrate(open_branches(self.model()), self.task, self.batch())
+        return loss_gradients(model, self.task, self.batch(), self.seed)
+
     @property
     def full_size(self) -> int:
         """The side in pixels that the model is configured for."""
@@ -186,6 +193,7 @@ class Subject:
             "training",
             "early_steps",
             "loss_gradients",
+            "open_loss_gradients",
             "_learned",
         ):
             self.__dict__.pop(name, None)

@@ -111,6 +111,25 @@ class StrongestPlaces(Classifier):
         return maps.amax((2, 3))
 
 
+class StartsAtZero(nn.Module):
+    """A residual net whose shortcuts skip places, and whose branches start at zero."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, WIDTH, 3, 2, 1)
+        self.short, self.branch = (
+            nn.ModuleList(nn.Conv2d(WIDTH, WIDTH, k, 2, k // 2) for _ in range(3)) for k in (1, 3)
+        )
+        self.scales = nn.ParameterList(torch.zeros(1) for _ in range(3))
+        self.fc = nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, x):
+        x = self.stem(x)
+        for short, branch, scale in zip(self.short, self.branch, self.scales, strict=True):
+            x = short(x) + scale * branch(x).relu()
+        return self.fc(x.mean((2, 3)))
+
+
 class Caches(Classifier):
     """Keeps the last features, as many models do for hooks and drawings: one tensor, never more."""
 
@@ -280,6 +299,7 @@ def momentum(parameters):
         ("input_range", "passed", lambda: subject(LargerInside)),
         ("input_range", "passed", lambda: subject(TransformsItself)),
         ("uses_every_place", "passed", lambda: subject(StrongestPlaces)),
+        ("uses_every_place", "passed", lambda: subject(StartsAtZero)),
         ("side_effects", "passed", lambda: subject(Caches)),
         ("side_effects", "passed", lambda: subject(OwnNoise)),
         ("structure", "passed", lambda: subject(CallsTwice)),
