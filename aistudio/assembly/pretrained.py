@@ -7,6 +7,7 @@ tensor is accounted for and nothing is loaded in part without a word.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from aistudio.models.surgery import depending_on_classes
 from aistudio.weights.download import Failed, download
 from aistudio.weights.header import Unreadable
 from aistudio.weights.places import absent, find, folders
-from aistudio.weights.published import is_path
+from aistudio.weights.published import Published, is_path
 
 Config = Mapping[str, Any]
 WORDS = ("weights", "weights_backbone")
@@ -64,21 +65,30 @@ def load_chosen(config: Config, model: nn.Module, build: Callable[[int], nn.Modu
     """
     loaded = []
     for choice in choices(config):
-        path = _located(choice, config)
+        loaded.append(_load_one(choice, _located(choice, config), config, model, build, outputs))
+        _finish_as_torchvision(config["architecture"]["model"], model, choice)
+    return loaded
+
+
+def _load_one(
+    choice: Choice, path: Path, config: Config, model: nn.Module, build: Callable[[int], nn.Module], outputs: int
+) -> Ledger:
+    """Fill a model, or its backbone, from one file, whose digest is computed beside."""
+    with ThreadPoolExecutor(1) as beside:
+        digest = beside.submit(lambda: file_digest(path) if path.is_file() else "")  # a pipe would never end
         try:
             checkpoint = read_checkpoint(path)
         except Unreadable as fault:
             raise Refusal([unreadable(choice, path, fault)]) from None
-        refuse(_unpublished(choice, path))
+        if choice.published is not None:
+            refuse(_unpublished(choice, choice.published, path, digest.result()))
         prefix, part = ("", model) if choice.whole else filled_backbone(model)
         section = "architecture" if choice.whole else "backbone"
         called = f"{section}={config[section]['name']}"
         anew = partial(depending_on_classes, build, outputs) if choice.whole else list
         coverage = float(config.get("weights_coverage", 1.0))
         ledger = load(part, checkpoint, prefix, anew, coverage, choice.key, called)
-        loaded.append(replace(ledger, value=choice.value, published=choice.published))
-        _finish_as_torchvision(config["architecture"]["model"], model, choice)
-    return loaded
+        return replace(ledger, value=choice.value, published=choice.published, sha256=digest.result())
 
 
 def filled_backbone(model: nn.Module) -> tuple[str, nn.Module]:
@@ -114,12 +124,12 @@ def _located(choice: Choice, config: Config) -> Path:
     return target
 
 
-def _unpublished(choice: Choice, path: Path) -> list[Problem]:
+def _unpublished(choice: Choice, published: Published, path: Path, digest: str) -> list[Problem]:
     """The answer to a file that has the name of published weights, and other contents."""
-    if choice.published is None or (digest := file_digest(path)).startswith(choice.published.hash):
+    if digest.startswith(published.hash):
         return []
     what = f"{choice.key}={choice.value}: {path} is not the file that was published"
-    why = f"its SHA-256 begins with {digest[:8]}, not with {choice.published.hash}"
+    why = f"its SHA-256 begins with {digest[:8]}, not with {published.hash}"
     instead = f"delete it, and it is fetched again; or {choice.key}={path}, if it is a file of yours"
     return [Problem(what, why, choice.key, instead)]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aistudio.files import file_digest
 from aistudio.models.ledger import Ledger
 
 _MOST_NAMES = 3  # of tensors, in a line
@@ -18,7 +17,7 @@ def as_entry(ledger: Ledger) -> dict[str, Any]:
         "value": ledger.value,
         "file": ledger.file.name,
         "source": ledger.published.url if ledger.published else ledger.value,
-        "sha256": file_digest(ledger.file),
+        "sha256": ledger.sha256,
         "taken_from": ledger.part,
         "copied": len(ledger.copied),
         "adapted": {name: rule for name, (_, rule) in ledger.adapted.items()},

@@ -46,7 +46,7 @@ def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, T
         with torch.no_grad():
             model(inputs)
     except _Arrived as arrived:
-        first = arrived.args[0]
+        first = _images_alone(arrived.args[0], inputs)
         return (entered or [first])[0], first if is_image(first, channels) or not entered else entered[0]
     finally:
         for hook in hooks:
@@ -54,6 +54,14 @@ def arrivals(model: nn.Module, inputs: Tensor | list[Tensor]) -> tuple[Tensor, T
     if entered:
         return entered[0], entered[0]
     raise RuntimeError("the forward pass never reached the backbone's first layer")
+
+
+def _images_alone(value: Tensor, inputs: Tensor | list[Tensor]) -> Tensor:
+    """Of a stack to which a model added channels (coordinates, for one) the images, if they are as they were given."""
+    if isinstance(inputs, Tensor) and value.dim() == 4 and value.shape[1] > inputs.shape[1]:
+        ends = (value[:, : inputs.shape[1]], value[:, -inputs.shape[1] :])
+        return next((one for one in ends if torch.equal(one, inputs)), value)
+    return value
 
 
 def is_image(value: object, channels: int = 3) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import torch
 import torchvision
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from aistudio.tasks.base import Task
 from aistudio.tasks.batch import Batch
@@ -17,6 +18,26 @@ PLAIN = (bool, int, float, str, list, tuple, dict)
 _SHARED = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)  # with every model of this process
 LIBRARIES = ("torch.nn.", "torchvision.ops.")  # their layers may differ by mode, and are known to
 _EVERY_MODULE = frozenset(vars(nn.Module()))  # what torch itself keeps in a module
+
+
+_SHARES = ("p", "drop_prob", "drop_rate")  # what layers that drop call their share
+_DROPPING = {
+    getattr(nn.functional, name)
+    for name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
+} | {torch.dropout, torch.feature_dropout, torch.alpha_dropout}
+
+
+class NothingDropped(TorchFunctionMode):
+    """Inside, every dropout function gives what it was given."""
+
+    def __torch_function__(
+        self, func: Callable, types: Iterable[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """A dropout is left out, everything else is done."""
+        kwargs = kwargs or {}
+        if func in _DROPPING:
+            return args[0] if args else kwargs["input"]
+        return func(*args, **kwargs)
 
 
 def apply_check_mode(model: nn.Module, settings: Mapping[str, Any]) -> None:
@@ -60,20 +81,57 @@ def resize_inside(model: nn.Module, size: int) -> None:
 
 
 def silence_random_layers(model: nn.Module) -> None:
-    """Set dropout and stochastic depth to 0: one batch then tells more about the model than about the dice."""
+    """Set dropout and stochastic depth to 0: one batch then tells more about the model than about the dice.
+
+    A ``p`` of another library's layer stays: it may be the share that is kept.
+    """
     for module in model.modules():
-        if isinstance(module, nn.modules.dropout._DropoutNd | torchvision.ops.StochasticDepth):
-            module.p = 0.0
+        known = isinstance(module, nn.modules.dropout._DropoutNd | torchvision.ops.StochasticDepth)
+        for name in shares_dropped(module):
+            if known or name != "p":
+                setattr(module, name, 0.0)
+
+
+def shares_dropped(module: nn.Module) -> dict[str, float]:
+    """The shares of a layer that drops, of whatever library, by the names of their attributes."""
+    known = isinstance(module, nn.modules.dropout._DropoutNd) or hasattr(module, "drop_prob")
+    kind = type(module).__name__.lower()
+    if not (known or "drop" in kind or kind == "stochasticdepth"):
+        return {}
+    return {name: value for name in _SHARES if isinstance(value := vars(module).get(name), float | int)}
+
+
+def starting_at_zero(model: nn.Module) -> list[nn.Parameter]:
+    """Scales and kernels that are zero throughout: what is behind them has no say before the first steps."""
+    named = [(name, p) for name, p in model.named_parameters() if p.numel() and not name.endswith("bias")]
+    return [p for _, p in named if p.requires_grad and not bool(p.any())]
+
+
+def open_branches(model: nn.Module) -> nn.Module:
+    """Let through, in place, what starts at zero: scales become 1, kernels random numbers of the usual size."""
+    with torch.no_grad():
+        for parameter in starting_at_zero(model):
+            if parameter.dim() > 1:
+                nn.init.normal_(parameter, std=max(parameter[0].numel(), 1) ** -0.5)
+            else:
+                parameter.fill_(1.0)
+    return model
 
 
 def own_code_in_training(model: nn.Module) -> nn.Module:
-    """Train mode for the model's own code, eval mode for the layers of torch and for batch norms, in place."""
+    """Train mode for the model's own code, eval mode for the layers of torch and for normalisation layers, in place."""
     model.train()
     for module in model.modules():
         library = type(module).__module__.startswith(LIBRARIES)
-        if library or isinstance(module, nn.modules.batchnorm._NormBase | nn.modules.dropout._DropoutNd):
+        known = isinstance(module, nn.modules.batchnorm._NormBase | nn.modules.dropout._DropoutNd)
+        if library or known or _keeps_statistics(module):
             module.training = False
     return model
+
+
+def _keeps_statistics(module: nn.Module) -> bool:
+    """Whether a layer looks like a normalisation of one's own: no layers in it, and numbers that are no weights."""
+    return not any(module.children()) and any(buffer.is_floating_point() for buffer in module.buffers(recurse=False))
 
 
 def calibrate(model: nn.Module, task: Task, batch: Batch) -> nn.Module:

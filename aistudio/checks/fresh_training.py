@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from aistudio.checks.check_mode import calibrate, resize_inside
 from aistudio.checks.subject import Subject
 from aistudio.data.sample import Sample
 from aistudio.data.synthetic import Synthetic
+from aistudio.models.nested import copied
 from aistudio.tasks.batch import Batch, draw_labels, join, make_batch, pick
 from aistudio.tasks.other_truths import MOTIONS, merged_labels, other_truths
 from aistudio.tasks.pairs import Transform, transform_batch
@@ -101,7 +101,7 @@ class FreshTraining:
             optimizer.step()
 
     def _judge(self, step: int, model: torch.nn.Module) -> Judgement:
-        self.model = model = calibrate(copy.deepcopy(model), self.task, self._unseen)
+        self.model = model = calibrate(copied(model), self.task, self._unseen)
         output, samples = self._output(model, self._unseen), self._unseen.samples
         measured = self.task.metrics(output, samples)
         name = next((name for name in measured if name in self.counts), "")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from aistudio.checks.check_mode import starting_at_zero
 from aistudio.checks.edges import is_mask
+from aistudio.checks.loss_truth import Says, one_hot
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.sensitivity import LossGradients
 from aistudio.checks.subject import Subject
@@ -31,8 +33,17 @@ class UsesEveryPlace:
     silent: float = 0.2
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Reads the gradients of the loss with respect to the images, in 8 x 8 cells, and to the last map."""
-        gradients = subject.loss_gradients
+        """Reads the gradients of the loss with respect to the images, in 8 x 8 cells, and to the last map.
+
+        A shortcut of a stride leaves places out, which the branch beside it sees: one that starts at zero is opened.
+        """
+        outcome = self._judged(subject.loss_gradients)
+        if outcome.status == "passed" or not starting_at_zero(subject.built):
+            return outcome
+        outcome = self._judged(subject.open_loss_gradients)
+        return replace(outcome, seen=f"{outcome.seen}, once branches that start at zero are open")
+
+    def _judged(self, gradients: LossGradients) -> Outcome:
         expected = "a gradient from every place, colour and channel"
         if not any(bool(image.any()) for image in gradients.images):
             return skipped("the loss has no gradient with respect to the images")
@@ -112,6 +123,8 @@ class LossIsWhole:
         if silent:
             cause = "the loss takes a part of the batch, or leaves some classes out: look for [:1], [0], max, weights"
             return failed(f"images {some(silent)} of {len(strengths)} have no say", expected, cause)
+        if self._pixels(gradients, batch.targets):
+            gradients = _also_where_wrong(subject, gradients)
         found = [*self._outputs(gradients, subject.task.num_outputs), *self._pixels(gradients, batch.targets)]
         if found:
             cause = "the loss takes a part of the output, or leaves some classes out: look for slices in it"
@@ -147,6 +160,26 @@ class LossIsWhole:
             deaf = lines(~heard.any(dim[0]).any(dim[1] - 1) & counted.any(dim[0]).any(dim[1] - 1))
             found += [f"{name} {deaf} have no say"] * bool(deaf)
         return found
+
+
+def _also_where_wrong(subject: Subject, gradients: LossGradients) -> LossGradients:
+    """The same, with what a loss of the hardest pixels hears where one class after another is wrong, and only that."""
+    batch, targets = subject.batch(), subject.batch().targets
+    name = "out" if "out" in gradients.outputs else "output"
+    strength = gradients.outputs[name]
+    assert strength is not None  # or nothing would be known of its pixels
+    classes = strength.shape[1]
+    right = 4 * one_hot(targets.where(targets < classes, 0), classes).permute(0, 3, 1, 2)
+    for label in targets[targets < classes].unique():
+        wrong = -torch.rand_like(right[:, :1])  # by another amount at each pixel
+        said = (right * torch.where((targets == label)[:, None], wrong, 1.0)).requires_grad_()
+        try:
+            losses = subject.task.loss(Says(said if name == "output" else {name: said}), batch.inputs, targets)
+            again = torch.autograd.grad(cast(Tensor, sum(losses.values())), said)[0].abs()
+        except Exception:  # the loss takes more than this output
+            return gradients
+        strength = torch.maximum(strength, again)
+    return replace(gradients, outputs={**gradients.outputs, name: strength})
 
 
 def _lost_boxes(subject: Subject) -> list[str]:

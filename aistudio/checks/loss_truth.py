@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,10 +18,13 @@ from aistudio.checks.subject import Subject
 
 _CERTAIN = (1.0, 2.0, 4.0, 8.0, 16.0)  # logits of the right class; smoothed labels like none too large
 _Link = Callable[[Tensor], Tensor]
+_SCALES = (0.0, 0.5, *_CERTAIN[:3], 3.0, 6.0, _CERTAIN[-1])  # 0: outputs that say nothing
+_TURNS = 1.05  # times the least loss, that of the most certain outputs where labels are smoothed
+_SURELY = 0.95  # of the least loss at those scales, between which there may be a lower one
 FAR = 1000.0  # logits at which a loss without a lower bound is far below zero
 
 
-class _Says(nn.Module):
+class Says(nn.Module):
     """A model that gives the same output to everything."""
 
     def __init__(self, output: Any):
@@ -54,17 +58,32 @@ class LossRewardsTruth:
             outcomes = [self._judged(subject, output, right, link) for link in links(output, targets)]
         except Exception as error:
             return skipped(f"the loss does not take an output alone ({type(error).__name__}: {error})")
+        if outcomes[0].status == "failed" and _is_values(targets) and not isinstance(output, dict):
+            outcomes += [self._fitted(subject, output, right)]
         return next((outcome for outcome in outcomes if outcome.status == "passed"), outcomes[0])
+
+    def _fitted(self, subject: Subject, output: Tensor, targets: Tensor) -> Outcome:
+        """Whether outputs fitted to the loss go up with the targets, which it may standardise or take logarithms of."""
+        constant = torch.zeros_like(targets[:1]).requires_grad_()
+        free = torch.zeros_like(targets).requires_grad_()
+        floor, least = (_fit(partial(_loss, subject, output), one, len(targets)) for one in (constant, free))
+        ordered = free.detach().gather(0, targets.argsort(0))
+        seen, expected = f"fitted outputs {least:.3g}, the best constant {floor:.3g}", "outputs that follow the targets"
+        if bool((ordered.diff(dim=0) > 0).all()) and 0 <= least <= self.left * floor:
+            return passed(f"{seen}: the loss takes other values than the targets, in their order", expected)
+        return failed(seen, expected, "")
 
     def _judged(self, subject: Subject, output: Any, right: Tensor, link: _Link) -> Outcome:
         """Whether losses go up from right to wrong, for outputs behind a link."""
 
         def loss(scale: float) -> float:
-            return self._loss(subject, output, link(shifted(right, scale, subject.batch().targets)))
+            said = link(shifted(right, scale, subject.batch().targets))
+            with torch.no_grad():
+                return float(_loss(subject, output, said))
 
         right_ones = [loss(scale) for scale in _CERTAIN]
         best, unsure, wrong, far = min(right_ones), loss(0.0), loss(-_CERTAIN[1]), loss(FAR)
-        smoothed = right_ones[-1] > 1.05 * best  # too certain is wrong again
+        smoothed = right_ones[-1] > _TURNS * best  # too certain is wrong again
         seen = f"right {best:.3g}, unsure {unsure:.3g}, wrong {wrong:.3g}"
         expected = f"right at most {self.left:g} of unsure, and wrong above it"
         if not all(map(isfinite, (best, unsure, wrong))):
@@ -86,12 +105,39 @@ class LossRewardsTruth:
             return failed(seen, expected, cause)
         return passed(seen, expected)
 
-    def _loss(self, subject: Subject, output: Any, values: Tensor) -> float:
-        said = dict.fromkeys(output, values) if isinstance(output, dict) else values
-        torch.manual_seed(subject.seed)
-        with torch.no_grad():
-            batch = subject.batch()
-            return float(sum(subject.task.loss(_Says(said), batch.inputs, batch.targets).values()))
+
+def floor_of_smoothed(subject: Subject) -> float:
+    """The least loss where labels are smoothed, so that too certain outputs cost more again; else 0."""
+    output, targets = subject.training.first.output, subject.batch().targets
+    right = _right_outputs(output, targets)
+    if right is None or _is_values(targets):
+        return 0.0
+    with torch.no_grad():
+        found = [float(_loss(subject, output, right * scale)) for scale in _SCALES]
+    best = min(found)
+    return _SURELY * best if found[-1] > _TURNS * best and best < found[0] else 0.0
+
+
+def _loss(subject: Subject, output: Any, values: Tensor) -> Tensor:
+    """The task's loss where the model gives ``values`` in the place of every tensor of ``output``."""
+    said = dict.fromkeys(output, values) if isinstance(output, dict) else values
+    torch.manual_seed(subject.seed)
+    batch = subject.batch()
+    return cast(Tensor, sum(subject.task.loss(Says(said), batch.inputs, batch.targets).values()))
+
+
+def _fit(loss: Callable[[Tensor], Tensor], start: Tensor, count: int) -> float:
+    """The least loss that is found by going downhill from ``start``, in place, repeated for ``count`` images."""
+    optimizer = torch.optim.LBFGS([start], max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        total = loss(start.expand(count, *start.shape[1:]))
+        total.backward()
+        return total
+
+    optimizer.step(closure)
+    return float(closure().detach())
 
 
 def shifted(right: Tensor, scale: float, targets: Tensor) -> Tensor:
@@ -100,11 +146,12 @@ def shifted(right: Tensor, scale: float, targets: Tensor) -> Tensor:
 
 
 def links(output: Any, targets: Tensor) -> list[_Link]:
-    """What may stand at the end of the model, told from what it gave: nothing, or what makes probabilities."""
+    """What may stand at the end of the model: nothing, what makes 0 and 1, or probabilities where it gave such."""
     one = next(tensors(output))
     found: list[_Link] = [lambda logits: logits]
     if _is_values(targets):
         return found
+    found.append(lambda logits: (logits + 1) / 2)  # a squared error, against 0 and 1
     if bool(((one.exp().sum(1) - 1).abs() < 1e-3).all()):
         found.append(lambda logits: logits.log_softmax(1))
     if bool(((one >= 0) & (one <= 1)).all()):

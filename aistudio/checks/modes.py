@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
-from aistudio.checks.check_mode import own_code_in_training
+from aistudio.checks.check_mode import NothingDropped, own_code_in_training
 from aistudio.checks.evaluation import furthest, raw
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import Subject
-
-DROPS = {
-    getattr(nn.functional, name)
-    for name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
-} | {torch.dropout, torch.feature_dropout, torch.alpha_dropout}
-
-
-class _NothingDropped(TorchFunctionMode):
-    """Inside, every dropout function gives what it was given."""
-
-    def __torch_function__(
-        self, func: Callable, types: Iterable[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        """A dropout is left out, everything else is done."""
-        kwargs = kwargs or {}
-        if func in DROPS:
-            return args[0] if args else kwargs["input"]
-        return func(*args, **kwargs)
 
 
 @dataclass(frozen=True)
@@ -49,7 +30,7 @@ class ModesAgree:
         outputs = []
         for seed in (subject.seed, subject.seed + 1):
             torch.manual_seed(seed)
-            with _NothingDropped():
+            with NothingDropped():
                 try:
                     outputs.append(raw(subject, model, inputs))
                 except Exception as error:

@@ -11,6 +11,7 @@ from aistudio.checks.evaluation import furthest, raw
 from aistudio.checks.outcome import Outcome, failed, passed, skipped
 from aistudio.checks.rounding import rounding_noise, straying
 from aistudio.checks.subject import Subject
+from aistudio.errors import first_line
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,13 @@ class Autocast:
             subject.training.advance(self.steps, lambda first, loss: False)
         model = subject.trained()
         exact = raw(subject, model, inputs)
-        with torch.autocast(subject.device.type, dtype=dtype):
-            rounded = {name: value.float() for name, value in raw(subject, model, inputs).items()}
+        try:
+            with torch.autocast(subject.device.type, dtype=dtype):
+                rounded = {name: value.float() for name, value in raw(subject, model, inputs).items()}
+        except RuntimeError as error:
+            if "not implemented for" not in str(error):
+                raise
+            return skipped(f"{subject.device.type} lacks an operation in {self.dtype}: {first_line(error)}")
         if not all(bool(torch.isfinite(value).all()) for value in rounded.values()):
             return failed(
                 "NaN or infinity",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,9 @@ from aistudio.checks.subject import MakeOptimizer, Subject
 STEPS = 12
 WARM_UP = 3  # steps that may do nothing: a schedule may start at 0
 SHAPES = ((8,), (4, 3), (1,), (2, 1, 3, 3))  # a bias, a matrix, a scale, a kernel
-SLOPE = 0.1  # of the problem: every number starts at 1 and should go up
+SLOPE = 0.1  # of the problem: every number starts at START and should go up
+START = 0.01  # small, so that a weight decay which belongs to the gradient does not outweigh it
+MOST_UPHILL = 0.5  # of what goes downhill: averaging with earlier weights (Lookahead) takes a part of it back
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Trial:
     steps: list[float] = field(default_factory=list)  # the mean change of a number, towards lower loss above 0
     largest: list[float] = field(default_factory=list)  # the largest change of any number
     still: list[int] = field(default_factory=list)  # tensors that did not move
+    scatter: float = 0.0  # of the numbers of one tensor, which all have one gradient, against how far they moved
     left: float = 0.0  # the largest gradient that zero_grad leaves
     kept: float = 1.0  # of the gradient's norm, after the step
     rates: list[float] = field(default_factory=list)
@@ -38,7 +41,7 @@ class Optimizer:
     """The optimiser as configured goes downhill in every step, with everything that it was given.
 
     ``shrink`` is the largest share that one step may take off a weight without gradient, ``fade`` the least that a
-    step may have of the first one's size after a dozen, ``least`` the least change that counts, relative to a weight.
+    step may have of the first one's size after a dozen, ``least`` the least change of a weight that counts.
     """
 
     why: str
@@ -47,7 +50,7 @@ class Optimizer:
     least: float = 1e-7
 
     def __call__(self, subject: Subject) -> Outcome:
-        """A dozen steps on four tensors of ones whose gradients are all the same."""
+        """A dozen steps on four tensors of equal numbers whose gradients are all the same."""
         try:
             trial = on_a_slope(subject.optimizer)
             decay = shrinkage(subject.optimizer)
@@ -83,7 +86,7 @@ class Optimizer:
                 f"{len(trial.still)} of {trial.given} tensors never move",
                 "a group has a learning rate of 0, or is put back: print the groups of param_groups with their lr",
             )
-        if max(late) < self.least:
+        if max(late) < self.least and not warming_up(trial.rates, trial.settings):
             return f"no weight moves by more than {max(late):.2g}", tiny_because(trial)
         if trial.rates[-1] < self.fade * max(trial.rates):
             seen = f"the learning rate falls from {max(trial.rates):.2g} to {trial.rates[-1]:.2g} in {STEPS} steps"
@@ -108,15 +111,14 @@ class Optimizer:
             )
             return f"{STEPS} steps go {-sum(trial.steps):.2g} uphill", cause
         if max(trial.largest) > 1e3:
-            return (
-                f"a step of {max(trial.largest):.2g} where weights are 1",
-                "the learning rate is far too high: try a thousandth of it",
-            )
-        if min(trial.steps[WARM_UP:]) <= 0:
-            return (
-                "some steps go uphill on a straight slope",
-                "noise is added to weights, or updates have the wrong sign: look at step()",
-            )
+            cause = "the learning rate is far too high: try a thousandth of it"
+            return f"a step of {max(trial.largest):.2g} on a slope of {SLOPE}", cause
+        if trial.scatter > 1:
+            return "weights with one gradient go different ways", "noise is added to weights: look at step()"
+        uphill = -sum(step for step in trial.steps if step < 0)
+        if uphill > MOST_UPHILL * (sum(trial.steps) + uphill):
+            cause = "updates have the wrong sign now and then: look at step()"
+            return "many steps go uphill on a straight slope", cause
         if trial.largest[-1] > 10 * max(trial.largest[:WARM_UP]) and trial.rates[-1] <= 2 * trial.rates[0]:
             seen = f"steps grow from {trial.largest[0]:.2g} to {trial.largest[-1]:.2g}"
             return seen, "a momentum of 1 or more never forgets (0.9 is usual), or gradients are summed over steps"
@@ -133,6 +135,11 @@ def forgetful(settings: dict[str, Any]) -> tuple[str, str]:
     return "", ""
 
 
+def warming_up(rates: Sequence[float], settings: Mapping[str, Any]) -> bool:
+    """Whether the learning rate goes up with every step towards the one that a scheduler was given."""
+    return rates[-1] > rates[0] and rates[-1] < 0.5 * float(settings.get("initial_lr", 0))
+
+
 def tiny_because(trial: Trial) -> str:
     """Why no weight moves."""
     if max(trial.rates) < 1e-7:
@@ -142,7 +149,7 @@ def tiny_because(trial: Trial) -> str:
 
 def on_a_slope(make: MakeOptimizer) -> Trial:
     """Descend with gradients of -`SLOPE`, as a training loop does: zero_grad, backward, step."""
-    parameters = [nn.Parameter(torch.ones(shape)) for shape in SHAPES]
+    parameters = [nn.Parameter(torch.full(shape, START)) for shape in SHAPES]
     optimizer = make(list(parameters))
     trial = Trial(given=len(parameters), held=held_of(optimizer, parameters))
     trial.settings = {name: value for name, value in optimizer.param_groups[0].items() if name != "params"}
@@ -161,6 +168,7 @@ def on_a_slope(make: MakeOptimizer) -> Trial:
         trial.rates.append(max(float(group.get("lr", 1.0)) for group in optimizer.param_groups))
     moved = (values(parameters) - start).split([p.numel() for p in parameters])
     trial.still = [index for index, change in enumerate(moved) if not change.any()]
+    trial.scatter = max(float((change.max() - change.min()) / change.abs().mean().clamp(min=1e-30)) for change in moved)
     return trial
 
 

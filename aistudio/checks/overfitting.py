@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from math import isfinite
 
 from aistudio.checks.copies import OTHER_IMAGES, contradiction
+from aistudio.checks.loss_truth import floor_of_smoothed
+from aistudio.checks.optimizer import warming_up
 from aistudio.checks.outcome import Outcome, failed, passed, skipped
 from aistudio.checks.subject import Subject
 from aistudio.checks.task_metrics import with_metrics
@@ -21,8 +23,8 @@ _HALFWAY = 0.5  # of the fall that is asked for: a training that got there may o
 class OverfitsOneBatch:
     """The loss on one fixed batch falls to ``ratio`` of its first value within ``steps`` steps; stops when it has.
 
-    A model that learns at another learning rate is no failed model: a tenth is tried where the loss climbed on its way,
-    three times where it came at least half of the way, and the outcome says so.
+    A model that learns at another learning rate is no failed model: the one that a warm-up leads to is tried, else a
+    tenth where the loss climbed on its way, three times where it came at least half of the way; the outcome says so.
 
     ``share`` asks for that part of the fall only: .7 of a fall to .3 is a fall to .51. A frozen backbone leaves only
     the head to learn: there ``ratio_frozen`` holds. ``floor`` is the least value that the loss can take, which is what
@@ -43,6 +45,8 @@ class OverfitsOneBatch:
         ratio = self.ratio_frozen if subject.frozen else 1 - self.share * (1 - self.ratio)
         losses = subject.training.advance(self.steps, lambda first, loss: self._left(first, loss) <= ratio)
         outcome = replace(self._judged(losses, ratio), losses=(*losses,))
+        if outcome.status == "failed" and self.floor == 0 and (least := floor_of_smoothed(subject)) > 0:
+            return replace(self, floor=least)(subject)
         if outcome.status == "passed":
             return with_metrics(outcome, subject)
         batch = subject.batch()
@@ -54,11 +58,13 @@ class OverfitsOneBatch:
 
     def _at_another_rate(self, subject: Subject, outcome: Outcome, ratio: float) -> Outcome:
         """The same with another learning rate; an outcome that says so if that is enough, the first one if not."""
-        rate, words = another_rate(outcome.losses)
+        start, groups = subject.training.start_rate, subject.training.optimizer.param_groups
+        warm = any(warming_up((start, group.get("lr", start)), group) for group in groups)
+        rate, words = (1.0, "the full") if warm else another_rate(outcome.losses)
         fallen = 1 - self._left(outcome.losses[0], outcome.losses[-1])
         if rate > 1 and not fallen >= _HALFWAY * (1 - ratio):  # it has another fault than its learning rate
             return with_metrics(outcome, subject)
-        training = subject.training_at(rate)
+        training = subject.training_at(rate, full=warm)
         losses = training.advance(self.steps, lambda first, loss: self._left(first, loss) <= ratio)
         second = self._judged(losses, ratio)
         rates = ", ".join(sorted({f"{group['lr']:.3g}" for group in training.optimizer.param_groups}))
@@ -85,6 +91,7 @@ class OverfitsOneBatch:
             return failed(f"a first loss of {first:.3g}, not above {self.floor:g}", expected, cause)
         share = self._left(first, last)
         seen = f"{first:.3g} -> {last:.3g} ({share:.2f} of it) in {len(losses) - 1} step{'s' * (len(losses) != 2)}"
+        seen += f", from a floor of {self.floor:.3g}" if self.floor else ""
         if share <= ratio:
             return passed(seen, expected)
         return failed(seen, expected, slow_because(share, losses, self.floor))

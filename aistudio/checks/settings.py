@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.dropout import _DropoutNd
 
+from aistudio.checks.check_mode import shares_dropped
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import Subject
 from aistudio.models.anatomy import named_backbone
 
 _MOST_FROZEN = 0.2  # of a random backbone's weights: some models hold a few fixed filters
-DROPS = ("p", "drop_prob", "drop_rate")  # what layers that drop call their share
 
 
 @dataclass(frozen=True)
@@ -55,16 +54,9 @@ class Settings:
         momentum = getattr(module, "momentum", None)
         if isinstance(module, _NormBase) and isinstance(momentum, float | int) and module.track_running_stats and moves:
             yield "momentum", momentum, self._momentum_problem(float(momentum))
-        if isinstance(module, _DropoutNd) or "drop" in type(module).__name__.lower() or hasattr(module, "drop_prob"):
-            shares = [(name, value) for name in DROPS if isinstance(value := vars(module).get(name), float | int)]
-            for name, value in shares:
-                cause = f"a layer that drops {value:g} leaves almost nothing: is it the share to keep?"
-                yield name, value, cause if value >= self.dropped else ""
-        elif type(module).__name__ == "StochasticDepth" and isinstance(
-            share := getattr(module, "p", None), float | int
-        ):
-            cause = "blocks that are nearly always left out learn nothing: is it the share to keep?"
-            yield "p", share, cause if share >= self.dropped else ""
+        for name, value in shares_dropped(module).items():
+            cause = f"what drops {value:g} leaves almost nothing to learn from: is it the share to keep?"
+            yield name, value, cause if value >= self.dropped else ""
 
     def _momentum_problem(self, momentum: float) -> str:
         if momentum <= 0:
@@ -106,6 +98,11 @@ class Structure:
         return passed(f"no shared block; {len(weights) - len(frozen)} of {len(weights)} weights are trained", expected)
 
 
+def _learns_a_map(module: nn.Module) -> bool:
+    """Whether a layer has a matrix, kernels or statistics: a PReLU may stand in several places."""
+    return any(p.dim() > 1 for p in module.parameters()) or any(True for _ in module.buffers())
+
+
 def _shared_blocks(model: nn.Module) -> Iterator[tuple[str, str]]:
     """Pairs of names in one Sequential or list that are the same layer with weights, or layers with one weight."""
     for path, parent in model.named_modules():
@@ -113,7 +110,7 @@ def _shared_blocks(model: nn.Module) -> Iterator[tuple[str, str]]:
             places: dict[int, list[str]] = defaultdict(list)
             for name, child in parent._modules.items():
                 full = f"{path}.{name}".lstrip(".")
-                if child is not None and any(True for _ in child.parameters()):
+                if child is not None and _learns_a_map(child):
                     own = [id(child), *(id(p) for p in child.parameters(recurse=False) if p.dim() > 1)]
                     for identity in own:
                         places[identity].append(full)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +43,7 @@ def because(found: list[str]) -> str:
     first = found[0]
     if "seed" in first or "random" in first:
         return "a seed or a draw inside forward makes augmentation and dropout repeat: use a generator of its own"
-    if "kept" in first or "keeps" in first or "more" in first:
+    if "kept" in first or "keeps" in first:
         return "memory grows with every step: keep numbers (.item(), .detach()), not tensors, and empty what is kept"
     if "changed" in first:
         return "an operation in place (x.sub_, x[...] = ): whoever uses the batch again gets another one; clone first"
@@ -75,12 +75,13 @@ def _in_training(subject: Subject) -> Iterator[str]:
 
 def kept(alive: list[tuple[int, int]], again: Any) -> Iterator[str]:
     """Whether tensors and graphs are more after every pass; what looks so is counted once more, garbage collected."""
-    if alive[0][1] or growing([count for count, _ in alive]):
+    if any(growing(counts) for counts in zip(*alive, strict=True)):
         alive = again()
-        if growing([count for count, _ in alive]):
-            yield f"{(alive[-1][0] - alive[0][0]) // (len(alive) - 1)} tensors more are kept after every pass"
-        elif alive[-1][1]:
-            yield f"{alive[-1][1]} tensors keep the graph of an earlier pass"
+        tensors, nodes = zip(*alive, strict=True)
+        if growing(tensors):
+            yield f"{(tensors[-1] - tensors[0]) // (len(tensors) - 1)} tensors more are kept after every pass"
+        elif growing(nodes):
+            yield f"a tensor keeps the graphs of all passes so far: {nodes[-1] - nodes[-2]} operations more each time"
 
 
 def settled(subject: Subject, model: nn.Module, inputs: Any, targets: Any) -> list[tuple[int, int]]:
@@ -93,7 +94,7 @@ def settled(subject: Subject, model: nn.Module, inputs: Any, targets: Any) -> li
     return alive
 
 
-def growing(counts: list[int]) -> bool:
+def growing(counts: Sequence[int]) -> bool:
     """Whether every count is above the one before."""
     return all(after > before for before, after in zip(counts, counts[1:], strict=False))
 
@@ -174,10 +175,23 @@ def _seed_all(seed: int) -> None:
 
 
 def _living() -> tuple[int, int]:
-    """How many tensors were made since `_counting_new_objects` and live, and how many of them hold a graph."""
+    """How many tensors were made since `_counting_new_objects` and live, and how many operations their graphs hold.
+
+    The graph of the last pass alone is no fault: many models remember their last map, which the next one replaces.
+    """
     young = [*gc.get_objects(generation=0), *gc.get_objects(generation=1)]
     tensors = [one for one in young if issubclass(type(one), Tensor)]
-    return len(tensors), sum(one.grad_fn is not None for one in tensors)
+    return len(tensors), _size_of_graphs([one.grad_fn for one in tensors if one.grad_fn is not None])
+
+
+def _size_of_graphs(ends: list[Any]) -> int:
+    """How many operations can be reached from these."""
+    seen, open_ends = set(ends), list(ends)
+    while open_ends:
+        before = {node for node, _ in open_ends.pop().next_functions if node is not None} - seen
+        seen |= before
+        open_ends += before
+    return len(seen)
 
 
 @contextmanager

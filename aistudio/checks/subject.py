@@ -7,7 +7,6 @@ parameter and no setting share ``looked_at``, ``own_code`` and ``losing``. Shape
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from aistudio.checks.check_mode import (
     apply_check_mode,
     calibrate,
+    open_branches,
     own_code_in_training,
     resize_inside,
     silence_random_layers,
@@ -28,6 +28,7 @@ from aistudio.checks.sensitivity import LossGradients, loss_gradients
 from aistudio.checks.training import FirstStep, WatchedTraining
 from aistudio.data.sample import Source
 from aistudio.models.ledger import Ledger
+from aistudio.models.nested import copied
 from aistudio.tasks.base import Task
 from aistudio.tasks.batch import Batch, make_batch, painter_of
 
@@ -79,7 +80,7 @@ class Subject:
 
     def model(self) -> nn.Module:
         """A fresh copy of the built model in train mode, set up for checks, without random layers."""
-        return self.set_up(copy.deepcopy(self.built))
+        return self.set_up(copied(self.built))
 
     def set_up(self, model: nn.Module) -> nn.Module:
         """Make a model fit for checks, in place: `check_mode`, image size inside, dropout and stochastic depth off."""
@@ -90,7 +91,7 @@ class Subject:
 
     def calibrated(self) -> nn.Module:
         """A fresh copy in eval mode whose batch-norm statistics have seen the batch, so that eval checks can see."""
-        return copy.deepcopy(self._calibrated)
+        return copied(self._calibrated)
 
     def calibrated_state(self) -> dict[str, Tensor]:
         """The state that every copy of the calibrated model starts from; to be read only."""
@@ -165,12 +166,17 @@ class Subject:
         """The first steps of another training, each watched as step 1 is: for what step 1 leaves open."""
         return self.training_at(1.0).watched_steps(EARLY_STEPS)
 
-    def training_at(self, rate: float) -> WatchedTraining:
-        """A training from the start, whose learning rates are ``rate`` times the configured ones."""
+    def training_at(self, rate: float, full: bool = False) -> WatchedTraining:
+        """A training from the start, whose learning rates are ``rate`` times the configured ones.
+
+        With ``full`` it leaves a warm-up out.
+        """
         model = self.model()
         optimizer = self.optimizer([p for p in model.parameters() if p.requires_grad])
         for group in optimizer.param_groups if rate != 1.0 else ():
             group["lr"] *= rate
+        if full:
+            optimizer.register_step_pre_hook(_without_warm_up)
         scale = _FLOAT16_SCALE if self.precision == torch.float16 else 1.0
         return WatchedTraining(model, self.built, self.task, self.batch(), optimizer, self.seed, self.autocast, scale)
 
@@ -180,7 +186,7 @@ class Subject:
 
     def trained(self) -> nn.Module:
         """A copy of the model as far as it has been trained, recalibrated, in eval mode, still in `check_mode`."""
-        return copy.deepcopy(self._trained)
+        return copied(self._trained)
 
     def trained_output(self) -> Any:
         """What the model, as far as it has been trained, gives in eval mode for the shared batch."""
@@ -192,7 +198,7 @@ class Subject:
         training = self.__dict__.get("_learned", self.training)
         state = (training, len(training.losses))
         if self.__dict__.get("_trained_at") != state:
-            self.__dict__["_as_trained"] = calibrate(copy.deepcopy(training.model), self.task, self.batch())
+            self.__dict__["_as_trained"] = calibrate(copied(training.model), self.task, self.batch())
             self.__dict__["_trained_at"] = state
         return self.__dict__["_as_trained"]
 
@@ -200,6 +206,13 @@ class Subject:
     def loss_gradients(self) -> LossGradients:
         """The gradients of the loss of a calibrated model to the images, the last map and the outputs."""
         return loss_gradients(self.own_code, self.task, self.batch(), self.seed)
+
+    @cached_property
+    def open_loss_gradients(self) -> LossGradients:
+        """The same of a model whose branches that start at zero are open."""
+        torch.manual_seed(self.seed)
+        model = calibrate(open_branches(self.model()), self.task, self.batch())
+        return loss_gradients(own_code_in_training(model), self.task, self.batch(), self.seed)
 
     @property
     def full_size(self) -> int:
@@ -216,6 +229,7 @@ class Subject:
             "training",
             "early_steps",
             "loss_gradients",
+            "open_loss_gradients",
             "looked_at",
             "own_code",
             "losing",
@@ -230,6 +244,12 @@ class Subject:
         if self.precision == torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.precision)
+
+
+def _without_warm_up(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+    """The learning rates that a scheduler was given, whatever it made of them."""
+    for group in optimizer.param_groups:
+        group["lr"] = group.get("initial_lr", group["lr"])
 
 
 def take(inputs: Tensor | list[Tensor], first: int, count: int) -> Tensor | list[Tensor]:

@@ -53,6 +53,7 @@ class WatchedTraining:
     ):
         self.model, self.before, self.task, self.batch = model, before, task, batch
         self.optimizer, self.seed, self.autocast, self.scale = optimizer, seed, autocast, scale
+        self.start_rate = max((group.get("lr", 0.0) for group in optimizer.param_groups), default=0.0)
         self.losses: list[float] = []
         self.seconds: list[float] = []
         self._first: FirstStep | None = None

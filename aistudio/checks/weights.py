@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from aistudio.checks.subject import Subject
 from aistudio.models.anatomy import named_backbone
 from aistudio.models.checkpoint import read_checkpoint
 from aistudio.models.ledger import Ledger
+from aistudio.models.nested import copied
 from aistudio.weights.header import Unreadable
 from aistudio.weights.match import is_counter
 
@@ -123,7 +123,7 @@ class PretrainedFeatures:
 
 def features(model: nn.Module, subject: Subject) -> Tensor:
     """The final map of a model's backbone for normalised images, float32, in eval mode."""
-    model = subject.set_up(copy.deepcopy(model)).to(subject.device).eval()
+    model = subject.set_up(copied(model)).to(subject.device).eval()
     named_backbone(model)[1].register_forward_hook(_stop)
     try:
         with torch.no_grad():

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from aistudio.cli.line import Parser
 from aistudio.errors import FAILED, PASSED, REFUSED, Problem, Refusal
+from aistudio.files import file_digest
 from aistudio.safety.outlet import said
 from aistudio.weights.describe import facts, part_of, shapes_of
-from aistudio.weights.download import digest
 from aistudio.weights.header import Unreadable, read_header
 from aistudio.weights.layouts import recognise
 from aistudio.weights.match import plain_names
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Unreadable as fault:
         raise Refusal([Problem(f"{path} is no file of weights", fault.why, str(path), fault.instead)]) from None
     part = part_of(header)
-    show(facts(path, header, part, digest(path)).items())
+    show(facts(path, header, part, file_digest(path)).items())
     if part is None or header.code:
         return REFUSED
     from aistudio.assembly.fits import fits  # imports torch, which takes seconds

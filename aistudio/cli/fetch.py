@@ -16,8 +16,9 @@ from aistudio.cli.line import Parser
 from aistudio.config.typed import as_typed
 from aistudio.config.weights import choices
 from aistudio.errors import FAILED, PASSED, Refusal
+from aistudio.files import file_digest
 from aistudio.jobs.combinations import judged
-from aistudio.weights.download import Failed, digest, download
+from aistudio.weights.download import Failed, download
 from aistudio.weights.places import find, folders
 from aistudio.weights.published import Published
 
@@ -77,7 +78,7 @@ def bring(weights: Published, mirror: str | None, only_list: bool, source: str |
 
 def wrong(path: Path, weights: Published) -> str:
     """What is wrong with a file that is there, or ""."""
-    found = digest(path)
+    found = file_digest(path)
     return (
         "" if found.startswith(weights.hash) else f"its SHA-256 begins with {found[:8]}, not {weights.hash}; delete it"
     )

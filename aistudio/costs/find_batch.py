@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -18,6 +17,7 @@ from aistudio.costs.largest_batch import largest_batch
 from aistudio.costs.memory import Forecaster
 from aistudio.costs.proof import workload_of
 from aistudio.data.sample import Sample
+from aistudio.models.nested import copied
 from aistudio.report.records import Measurement
 from aistudio.tasks.batch import Batch
 
@@ -54,7 +54,7 @@ def forecast_batch(subject: Subject, size: int, room: int, least: int) -> int:
 
 def training_step(subject: Subject, size: int, count: int) -> Callable[[int], None]:
     """One training step with so many images, of a copy of the built model; it keeps that and the optimiser's state."""
-    model = copy.deepcopy(subject.built).train()
+    model = copied(subject.built).train()
     optimizer = subject.optimizer([p for p in model.parameters() if p.requires_grad])
     if subject.compiled:
         model.compile()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from aistudio.costs.machine import Clocks, read_clocks
 from aistudio.costs.proof import proof
 from aistudio.costs.timing import as_measurements, time_repeatedly
 from aistudio.models.anatomy import named_backbone
-from aistudio.models.nested import tensors_in
+from aistudio.models.nested import copied, tensors_in
 from aistudio.report.records import Measurement
 from aistudio.tasks.batch import Batch
 
@@ -51,7 +50,7 @@ class Measure:
         return [*count_parameters(subject.built), *found, machine.measurement(spent, subject.device.type == "cpu")]
 
     def _forward(self, subject: Subject, batch: Batch) -> tuple[list[Measurement], Clocks]:
-        model = copy.deepcopy(subject.built).eval() if subject.compiled else subject.built.eval()
+        model = copied(subject.built).eval() if subject.compiled else subject.built.eval()
         if subject.compiled:
             model.compile()
         arithmetic, live = Arithmetic(), _alive_from(model, batch, subject.device)
@@ -76,7 +75,7 @@ class Measure:
         return [*_of_one_image(arithmetic, batch), *timed, *own], spent
 
     def _training(self, subject: Subject, batch: Batch) -> tuple[list[Measurement], Clocks]:
-        model = copy.deepcopy(subject.built).train()
+        model = copied(subject.built).train()
         optimizer = subject.optimizer([p for p in model.parameters() if p.requires_grad])
         if subject.compiled:
             model.compile()

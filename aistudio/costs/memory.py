@@ -23,6 +23,7 @@ from aistudio.costs.meta import grown, on_meta, untouched
 from aistudio.models.nested import tensors_in
 
 _FEWEST = 1  # regions an image that NMS leaves, and that are foreground, at the lower end
+_TELLING = 2  # images that tell whether regions matter
 
 
 @dataclass(frozen=True)
@@ -97,20 +98,27 @@ class Forecaster:
                         raise
                     self._depends_on_data = True
             most = run(count, operations, self._with(None))
-            if not self.model.training or not self._range_matters():
-                return most
-            return replace(most, least=min(run(count, False, self._with(_FEWEST)).bytes, most.bytes))
+            return replace(most, least=self._lower_end(most, count)) if self.model.training else most
 
     def _with(self, fewest: int | None) -> DataDependent:
         return DataDependent(_foreground_share(self.model), fewest)
 
-    def _range_matters(self) -> bool:
-        """Whether few regions need less than many by more than a thousandth of what grows with the batch."""
+    def _lower_end(self, most: Peak, count: int) -> int:
+        """What a step needs with few regions, if that is less by more than a thousandth of what grows with the batch.
+
+        Where it is not for two images, or more, the number of regions is taken to matter for no batch.
+        """
+        if self._ranges is False:
+            return most.bytes
+        least = min(self._train(count, False, self._with(_FEWEST)).bytes, most.bytes)
         if self._ranges is None:
-            most, fewest = (self._train(2, False, self._with(end)) for end in (None, _FEWEST))
             growing = most.by_kind["activations"] + most.by_kind["input"]
-            self._ranges = most.bytes - fewest.bytes > max(growing, most.bytes / 10) / 1000
-        return self._ranges
+            matters = most.bytes - least > max(growing, most.bytes / 10) / 1000
+            if not matters and count < _TELLING:  # the peak of a single image may lie in the optimiser
+                self._lower_end(self._train(_TELLING, False, self._with(None)), _TELLING)
+            else:
+                self._ranges = matters
+        return least if self._ranges else most.bytes
 
     def _train(self, count: int, operations: bool, below: DataDependent | None) -> Peak:
         peak, missing = self._step(count, operations, below)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map, tree_structure
 
 Nest = TypeVar("Nest")
@@ -23,6 +24,12 @@ def map_tensors(change: Callable[..., Any], nest: Nest, *others: Any) -> Nest:
     What is no tensor stays. ValueError: ``others`` are built otherwise.
     """
     return tree_map(lambda leaf, *rest: change(leaf, *rest) if isinstance(leaf, Tensor) else leaf, nest, *others)
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A deep copy. What a model remembers of its last pass, graph and all, is copied without the graph."""
+    held = [one for module in model.modules() for one in tensors_in(vars(module)) if not one.is_leaf]
+    return copy.deepcopy(model, {id(one): one.detach().clone() for one in held})
 
 
 def equal(one: object, other: object) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import http.client
 import os
 import threading
@@ -13,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from aistudio.files import file_digest
 
 BLOCK = 1 << 18
 _SILENCE = 10.0  # seconds without a byte after which a server counts as gone
@@ -37,10 +38,10 @@ def download(
         target.parent.mkdir(parents=True, exist_ok=True)
         with alone(partial) as file:
             if target.is_file():  # another process was faster
-                return digest(target)
+                return file_digest(target)
             _transfer(url, file, progress, silence)
             file.flush()
-            found = digest(partial)
+            found = file_digest(partial)
             if not found.startswith(begins):
                 partial.unlink()
                 raise Failed(f"what {url} gives has the SHA-256 {found[:8]}…, not {begins}…: it was deleted")
@@ -135,9 +136,3 @@ def reason(error: BaseException) -> str:
     """An error of the network in a few words."""
     cause = getattr(error, "reason", error)
     return str(getattr(cause, "strerror", None) or cause or type(cause).__name__)
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

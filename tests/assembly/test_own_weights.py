@@ -1,11 +1,15 @@
 """A user's own file fills a backbone or a whole model; frozen parts stay as they were, bit for bit."""
 
+import hashlib
+
 import pytest
 import torch
 from torchvision import models
 
-from aistudio.assembly.model import assemble
-from aistudio.config.compose import compose
+from aistudio.assembly.model import assemble, built
+from aistudio.assembly.parts import build_task
+from aistudio.assembly.weights_in_words import as_entry
+from aistudio.config.compose import compose, settle
 from aistudio.errors import Refusal
 
 SMALL = "backbone=mobilenet_v3_small"
@@ -54,6 +58,12 @@ def test_a_mirror_is_used_and_nothing_is_asked_of_the_network(tmp_path, monkeypa
     torch.save(state, folder / "mobilenet_v3_small-047dcff4.pth")
     cfg = compose(SMALL, "backbone.weights=DEFAULT", f"weights_dir={tmp_path / 'mirror'}", "offline=true")
     assert torch.equal(assemble(cfg).backbone.model.features[0][0].weight, state["features.0.0.weight"])
+
+
+def test_the_ledger_knows_the_digest_of_the_file(file):
+    judged = settle(compose(SMALL, f"backbone.weights={file[0]}"))
+    (ledger,) = built(judged, build_task(judged), None).loaded
+    assert ledger.sha256 == hashlib.sha256(file[0].read_bytes()).hexdigest() == as_entry(ledger)["sha256"]
 
 
 @pytest.mark.parametrize("frozen", [1, 3, "true", "[backbone.model.features.0]", "[head,backbone.*.1.*]"])

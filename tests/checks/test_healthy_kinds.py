@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
-from tiny_models import CLASSES, SIZE, WIDTH, Classifier, outcomes, subject
+from tiny_models import CLASSES, SIZE, WIDTH, Classifier, Segmenter, outcomes, subject
 from torch import nn
 
 from aistudio.tasks.classification import Classification
+from aistudio.tasks.regression import Regression
+from aistudio.tasks.segmentation import Segmentation
 
 
 class LogProbabilities(Classifier):
@@ -18,6 +22,52 @@ class LogProbabilities(Classifier):
 class DropoutFunction(Classifier):
     def pooled(self, maps):
         return nn.functional.dropout(super().pooled(maps), 0.5, self.training)
+
+
+class DropPath(nn.Module):
+    """Stochastic depth as other libraries write it."""
+
+    def __init__(self):
+        super().__init__()
+        self.drop_prob = 0.5
+
+    def forward(self, x):
+        if not self.training or not self.drop_prob:
+            return x
+        return x * torch.empty(len(x), 1, 1, 1).bernoulli_(1 - self.drop_prob) / (1 - self.drop_prob)
+
+
+class DropsPaths(Classifier):
+    def __init__(self):
+        super().__init__()
+        self.drop_path = DropPath()
+
+    def pooled(self, maps):
+        return super().pooled(maps + self.drop_path(maps.relu()))
+
+
+class OwnNorm(nn.Module):
+    """A batch norm by hand."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("variance", torch.ones(1, WIDTH, 1, 1))
+
+    def forward(self, x):
+        if not self.training:
+            return x / (self.variance + 1e-3).sqrt()
+        variance = x.var((0, 2, 3), keepdim=True)
+        self.variance.lerp_(variance.detach(), 0.1)
+        return x / (variance + 1e-3).sqrt()
+
+
+class NormalisesItself(Classifier):
+    def __init__(self):
+        super().__init__()
+        self.norm = OwnNorm()
+
+    def pooled(self, maps):
+        return super().pooled(self.norm(maps))
 
 
 class OwnNoise(Classifier):
@@ -61,12 +111,70 @@ class StrongestPlaces(Classifier):
         return maps.amax((2, 3))
 
 
+class StartsAtZero(nn.Module):
+    """A residual net whose shortcuts skip places, and whose branches start at zero."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, WIDTH, 3, 2, 1)
+        self.short, self.branch = (
+            nn.ModuleList(nn.Conv2d(WIDTH, WIDTH, k, 2, k // 2) for _ in range(3)) for k in (1, 3)
+        )
+        self.scales = nn.ParameterList(torch.zeros(1) for _ in range(3))
+        self.fc = nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, x):
+        x = self.stem(x)
+        for short, branch, scale in zip(self.short, self.branch, self.scales, strict=True):
+            x = short(x) + scale * branch(x).relu()
+        return self.fc(x.mean((2, 3)))
+
+
 class Caches(Classifier):
     """Keeps the last features, as many models do for hooks and drawings: one tensor, never more."""
 
     def pooled(self, maps):
         self.last = super().pooled(maps).detach()
         return super().pooled(maps)
+
+
+class RemembersItsMap(Classifier):
+    """As those do who draw gradients on it: with its graph, until the next pass."""
+
+    def pooled(self, maps):
+        self.last = [maps]
+        return super().pooled(maps)
+
+
+class OldParametrizations(Classifier):
+    """torch's older ways keep a weight with its graph from pass to pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone[3] = nn.utils.spectral_norm(self.backbone[3])
+        self.fc = nn.utils.weight_norm(self.fc)
+
+
+class Coordinates(nn.Module):
+    """The place of every pixel beside its colours."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(5, 3, 3, 1, 1)
+        self.rest = Classifier()
+
+    def forward(self, x):
+        down, across = (torch.linspace(-1, 1, side, device=x.device, dtype=x.dtype) for side in x.shape[-2:])
+        places = torch.stack(torch.meshgrid(down, across, indexing="ij")).expand(len(x), -1, -1, -1)
+        return self.rest(self.first(torch.cat([x, places], 1)))
+
+
+class OneActivation(Classifier):
+    """One PReLU in several places."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone[2] = self.backbone[5] = self.backbone[8] = nn.PReLU()
 
 
 class CallsTwice(Classifier):
@@ -100,6 +208,38 @@ def weighted():
     return Classification(CLASSES, nn.CrossEntropyLoss(weight=torch.tensor([0.1, 1, 5, 1])))
 
 
+def two_smoothed():
+    return Classification(2, nn.CrossEntropyLoss(label_smoothing=0.2))
+
+
+def standardised():
+    """Values in other units inside the loss."""
+    return Regression(3, lambda output, values: nn.functional.mse_loss(output, (values - 0.5) / 0.25))
+
+
+def squared():
+    """Classes by a squared error, as LeNet's."""
+
+    def loss(output, classes):
+        return nn.functional.mse_loss(output, nn.functional.one_hot(classes, CLASSES).float())
+
+    return Classification(CLASSES, loss)
+
+
+def hardest_pixels(output, masks):
+    losses = nn.functional.cross_entropy(output, masks, ignore_index=255, reduction="none").flatten()
+    return losses.topk(len(losses) // 8)[0].mean()
+
+
+class Mixes(Classification):
+    """Mixup in the loss."""
+
+    def loss(self, model, inputs, targets):
+        share, order = torch.rand(()), torch.randperm(len(targets))
+        output = model(share * inputs + (1 - share) * inputs[order])
+        return {"loss": share * self.criterion(output, targets) + (1 - share) * self.criterion(output, targets[order])}
+
+
 def likelihood():
     return Classification(CLASSES, nn.NLLLoss())
 
@@ -109,6 +249,28 @@ def warm_up(parameters):
     rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(step / 5, 1.0))
     optimizer.register_step_post_hook(lambda *_: rates.step())
     return optimizer
+
+
+def long_warm_up(parameters):
+    optimizer = torch.optim.AdamW(parameters, lr=1e-2)
+    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(step / 200_000, 1.0))
+    optimizer.register_step_post_hook(lambda *_: rates.step())
+    return optimizer
+
+
+class Lookahead(torch.optim.Adam):
+    """Every fifth step ends half way back to where it was five steps before."""
+
+    count = 0
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        held = [p for group in self.param_groups for p in group["params"]]
+        self.slow = self.slow if self.count else [p.clone() for p in held]
+        super().step(closure)
+        self.count += 1
+        for slow, fast in zip(self.slow, held, strict=True) if self.count % 5 == 0 else ():
+            fast.copy_(slow.lerp_(fast, 0.5))
 
 
 def cosine(parameters):
@@ -137,6 +299,7 @@ def momentum(parameters):
         ("input_range", "passed", lambda: subject(LargerInside)),
         ("input_range", "passed", lambda: subject(TransformsItself)),
         ("uses_every_place", "passed", lambda: subject(StrongestPlaces)),
+        ("uses_every_place", "passed", lambda: subject(StartsAtZero)),
         ("side_effects", "passed", lambda: subject(Caches)),
         ("side_effects", "passed", lambda: subject(OwnNoise)),
         ("structure", "passed", lambda: subject(CallsTwice)),
@@ -144,6 +307,25 @@ def momentum(parameters):
         ("optimizer", "passed", lambda: subject(optimizer=warm_up)),
         ("optimizer", "passed", lambda: subject(optimizer=cosine)),
         ("optimizer", "passed", lambda: subject(optimizer=momentum)),
+        ("optimizer", "passed", lambda: subject(optimizer=long_warm_up)),
+        ("optimizer", "passed", lambda: subject(optimizer=partial(Lookahead, lr=1e-2))),
+        ("optimizer", "passed", lambda: subject(optimizer=partial(torch.optim.Adam, lr=1e-2, weight_decay=0.1))),
+        ("overfits_one_batch", "passed", lambda: subject(optimizer=long_warm_up)),
+        ("overfits_one_batch", "passed", lambda: subject(partial(Classifier, 2), two_smoothed())),
+        ("overfits_one_batch", "passed", lambda: subject(RemembersItsMap)),
+        ("overfits_one_batch", "passed", lambda: subject(OldParametrizations)),
+        ("loss_rewards_truth", "passed", lambda: subject(partial(Classifier, 3), standardised())),
+        ("loss_rewards_truth", "passed", lambda: subject(task=squared())),
+        ("loss_is_mean", "passed", lambda: subject(DropoutFunction)),
+        ("loss_is_mean", "passed", lambda: subject(DropsPaths)),
+        ("loss_is_mean", "skipped", lambda: subject(OwnNoise)),
+        ("loss_is_mean", "skipped", lambda: subject(task=Mixes(CLASSES, nn.CrossEntropyLoss()))),
+        ("loss_is_whole", "passed", lambda: subject(Segmenter, Segmentation(CLASSES, hardest_pixels))),
+        ("modes_agree", "passed", lambda: subject(NormalisesItself)),
+        ("side_effects", "passed", lambda: subject(RemembersItsMap)),
+        ("side_effects", "passed", lambda: subject(OldParametrizations)),
+        ("input_range", "passed", lambda: subject(Coordinates)),
+        ("structure", "passed", lambda: subject(OneActivation)),
     ],
 )
 def test_no_check_fails_what_only_looks_like_its_bug(check, status, make):
