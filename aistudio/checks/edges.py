@@ -11,7 +11,10 @@ from torch import Tensor
 
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import NOT_PAINTED, Subject
+from aistudio.models.anatomy import named_backbone
 from aistudio.tasks.batch import Batch
+
+_ONE_VALUE = "Expected more than 1 value per channel"  # torch's words for a batch norm that has nothing to average
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,23 @@ class BatchOfOne:
     def __call__(self, subject: Subject) -> Outcome:
         """Loss and gradients of one image in train mode."""
         if subject.why_not_one:
-            advice = "drop_last=True in the loader leaves the rest of an epoch out"
-            return skipped(f"cannot train on one image: {subject.why_not_one}; {advice}")
-        loss = _loss_and_backward(subject, subject.batch(count=1))
+            return _drop_last(subject.why_not_one)
+        size = subject.size
+        try:
+            loss = _loss_and_backward(subject, subject.batch(count=1))
+        except ValueError as error:
+            if _ONE_VALUE not in str(error):
+                raise
+            if _backbone_needs_two(subject, subject.full_size):
+                return _drop_last("a batch norm of the backbone has one value of each channel")
+            if subject.full_size == size:
+                raise
+            size = subject.full_size  # a small image leaves one place where a full one leaves several
+            loss = _loss_and_backward(subject, subject.batch(count=1, size=size))
         expected = "a finite loss for a batch of one image"
         if not isfinite(loss):
             return failed(f"loss {loss:g}", expected, "a statistic over the batch that one image does not have")
-        return passed(f"loss {loss:.3g}", expected)
+        return passed(f"loss {loss:.3g}" + f" at {size} px" * (size != subject.size), expected)
 
 
 @dataclass(frozen=True)
@@ -127,6 +140,24 @@ class IgnoredPixels:
         if inside > 0:
             return failed(seen, expected, "the loss counts the ignore index as a class: pass ignore_index to it")
         return passed(seen, expected)
+
+
+def _drop_last(why: str) -> Outcome:
+    return skipped(f"cannot train on one image: {why}; drop_last=True in the loader leaves the rest of an epoch out")
+
+
+def _backbone_needs_two(subject: Subject, size: int) -> bool:
+    """Whether the backbone by itself cannot train on one image of that size."""
+    prefix, backbone = named_backbone(subject.model())
+    inputs = subject.batch(count=1, size=size).inputs
+    if not prefix or not isinstance(inputs, Tensor):
+        return False
+    try:
+        with torch.no_grad():
+            backbone(inputs)
+    except ValueError as error:
+        return _ONE_VALUE in str(error)
+    return False
 
 
 def _loss_and_backward(subject: Subject, batch: Batch, backward: bool = True) -> float:
