@@ -12,12 +12,14 @@ from torch import Tensor
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.raised import finding, is_out_of_memory, meaning
 from aistudio.checks.subject import NOT_PAINTED, Subject
+from aistudio.models.anatomy import named_backbone
 from aistudio.tasks.batch import Batch
 
 _ONE_IMAGE = (
     "one image alone does it: squeeze() drops the batch too (name its dim), or a statistic over the batch needs more; "
     "else drop_last=True in the loader"
 )
+_ONE_VALUE = "Expected more than 1 value per channel"  # torch's words for a batch norm that has nothing to average
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,24 @@ class BatchOfOne:
     def __call__(self, subject: Subject) -> Outcome:
         """Loss and gradients of one image in train mode."""
         if subject.why_not_one:
-            advice = "drop_last=True in the loader leaves the rest of an epoch out"
-            return skipped(f"cannot train on one image: {subject.why_not_one}; {advice}")
-        expected = "a finite loss for a batch of one image"
+            return _drop_last(subject.why_not_one)
+        expected, size = "a finite loss for a batch of one image", subject.size
         try:
             loss = _loss_and_backward(subject, subject.batch(count=1))
         except Exception as error:  # whatever one image makes it raise
             if is_out_of_memory(error):
                 raise
-            return failed(finding(error).seen, expected, meaning(error) or _ONE_IMAGE)
+            one_value = isinstance(error, ValueError) and _ONE_VALUE in str(error)
+            if one_value and _backbone_needs_two(subject, subject.full_size):
+                return _drop_last("a batch norm of the backbone has one value of each channel")
+            if not one_value or subject.full_size == size:
+                return failed(finding(error).seen, expected, meaning(error) or _ONE_IMAGE)
+            size = subject.full_size  # a small image leaves one place where a full one leaves several
+            loss = _loss_and_backward(subject, subject.batch(count=1, size=size))
         if not isfinite(loss):
             cause = "a statistic over the batch that one image does not have: std(0) needs two, unbiased=False does not"
             return failed(f"loss {loss:g}", expected, f"{cause}; or drop_last=True in the loader")
-        return passed(f"loss {loss:.3g}", expected)
+        return passed(f"loss {loss:.3g}" + f" at {size} px" * (size != subject.size), expected)
 
 
 @dataclass(frozen=True)
@@ -148,6 +155,24 @@ class IgnoredPixels:
         if inside > 0:
             return failed(seen, expected, "the loss counts the ignore index as a class: pass ignore_index to it")
         return passed(seen, expected)
+
+
+def _drop_last(why: str) -> Outcome:
+    return skipped(f"cannot train on one image: {why}; drop_last=True in the loader leaves the rest of an epoch out")
+
+
+def _backbone_needs_two(subject: Subject, size: int) -> bool:
+    """Whether the backbone by itself cannot train on one image of that size."""
+    prefix, backbone = named_backbone(subject.model())
+    inputs = subject.batch(count=1, size=size).inputs
+    if not prefix or not isinstance(inputs, Tensor):
+        return False
+    try:
+        with torch.no_grad():
+            backbone(inputs)
+    except ValueError as error:
+        return _ONE_VALUE in str(error)
+    return False
 
 
 def _loss_and_backward(subject: Subject, batch: Batch, backward: bool = True) -> float:
