@@ -51,7 +51,8 @@ class Subject:
     ``held`` names the tensors that it froze, ``pretrained`` says that the backbone did not start from random numbers,
     ``loaded`` what became of each file of weights; ``rebuild_random(seed)`` assembles a model without any.
     Images have ``channels``, and are to be normalised by ``image_mean`` and ``image_std``, of each; () is ImageNet's.
-    ``why_not_one`` says why it cannot train on one image (or "").
+    ``why_not_one`` says why it cannot train on one image (or ""). ``fit`` is what a check leaves to be drawn of how the
+    data fits the model.
     """
 
     task: Task
@@ -77,6 +78,7 @@ class Subject:
     image_mean: Sequence[float] = ()
     image_std: Sequence[float] = ()
     check_mode: Mapping[str, Any] = field(default_factory=dict)
+    fit: Any = None
 
     def model(self) -> nn.Module:
         """A fresh copy of the built model in train mode, set up for checks, without random layers."""

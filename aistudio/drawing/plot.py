@@ -50,12 +50,12 @@ class Plot:
         if right > left and bottom > top:
             self.pen.rectangle((left, top, max(left, right - 1), max(top, bottom - 1)), shade)
 
-    def dots(self, points: Sequence[tuple[float, float]], shade: Colour, strength: float) -> None:
-        """A dot for each point, through which others are seen; ``strength`` is 1 where nothing is."""
+    def dots(self, points: Sequence[tuple[float, float]], shade: Colour, strength: float, reach: int = 4) -> None:
+        """A dot of ``reach`` pixels around each point; ``strength`` is 1 where nothing is seen through it."""
         from PIL import Image, ImageDraw
 
         ink = Image.new("L", SIZE)
-        layer, reach = ImageDraw.Draw(ink), 4
+        layer = ImageDraw.Draw(ink)
         for px, py in {(round(self.x(x)), round(self.y(y))) for x, y in points}:
             layer.ellipse((px - reach, py - reach, px + reach, py + reach), round(255 * strength))
         self.image.paste(shade, mask=ink)
