@@ -22,9 +22,11 @@ from aistudio.assembly.problems import task_or_problems
 from aistudio.assembly.weights import weight_files
 from aistudio.assembly.weights_in_words import as_entry, weight_warnings
 from aistudio.audit import Audit, fails
+from aistudio.checks.fit_plots import save_fit
 from aistudio.checks.outcome import Check, Outcome
 from aistudio.checks.predictions import save_batch, save_predictions
-from aistudio.checks.runner import Watch, is_out_of_memory
+from aistudio.checks.raised import is_out_of_memory
+from aistudio.checks.runner import Watch
 from aistudio.checks.subject import Subject
 from aistudio.config.compose import Judged, settle
 from aistudio.config.conventions import label_warnings
@@ -150,6 +152,8 @@ def draw(subject: Subject, folder: Path | str | None, watch: Watch, size: int) -
     if folder is not None:
         watch.quietly("predictions.png", partial(save_predictions, subject, Path(folder)))
         watch.quietly("batch.png", partial(save_batch, subject, Path(folder), size))
+        if subject.fit is not None:
+            watch.quietly("fit.png", partial(save_fit, subject.fit, Path(folder)))
 
 
 def measure(cfg: DictConfig, subject: Subject, watch: Watch) -> list[Measurement]:

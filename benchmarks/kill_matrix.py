@@ -1,10 +1,10 @@
-"""Which check catches which planted bug, and what each check costs: bugs x checks, and healthy models beside.
+"""Which check catches which planted bug, and what each check costs: bugs x checks, healthy models beside, and a peer.
 
-python benchmarks/kill_matrix.py                          # every bug of benchmarks/bugs at sanity=full, tiny models
-python benchmarks/kill_matrix.py --base resnet18          # planted in models built on torchvision's ResNet-18
-python benchmarks/kill_matrix.py --family optimisation    # families whose names hold a word; --only: bugs
-python benchmarks/kill_matrix.py --peer                   # the same bugs in front of Lightning's smoke tests
-python benchmarks/kill_matrix.py --markdown table.md      # the tables of docs/checks.md
+python benchmarks/kill_matrix.py                        # every bug at sanity=full; about an hour of one core
+python benchmarks/kill_matrix.py --rows rows.jsonl      # keeps what was tried, a line each, and tries it no more
+python benchmarks/kill_matrix.py --family apart         # families whose names hold a word; --only: bugs
+python benchmarks/kill_matrix.py --named --peer         # the checks that name the cause, and Lightning
+python benchmarks/kill_matrix.py --page docs/kill_matrix.md  # the page of what was tried
 """
 
 from __future__ import annotations
@@ -12,60 +12,61 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import logging
 import sys
 import time
 import warnings
-from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
 sys.path += [str(Path(__file__).parent.parent / "tests"), str(Path(__file__).parent)]
 from bugs import BASE, FAMILIES, HEALTHY, Bug
 from bugs.peer import complaint
+from bugs.tables import HEALTHY_FAMILY, SHIPPED_FAMILY, Row, caught, page
 from hydra.utils import instantiate
 
-from aistudio.checks.runner import finding
-from aistudio.config.compose import compose
+from aistudio.assembly.prepare import make_subject
+from aistudio.assembly.problems import task_or_problems
+from aistudio.checks.raised import finding
+from aistudio.checks.subject import Subject
+from aistudio.config.compose import compose, settle
 
 PATIENCE = ("architecture.learning.steps=60", "architecture.learning.ratio=0.5")  # the models are tiny
 
 
-@dataclass
-class Seen:
-    """What one subject brought: failed checks with their words, and the seconds of every check."""
-
-    failed: dict[str, str] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-def battery(level: str) -> dict:
-    if level == "none":  # the peer alone
+def battery(level: str) -> dict[str, Any]:
+    """The checks of a level by name, but for `generalizes`, which trains for seconds: its bugs bring their own."""
+    if level == "none":
         return {}
     cfg = compose(f"sanity={level}", "backbone=resnet18", *PATIENCE)
-    chosen = {
-        name: node for name, node in cfg.sanity.checks.items() if name != "generalizes"
-    }  # bugs_targets.py is for it
+    chosen = {name: node for name, node in cfg.sanity.checks.items() if name != "generalizes"}
     return {name: instantiate(node, _convert_="all") for name, node in chosen.items()}
 
 
-def examined(subject: object, checks: Mapping) -> Seen:
-    """Every check on one subject, as a sanity run does it."""
-    seen = Seen()
+def examined(make: Callable[[], Subject], checks: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, float]]:
+    """Every check on one subject, as a sanity run does it: what failed, and the CPU seconds of each."""
+    failed: dict[str, str] = {}
+    seconds: dict[str, float] = {}
+    try:
+        subject = make()
+    except Exception as error:  # the bug keeps the model or its batch from being made at all
+        return {"assemble": str(error)}, {}
     for name, check in checks.items():
         torch.manual_seed(subject.seed)
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             outcome = check(subject)
         except Exception as error:
             outcome = finding(error)
-        seen.seconds[name] = time.perf_counter() - started
+        seconds[name] = round(time.process_time() - started, 4)
         if outcome.status == "failed":
-            seen.failed[name] = f"{outcome.seen} ({outcome.cause})"
-    return seen
+            failed[name] = f"{outcome.seen} ({outcome.cause})"
+    return failed, seconds
 
 
 def restored() -> None:
@@ -76,145 +77,97 @@ def restored() -> None:
     torch.set_num_threads(1)
 
 
-def built(bug: Bug, checks: Mapping) -> Seen:
-    try:
-        return examined(bug.subject(), checks)
-    except Exception as error:  # the bug keeps the model or its batch from being made at all
-        return Seen({"assemble": str(error)})
-
-
-def matrix(families: Mapping[str, list[Bug]], checks: Mapping, verbose: bool) -> dict[str, dict[Bug, Seen]]:
-    found: dict[str, dict[Bug, Seen]] = defaultdict(dict)
-    for family, bugs in families.items():
-        for bug in bugs:
-            restored()
-            seen = found[family][bug] = built(bug, checks)
-            mark = "caught " if caught(bug, seen) else "noticed" if seen.failed else "unseen "
-            by = "; ".join(f"{name}: {words}" for name, words in seen.failed.items()) if verbose else list(seen.failed)
-            print(f"{mark} {family:30} {bug.name:45} {by}", flush=True)
+def asked_peer(make: Callable[[], Subject]) -> str:
+    """What Lightning's smoke tests complain about; "" where they are content."""
     restored()
-    return found
+    with contextlib.redirect_stdout(io.StringIO()):
+        return complaint(make)
 
 
-def caught(bug: Bug, seen: Seen) -> bool:
-    """Whether a check failed that names the cause."""
-    return bool({*bug.checks.split(), "assemble"} & seen.failed.keys())
+def shipped(name: str, task: str) -> Subject:
+    """A backbone that ships, as `sanity=quick` takes it."""
+    restored()
+    judged = settle(compose(f"backbone={name}", f"task={task}", "sanity=quick"))
+    return make_subject(judged, task_or_problems(judged)[0])
 
 
-def alarms(checks: Mapping, seeds: int) -> dict[str, Seen]:
-    """What the checks say of healthy models."""
-    names = [(name, seed) for name in HEALTHY for seed in range(seeds)]
-    found = {}
-    for name, seed in names:
-        subject = HEALTHY[name]()
-        subject.seed, subject.built = seed, subject.rebuild(seed)
-        found[f"{name} {seed}"] = examined(subject, checks)
-    return found
+def tried(chosen: argparse.Namespace, known: set[tuple[str, str]]) -> Iterator[Row]:
+    """A row for every bug and every healthy model that is asked for and not known yet."""
+    checks = battery(chosen.level)
+    for family, bugs in FAMILIES.items():
+        for bug in bugs if wanted(family, chosen.family) else ():
+            if (family, bug.name) not in known and wanted(bug.name, chosen.only):
+                yield of_bug(family, bug, checks, chosen)
+    healthy = {} if chosen.only else HEALTHY
+    for name, make in healthy.items():
+        for seed in range(chosen.seeds if (HEALTHY_FAMILY, f"{name} 0") not in known else 0):
+            restored()
+            failed, seconds = examined(partial(seeded, make, seed), checks)
+            yield Row(
+                HEALTHY_FAMILY, f"{name} {seed}", "", "", failed, seconds, asked_peer(make) if chosen.peer else None
+            )
+    for name in chosen.shipped:
+        if (SHIPPED_FAMILY, name) not in known:
+            yield Row(SHIPPED_FAMILY, name, peer=asked_peer(partial(shipped, name, "classification")))
 
 
-def tables(found: Mapping[str, dict[Bug, Seen]], healthy: Mapping[str, Seen], peer: Mapping[Bug, str]) -> str:
-    """Shares by family; checks with what they catch and cost; bugs that pass. Markdown."""
-    beside = " | Lightning" if peer else ""
-    lines = [
-        f"| family | bugs | caught by a check that names the cause | noticed by any check{beside} |",
-        "| --- " * (5 if peer else 4) + "|",
-    ]
-    total: Counter[str] = Counter()
-    for family, bugs in found.items():
-        visible = [bug for bug in bugs if not bug.unseen]
-        row = Counter(
-            bugs=len(visible),
-            caught=sum(caught(bug, bugs[bug]) for bug in visible),
-            noticed=sum(bool(bugs[bug].failed) for bug in visible),
-            peer=sum(bool(peer.get(bug)) for bug in visible),
-        )
-        total.update(row)
-        lines.append(shares(family, row, bool(peer)))
-    lines += [shares("all", total, bool(peer)), ""]
-    return "\n".join([*lines, *by_check(found, healthy), "", *passing(found)]) + "\n"
+def of_bug(family: str, bug: Bug, checks: Mapping[str, Any], chosen: argparse.Namespace) -> Row:
+    """What the checks, or those alone that are there for it, and the peer say of a bug."""
+    restored()
+    given = {**checks, **bug.own}
+    if chosen.named:
+        given = {name: check for name, check in given.items() if name in bug.checks.split()}
+    failed, seconds = examined(bug.subject, given)
+    peer = asked_peer(bug.subject) if chosen.peer else None
+    return Row(family, bug.name, bug.checks, bug.unseen, failed, seconds, peer)
 
 
-def shares(family: str, row: Counter[str], peer: bool) -> str:
-    cells = [row["caught"], row["noticed"]] + [row["peer"]] * peer
-    return f"| {family} | {row['bugs']} | " + " | ".join(f"{n} ({100 * n / row['bugs']:.0f} %)" for n in cells) + " |"
+def seeded(make: Callable[[], Subject], seed: int) -> Subject:
+    """A healthy subject, from other random numbers."""
+    subject = make()
+    subject.seed, subject.built = seed, subject.rebuild(seed)
+    return subject
 
 
-def by_check(found: Mapping[str, dict[Bug, Seen]], healthy: Mapping[str, Seen]) -> list[str]:
-    seen = [one for bugs in found.values() for one in bugs.values()]
-    lines = [
-        "| check | bugs that fail it | bugs that only it fails | share of the time on healthy models | alarms |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    whole = sum(sum(one.seconds.values()) for one in healthy.values()) or 1
-    for name in next(iter(healthy.values())).seconds if healthy else ():
-        fails = sum(name in one.failed for one in seen)
-        alone = sum([name] == list(one.failed) for one in seen)
-        cost = sum(one.seconds[name] for one in healthy.values()) / whole
-        wrong = sum(name in one.failed for one in healthy.values())
-        lines.append(f"| `{name}` | {fails} | {alone} | {100 * cost:.1f} % | {wrong} of {len(healthy)} |")
-    return lines
+def wanted(name: str, words: list[str]) -> bool:
+    """Whether a name holds one of the words, or none is asked for."""
+    return not words or any(word in name for word in words)
 
 
-def passing(found: Mapping[str, dict[Bug, Seen]]) -> list[str]:
-    """The bugs that no check named."""
-    lines = ["| passes, or fails another check only | why |", "| --- | --- |"]
-    for bugs in found.values():
-        for bug, seen in bugs.items():
-            if not caught(bug, seen):
-                by = ", ".join(f"`{name}`" for name in seen.failed)
-                lines.append(f"| {bug.name} | {bug.unseen or (f'fails {by}' if by else 'not seen')} |")
-    return lines
-
-
-def chosen_families(words: list[str], only: list[str]) -> dict[str, list[Bug]]:
-    """The families whose names hold one of the words, with the bugs whose names do."""
-    families = {name: bugs for name, bugs in FAMILIES.items() if not words or any(word in name for word in words)}
-    picked = {name: [bug for bug in bugs if not only or any(word in bug.name for word in only)]
-              for name, bugs in families.items()}  # fmt: skip
-    return {name: bugs for name, bugs in picked.items() if bugs}
+def in_words(row: Row) -> str:
+    """A row as a line of the terminal."""
+    mark = "caught" if caught(row) else "noticed" if row.failed else "passes"
+    peer = "" if row.peer is None else f"; the peer: {row.peer[:60] or 'silent'}"
+    return f"{mark:7} {row.family}: {row.name} {', '.join(row.failed)}{peer}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--level", default="full", choices=["none", "quick", "standard", "full"])
-    parser.add_argument("--base", default="tiny")
+    parser.add_argument("--base", default="tiny", help="the backbone that bugs are planted on: tiny, resnet18, …")
     parser.add_argument("--family", nargs="*", default=[])
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--named", action="store_true", help="only the checks that a bug says name its cause")
     parser.add_argument("--seeds", type=int, default=3, help="of the healthy models")
     parser.add_argument("--peer", action="store_true")
-    parser.add_argument("--verbose", action="store_true")
-    parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--shipped", nargs="*", default=[], help="backbones to put in front of the peer")
+    parser.add_argument("--rows", type=Path)
+    parser.add_argument("--page", type=Path)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    BASE["name"] = chosen.base
-    checks, families = battery(chosen.level), chosen_families(chosen.family, chosen.only)
-    found = matrix(families, checks, chosen.verbose)
-    healthy = alarms(checks, chosen.seeds)
-    for name, seen in healthy.items():
-        if seen.failed:
-            print(f"ALARM  {name}: {seen.failed}")
-    peer = peered(families) if chosen.peer else {}
-    for bug, words in peer.items():
-        print(f"{'complains' if words else 'silent'} {bug.name}: {words[:100]}")
-    text = tables(found, healthy, peer)
-    print(text)
-    if chosen.markdown:
-        chosen.markdown.write_text(text, encoding="utf-8")
-
-
-def peered(families: Mapping[str, list[Bug]]) -> dict[Bug, str]:
-    """What Lightning says of each bug, and of the healthy models."""
     logging.getLogger("lightning").setLevel(logging.ERROR)
-    found = {}
-    for bug in (bug for bugs in families.values() for bug in bugs):
-        restored()
-        with contextlib.redirect_stdout(io.StringIO()):
-            found[bug] = complaint(bug.subject)
-    restored()
-    said = {name: complaint(make) for name, make in HEALTHY.items()}
-    print("Lightning on healthy models:", {name: words for name, words in said.items() if words} or "nothing")
-    return found
+    BASE["name"] = chosen.base
+    kept = chosen.rows.read_text(encoding="utf-8").splitlines() if chosen.rows and chosen.rows.is_file() else []
+    rows = [Row(**json.loads(line)) for line in kept]
+    for row in tried(chosen, {(row.family, row.name) for row in rows}):
+        rows.append(row)
+        print(in_words(row), flush=True)
+        if chosen.rows:
+            with chosen.rows.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(vars(row)) + "\n")
+    if chosen.page:
+        chosen.page.write_text(page(rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from aistudio.assembly.instantiate import build
 from aistudio.assembly.model import assemble
 from aistudio.assembly.prepare import make_subject
 from aistudio.checks.outcome import passed
-from aistudio.checks.runner import finding
+from aistudio.checks.raised import finding
 from aistudio.config.compose import compose
 from aistudio.config.shipped import models
 from aistudio.errors import Refusal
@@ -249,12 +249,19 @@ def test_the_list_of_what_ships_is_whole():
     assert len(MODELS) == len(set(MODELS)) == 3 * 11 + 3 + 2 + 1 + 5 + 2 + 1
 
 
+LEVELS = {  # by task and seed: a backbone meets every level, and a task and a seed more than one; all others are quick
+    ("classification", 0): "full",
+    ("regression", 1): "standard",
+    ("anomaly_detection", 2): "standard",
+    **{(task, 0): "full" for task in {task for task, name, _ in models() if name != "backbone_head"}},
+}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("model", MODELS, ids=" ".join)
 def test_no_check_fails_what_ships(model, seed):
-    again = "standard" if "architecture=backbone_head" in model else "quick"  # detectors take minutes at standard
-    level = "full" if seed == 0 else again
+    level = LEVELS.get((model[0].partition("=")[2], seed), "quick")
     settings = (f"sanity={level}", "runtime.device=cpu", f"runtime.seed={seed}", *CHECKS_ALONE)
     without = ("~sanity.checks.generalizes",) if level == "full" else ()  # it trains for minutes: its own tests do
     assert sanity_run(compose(*model, *settings, *without)).failures == ()

@@ -155,7 +155,7 @@ def battery() -> dict:
 
 def outcomes(subject: Subject, *names: str) -> dict:
     """What each check of the battery (or the named ones) says about a subject, exceptions included as in a real run."""
-    from aistudio.checks.runner import finding
+    from aistudio.checks.raised import finding
 
     found = {}
     for name in names or [name for name in battery() if name != "generalizes"]:  # which trains for seconds

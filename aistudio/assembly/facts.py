@@ -10,7 +10,7 @@ from aistudio.assembly.weights_in_words import in_a_line
 from aistudio.checks.backbone_input import arrival, arrival_warnings, histogram, received
 from aistudio.checks.copies import OTHER_IMAGES, one_image
 from aistudio.checks.outcome import some
-from aistudio.checks.runner import finding
+from aistudio.checks.raised import finding
 from aistudio.checks.subject import Subject
 from aistudio.data.sample import invents_targets
 from aistudio.errors import Refusal

@@ -12,6 +12,7 @@ TOLERANCE = 1.0  # pixels that a box may reach beyond the image, by rounding
 TINY = 2.0  # pixels of the shorter side
 _TINY_BOTH = 4.0  # or of the longer
 SHARE = 0.2  # of all boxes: from here on the whole set is in another format
+_SAME = 0.9  # intersection over union: other objects of one class hardly ever cover each other so far
 ENOUGH = 8  # boxes from which a rule about all of them means something
 OTHER = {"coco": "x1, y1, x2, y2", "yolo": "x1, y1, x2, y2", "voc": "x, y, w, h"}
 Size = tuple[float, float]
@@ -137,15 +138,19 @@ def _fits_otherwise(one: ObjectRecord, size: Size | None, labels: Labels) -> boo
 
 
 def check_duplicates(boxes: list[tuple[Sequence[float], ObjectRecord]], labels: Labels) -> Iterator[Fault]:
-    """Boxes that are equal within a pixel: one object written twice, or one as two classes."""
+    """Boxes that are equal within a pixel: one object written twice, or one as two classes; and nearly equal ones."""
     boxes.sort(key=lambda pair: pair[0][0])
     for index, (box, one) in enumerate(boxes):
         slack = min(1.0, 0.02 * (box[2] - box[0]), 0.02 * (box[3] - box[1])) + 1e-9
         for other, second in boxes[index + 1 :]:
-            if other[0] - box[0] > slack:
+            if other[0] - box[0] > max(slack, (1 - _SAME) * (box[2] - box[0])):
                 break
-            if one.crowd == second.crowd and all(abs(a - b) <= slack for a, b in zip(box, other, strict=True)):
+            if one.crowd != second.crowd:
+                continue
+            if all(abs(a - b) <= slack for a, b in zip(box, other, strict=True)):
                 yield duplicate(one, second, labels)
+            elif one.label == second.label and overlap(box, other) >= _SAME:
+                yield near_duplicate(one, second, overlap(box, other))
 
 
 def duplicate(one: ObjectRecord, second: ObjectRecord, labels: Labels) -> Fault:
@@ -155,6 +160,22 @@ def duplicate(one: ObjectRecord, second: ObjectRecord, labels: Labels) -> Fault:
         return Fault("duplicate_box", later.place, f"the same as {first.place}")
     names = [labels.classes[o.label] if o.label is not None else "no class" for o in (first, later)]
     return Fault("box_with_two_classes", later.place, f"{names[1]}, and {names[0]} at {first.place}")
+
+
+def overlap(one: Sequence[float], other: Sequence[float]) -> float:
+    """The intersection of two boxes as a share of their union."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return width * height / (both - width * height)
+
+
+def near_duplicate(one: ObjectRecord, second: ObjectRecord, share: float) -> Fault:
+    """The fault of two boxes of one class that are hardly apart."""
+    first, later = (one, second) if _position(one) <= _position(second) else (second, one)
+    return Fault("near_duplicate_box", later.place, f"{share:.0%} of it and of {first.place} are the same")
 
 
 def _position(one: ObjectRecord) -> tuple:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -54,7 +55,7 @@ def _place_of_name(labels: Labels, name: str) -> Place:
 
 def plain(name: str) -> str:
     """A name without what people write now one way, now another."""
-    return "_".join(name.casefold().replace("-", " ").replace("_", " ").split())
+    return "_".join(unicodedata.normalize("NFKC", name).casefold().replace("-", " ").replace("_", " ").split())
 
 
 def _singular(name: str) -> str:

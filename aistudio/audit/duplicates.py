@@ -8,24 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aistudio.audit.images import FORMATS, SOUND, ImageFacts, digest
+from aistudio.audit.alike import alike
+from aistudio.audit.images import SOUND, ImageFacts, digest
 from aistudio.audit.records import Fault, ImageRecord, Labels, Place
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-
-BLOCK = 40.0  # of 255: how far a sixteenth of the side may differ in the same image
-ALIKE = 0.98  # correlation of thumbnails
-_SHARES = 3  # pixels of the smaller image to one of the details that are compared, which are 16 to 256 a side
-_SAME_DETAIL = 0.65  # correlation of details: another photograph of the same scene has other grain
-_FLAT = 4.0  # of 255: an image without more contrast is like any other
-_CANDIDATES = 20  # for each image
-GREY = (0.299, 0.587, 0.114)  # shares of red, green and blue, as PIL has them
-WAYS = [(mirrored, quarters) for mirrored in (False, True) for quarters in range(4)]
 HOW = ("the same bytes as", "nearly the same image as")  # how the message of every such fault begins
-ROWS = 2048  # thumbnails that are compared with all others at a time
 
 
 @dataclass(slots=True)
@@ -71,7 +61,7 @@ def check_duplicates(root: Path, those: Sequence[Entry]) -> Iterator[Fault]:
         yield from compare(known[other], known[name], True)
     rest = [one for one in those if one.name not in first and one.thumbnail is not None]
     for later, earlier in alike(root, rest):
-        yield from compare(earlier, later, False)
+        yield from compare(rest[earlier], rest[later], False)
 
 
 def _equal_files(root: Path, those: Sequence[Entry]) -> Iterator[tuple[str, str]]:
@@ -88,80 +78,6 @@ def _equal_files(root: Path, those: Sequence[Entry]) -> Iterator[tuple[str, str]
             other = seen.setdefault(digest(root / one.name) or one.fingerprint or one.name, one.name)
             if other != one.name:
                 yield one.name, other
-
-
-def alike(root: Path, those: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
-    """Pairs of images with the same content in another size, quality, brightness or orientation."""
-    import numpy as np
-
-    if len(those) < 2:
-        return
-    thumbnails = np.stack([one.thumbnail for one in those]).astype(np.float32)
-    grey = thumbnails @ np.asarray(GREY, dtype=np.float32)
-    centred = grey - grey.mean((1, 2), keepdims=True)
-    contrast = centred.std((1, 2))
-    unit = centred / np.maximum(contrast, 1e-6)[:, None, None]
-    contrasted = np.flatnonzero(contrast >= _FLAT)
-    found: dict[int, list[tuple[int, int]]] = {}
-    for way in range(len(WAYS)):
-        for one, other in _close_pairs(unit, contrasted, way):
-            difference = np.abs(turned(unit[one], way) - unit[other]).max() * min(contrast[one], contrast[other])
-            if difference <= BLOCK and len(found.setdefault(one, [])) < _CANDIDATES:
-                found[one].append((other, way))
-    for one in sorted(found):
-        same = (other for other, way in sorted(found[one]) if _same_details(root, those[one], those[other], way))
-        if (copied := next(same, None)) is not None:
-            yield those[one], those[copied]
-
-
-def _close_pairs(unit: np.ndarray, those: np.ndarray, way: int) -> Iterator[tuple[int, int]]:
-    """Each of those images, turned one way, with the earlier ones that it is like; ``unit`` (N, 16, 16)."""
-    import numpy as np
-
-    flat = unit[those].reshape(len(those), -1)
-    other_way = turned(unit[those], way).reshape(flat.shape)
-    for start in range(0, len(those), ROWS):
-        close = other_way[start : start + ROWS] @ flat.T >= ALIKE * flat.shape[1]
-        for row, column in np.argwhere(close):
-            if column < row + start:
-                yield int(those[row + start]), int(those[column])
-
-
-def turned(images: np.ndarray, way: int) -> np.ndarray:
-    """Images (..., H, W), H = W, mirrored and turned by quarters."""
-    import numpy as np
-
-    mirrored, quarters = WAYS[way]
-    return np.rot90(images[..., ::-1] if mirrored else images, quarters, axes=(-2, -1))
-
-
-def _same_details(root: Path, one: Entry, other: Entry, way: int) -> bool:
-    """Whether what is left of two images without their broad shapes is the same, one of them turned."""
-    import numpy as np
-
-    shortest = min(side for image in (one, other) for side in image.stored or (0,))
-    side = max(16, min(256, shortest // _SHARES))
-    a, b = detail(root / one.name, side), detail(root / other.name, side)
-    if a is None or b is None:
-        return False
-    a = turned(a, way)
-    scale = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return scale > 0 and float((a * b).sum()) / scale >= _SAME_DETAIL
-
-
-def detail(path: Path, side: int) -> np.ndarray | None:
-    """(side, side) float32: the grey image less what one of half the size says; None where it cannot be read."""
-    import numpy as np
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path, formats=FORMATS) as file:
-            grey = ImageOps.exif_transpose(file).convert("L")
-    except Exception:  # it was read before; whatever changed since is not this check's matter
-        return None
-    fine = grey.resize((side, side), Image.Resampling.BOX)
-    coarse = fine.resize((side // 2, side // 2), Image.Resampling.BOX).resize(fine.size, Image.Resampling.BILINEAR)
-    return np.asarray(fine, dtype=np.float32) - np.asarray(coarse, dtype=np.float32)
 
 
 def compare(first: Entry, second: Entry, exact: bool) -> Iterator[Fault]:

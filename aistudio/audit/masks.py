@@ -120,7 +120,7 @@ def check_masks(
         elif one.colours:
             yield Fault("mask_not_ids", place, "three channels that differ: colours, not class ids")
         else:
-            yield from _check_binary(one) if binary else _check_ids(one, many, labels)
+            yield from _check_binary(one, image) if binary else _check_ids(one, many, labels)
 
 
 def _check_mask_size(image: ImageRecord, mask: MaskFacts, facts: ImageFacts | None) -> Iterator[Fault]:
@@ -135,13 +135,17 @@ def _check_mask_size(image: ImageRecord, mask: MaskFacts, facts: ImageFacts | No
         yield Fault("mask_size", Place(mask.name), f"{times(mask.size)}, {image.name} has {times(facts.size)}")
 
 
-def _check_binary(mask: MaskFacts) -> Iterator[Fault]:
-    """A mask of a defect: two values, and something marked."""
+def _check_binary(mask: MaskFacts, image: ImageRecord) -> Iterator[Fault]:
+    """A mask of a defect: two values, and something marked; that of a normal image has nothing marked."""
     place = Place(mask.name)
     if set(mask.ids) not in _BINARY:
         others = [value for value in mask.ids if value not in (0, 1, 255)][:8]
         kind = "mask_interpolated" if len(mask.ids) > 2 else "class_out_of_range"
         yield Fault(kind, place, f"{len(mask.ids)} different values, {', '.join(map(str, others))} among them")
+    elif image.label == 0:
+        if set(mask.ids) != {0}:
+            said = f"a defect is marked in {image.name}, which its folder calls good"
+            yield Fault("image_with_two_labels", place, said)
     elif set(mask.ids) == {0}:
         yield Fault("empty_mask", place, "no pixel is marked")
     elif mask.ids.get(0, 0) <= (1 - _NEARLY_ALL) * sum(mask.ids.values()):
@@ -172,4 +176,8 @@ def count_classes(labels: Labels, masks: dict[str, MaskFacts], options: Options)
         ids = Counter(i for one in sound for i in one.ids if i != labels.ignore_index)
         many = options.num_classes or plausible_count([*ids.elements()])
         labels.classes = [str(number) for number in range(many)]
+        for one in sound:
+            for number in one.ids:
+                if 0 <= number < many:
+                    labels.class_places.setdefault(str(number), Place(one.name))
     return len(labels.classes)

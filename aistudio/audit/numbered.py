@@ -8,7 +8,7 @@ from statistics import median
 from aistudio.audit.options import Options
 from aistudio.audit.records import ImageRecord, Labels, ObjectRecord
 
-NOTHING = ("nan", "null", "n/a", "#n/a")  # how programs write an empty cell
+NOTHING = ("nan", "<na>", "null", "n/a", "#n/a", "?", "#ref!", "#value!", "#name?", "#div/0!")  # for an empty cell
 
 
 def number_classes(labels: Labels, written: list[tuple[ImageRecord, str]], options: Options) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from posixpath import dirname, normpath
 
-from aistudio.audit.records import Place
+from aistudio.audit.records import Labels, Place
 from aistudio.errors import Problem, Refusal
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
@@ -127,9 +127,16 @@ def read_text(tree: Tree, name: str, encoding: str = "utf-8-sig") -> str:
         raise Refusal([Problem(what, why, "data.encoding", f"data.encoding={other}, if it is that")]) from None
 
 
-def label_lines(tree: Tree, name: str) -> Iterator[tuple[Place, str, list[str]]]:
-    """The lines of a text file that are not empty, each with its place and its words."""
-    for number, text in enumerate(read_text(tree, name).splitlines(), 1):
+def label_lines(tree: Tree, name: str, labels: Labels) -> Iterator[tuple[Place, str, list[str]]]:
+    """The lines of a text file that are not empty, each with its place and its words; none, and a fault, of no text."""
+    data = tree.path(name).read_bytes()
+    try:
+        lines = data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        labels.blame("bad_line", Place(name, line), f"no text in UTF-8: {error.reason}, {data[:12]!r}")
+        return
+    for number, text in enumerate(lines, 1):
         if words := text.split():
             yield Place(name, number), text, words
 

@@ -25,6 +25,7 @@ _FACTORS |= {60: "minutes and hours", 3600: "seconds and hours", 1e6: "", 1.609:
 FAR = 5.0  # robust standard deviations
 ALONE = 1.5  # times the spread of all others: the gap before a single value
 _FEW = 0.35  # of all rows: more are no exception
+_LONG_TAIL = 10  # times the least value: prices and counts go on and on
 LEAST = 6  # rows from which a spread means something
 Row = tuple[float, Place]
 
@@ -50,12 +51,23 @@ def _check_column(name: str, rows: list[Row]) -> Iterator[Fault]:
     chosen = {id(row) for row in apart}
     bulk = [row[0] for row in rows if id(row) not in chosen]
     factor, unit = _common_factor([value for value, _ in apart], bulk)
+    stands_alone = _is_another_scale([value for value, _ in apart], bulk)
+    if not stands_alone and bulk[-1] > _LONG_TAIL * bulk[0]:
+        return
     for value, place in apart:
         span = f"{name}={value:g}, the others between {bulk[0]:g} and {bulk[-1]:g}"
-        if factor and len(apart) > 1:
+        if factor and len(apart) > 1 and stands_alone:
             yield Fault("other_unit", place, f"{span}: {unit}")
         else:
             yield Fault("outlier", place, span + (f": {unit}" if factor else ""))
+
+
+def _is_another_scale(apart: list[float], bulk: list[float]) -> bool:
+    """Whether a ratio as large as the bulk spans parts values from it: a long tail, as of prices, is not."""
+    if min(*apart, *bulk) <= 0:
+        return True
+    ratios = [bulk[0] / value if value < bulk[0] else value / bulk[-1] for value in apart]
+    return min(ratios) >= bulk[-1] / bulk[0]
 
 
 def _apart_in(rows: list[Row], values: list[float], robust: bool) -> list[Row]:

@@ -14,13 +14,14 @@ from aistudio.checks.edges import BatchOfOne, BlankImages, EdgeLabels, IgnoredPi
 from aistudio.checks.evaluation import BatchIndependence, Deterministic, Reproducible, StateDictRoundTrip, UsesImages
 from aistudio.checks.generalizes import Generalizes
 from aistudio.checks.input_range import InputRange
-from aistudio.checks.learning import Frozen, Gradients, OptimizerStep, OverfitsOneBatch, UsesTargets
+from aistudio.checks.learning import Frozen, Gradients, OptimizerStep, UsesTargets
 from aistudio.checks.loss_gradients import LossIsWhole, UsesEveryPlace
 from aistudio.checks.loss_truth import LossRewardsTruth
 from aistudio.checks.modes import ModesAgree
 from aistudio.checks.numerics import Autocast, ChannelsLast, Compiles
 from aistudio.checks.optimizer import Optimizer
 from aistudio.checks.outcome import Check, Outcome, failed, passed, skipped
+from aistudio.checks.overfitting import OverfitsOneBatch
 from aistudio.checks.portable import Portable
 from aistudio.checks.settings import Settings, Structure
 from aistudio.checks.side_effects import SideEffects

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aistudio.checks.check_mode import NothingDropped, own_code_in_training
+from aistudio.checks.check_mode import NothingDropped
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import Subject
 
@@ -31,7 +31,7 @@ class LossIsMean:
 
     def __call__(self, subject: Subject) -> Outcome:
         """Losses of two images, of the same two in reverse order, and of both twice; batch norms fixed, dropout off."""
-        model, batch = own_code_in_training(subject.calibrated()), subject.batch()
+        model, batch = subject.own_code, subject.batch()
         listed = isinstance(batch.inputs, list)
         if subject.batch_size < 2 or not isinstance(batch.targets, Tensor | list):
             return skipped("the targets of this task cannot be put in another order")
@@ -54,7 +54,7 @@ class LossIsMean:
         if abs(twice - once) > scale:
             return failed(seen, expected, _size_because(twice / once if once else 0.0, limit))
         if abs(turned - once) > scale:
-            cause = "the order of the batch counts: targets are sorted, shuffled or put beside other images"
+            cause = "the order of the batch counts: collate() or the loss sorts, shuffles or moves targets"
             return failed(seen, expected, cause)
         return passed(seen, expected)
 
@@ -96,10 +96,10 @@ class TargetsDiffer:
         seen = ", ".join(f"{label} → {number:g}" for label, number in zip(chosen, numbers, strict=True))
         merged = len(chosen) - len(set(numbers))
         if merged:
-            cause = "target() merges classes (a comparison, a clamp, a division, a table that lacks some)"
+            cause = "target() merges classes: look for a comparison, a clamp, a division, a table that lacks some"
             return failed(f"{merged} of {len(chosen)} classes have the target of another: {seen}", expected, cause)
         if sorted(numbers) != numbers:
-            cause = "target() moves or reverses the classes (a modulo, a subtraction, a sorted table)"
+            cause = "target() moves or reverses the classes: look for a modulo, a subtraction, a sorted table"
             return failed(f"classes in another order: {seen}", expected, cause)
         return passed(seen if len(chosen) < 5 else f"{len(chosen)} classes, {len(chosen)} targets", expected)
 
@@ -109,7 +109,11 @@ class TargetsDiffer:
         if not isinstance(targets, Tensor) or len(targets) < 2 or not targets.is_floating_point():
             return skipped("the targets of this task tell no classes apart")
         if bool((targets == targets[:1]).all()):
-            return failed(f"every target is {some(map(str, targets[0].tolist()))}", "targets that differ", "a constant")
+            return failed(
+                f"every target is {some(map(str, targets[0].tolist()))}",
+                "targets that differ",
+                "target() gives a constant",
+            )
         return passed(f"{len(targets)} targets that differ", "targets that differ")
 
 

@@ -101,6 +101,23 @@ def shares_dropped(module: nn.Module) -> dict[str, float]:
     return {name: value for name in _SHARES if isinstance(value := vars(module).get(name), float | int)}
 
 
+def starting_at_zero(model: nn.Module) -> list[nn.Parameter]:
+    """Scales and kernels that are zero throughout: what is behind them has no say before the first steps."""
+    named = [(name, p) for name, p in model.named_parameters() if p.numel() and not name.endswith("bias")]
+    return [p for _, p in named if p.requires_grad and not bool(p.any())]
+
+
+def open_branches(model: nn.Module) -> nn.Module:
+    """Let through, in place, what starts at zero: scales become 1, kernels random numbers of the usual size."""
+    with torch.no_grad():
+        for parameter in starting_at_zero(model):
+            if parameter.dim() > 1:
+                nn.init.normal_(parameter, std=max(parameter[0].numel(), 1) ** -0.5)
+            else:
+                parameter.fill_(1.0)
+    return model
+
+
 def own_code_in_training(model: nn.Module) -> nn.Module:
     """Train mode for the model's own code, eval mode for the layers of torch and for normalisation layers, in place."""
     model.train()

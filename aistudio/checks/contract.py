@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, isfinite
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
-from aistudio.checks.runner import is_out_of_memory
+from aistudio.checks.raised import is_out_of_memory
 from aistudio.checks.subject import Subject
 from aistudio.errors import first_line
 from aistudio.models.anatomy import named_backbone
@@ -31,11 +30,16 @@ class OutputContract:
         """One eval output for the shared batch, and the output of the first training step."""
         inputs = subject.batch().inputs
         found = [f"eval: {problem}" for problem in subject.task.output_problems(subject.output, inputs)]
-        output = subject.training.first.output
-        found += [f"train: {problem}" for problem in subject.task.training_output_problems(output, inputs)]
+        first = subject.training.first
+        given = inputs if first.inputs is None else first.inputs  # a loss may show the model each image twice
+        found += [f"train: {problem}" for problem in subject.task.training_output_problems(first.output, given)]
         expected = f"the output contract of {type(subject.task).__name__}, in train and eval mode"
         if found:
-            return failed(some(found), expected, "the head does not fit the task, or decodes its output wrongly")
+            return failed(
+                some(found),
+                expected,
+                "the head does not fit the task, or decodes wrongly: look at its last layer",
+            )
         return passed(describe(subject.output), expected)
 
 
@@ -52,20 +56,28 @@ class BackboneContract:
             return skipped("the backbone is built into the architecture")
         if not wrapper.channels:
             return skipped(wrapper.why_no_scales)
-        wrapper, inputs = copy.deepcopy(wrapper).eval(), subject.batch().inputs
+        wrapper, inputs = subject.looked_at.backbone, subject.batch().inputs
         if not isinstance(inputs, Tensor):
             return skipped("the model takes a list of images, and scales them itself")
         with torch.no_grad():
-            maps, last = wrapper.forward_multiscale(inputs), wrapper(inputs)
+            maps, last = wrapper.forward_multiscale(inputs[:1]), wrapper(inputs[:1])
         stated = {
             feat: (wrapper.channels[feat], ceil(subject.size / stride)) for feat, stride in wrapper.strides.items()
         }
         seen = {feat: (value.shape[1], value.shape[2]) for feat, value in maps.items()}
         expected = in_words(stated)
         if seen != stated:
-            return failed(in_words(seen), expected, "taps in the backbone's YAML name other modules or other widths")
+            return failed(
+                in_words(seen),
+                expected,
+                "taps in the backbone's YAML name other modules or other widths: backbone.taps=null finds them",
+            )
         if not torch.equal(maps["feat4"], last):
-            return failed("feat4 is not what forward gives", expected, "the last tap is not the end of the backbone")
+            return failed(
+                "feat4 is not what forward gives",
+                expected,
+                "the last tap is not the end of the backbone: backbone.taps=null finds it",
+            )
         return passed(in_words(seen), expected)
 
 
@@ -86,7 +98,7 @@ class OddSizes:
         seen = f"{self.height} x {self.width} px"
         try:
             with torch.no_grad(), subject.autocast():
-                found = subject.task.output_problems(subject.calibrated()(inputs), inputs)
+                found = subject.task.output_problems(subject.looked_at(inputs), inputs)
         except Exception as error:
             bound = self._bound(subject)
             if bound and not is_out_of_memory(error):
@@ -94,7 +106,11 @@ class OddSizes:
             raise
         expected = "the same output contract as for any size"
         if found:
-            return failed(f"{seen}: {some(found)}", expected, "the model computes its shapes for one size only")
+            return failed(
+                f"{seen}: {some(found)}",
+                expected,
+                "the model computes its shapes for one size only: take sizes from x.shape, pool adaptively",
+            )
         return passed(seen, expected)
 
     def _bound(self, subject: Subject) -> str:
@@ -120,13 +136,14 @@ class AllFinite:
         named = dict(_named_floats(subject.built))
         bad = [name for name, finite in zip(named, all_finite(named.values()), strict=True) if not finite]
         if bad:
-            cause = "a damaged weight file, or an initialisation that divides by zero"
+            cause = "a damaged weight file (load it alone and look), or an initialisation that divides by zero"
             return failed(f"NaN or infinity in {some(bad)}", "finite parameters and buffers", cause)
         bad = [f"the loss {name}" for name, loss in subject.training.first.parts.items() if not isfinite(loss)]
         if not all(all_finite(one for one in tensors_in(subject.output) if one.is_floating_point())):
             bad.append("the eval output")
         if bad:
-            cause = "a logarithm or division of zero, or a learning signal that explodes"
+            cause = "a logarithm or division of zero (add an eps), or a signal that explodes: "
+            cause += "torch.autograd.set_detect_anomaly(True) names the place"
             return failed(f"NaN or infinity in {some(bad)}", "finite losses and outputs", cause)
         return passed(f"{len(named)} tensors, losses and outputs are finite")
 

@@ -34,12 +34,15 @@ class DataFitsModel:
         if not isinstance(source, Labelled):
             return skipped("nobody has labelled these images (data=coco, data=image_folder, … are labelled)")
         if source.task == "segmentation":
-            return fit_of_classes(subject.built, subject.task.num_outputs, source, size, self.masks, self.hopeless)
+            classes = subject.task.num_outputs
+            outcome, subject.fit = fit_of_classes(subject.built, classes, source, size, self.masks, self.hopeless)
+            return outcome
         arrived = arrival(source, self.images)
         if not len(arrived.sizes):
             return skipped("no image of the split can be opened; the audit names them")
         if source.task in ("classification", "regression", "anomaly_detection"):
-            return fit_of_crops(arrived, size)
+            outcome, subject.fit = fit_of_crops(arrived, size)
+            return outcome
         return self.boxes(subject, arrived, size)
 
     def boxes(self, subject: Subject, arrived: Arrival, size: int) -> Outcome:
@@ -50,6 +53,7 @@ class DataFitsModel:
         if found is None:
             name = type(subject.built).__name__
             return skipped(f"how {name} matches boxes is not known (a method levels_of(boxes, sizes, alone) tells)")
+        subject.fit = found
         seen, expected = found.in_words(), f"boxes that the detector learns from: each {found.rule}"
         if found.reached <= self.hopeless:
             return failed(seen, expected, found.advice() or "the objects do not fit the anchors at any size")

@@ -142,7 +142,7 @@ class BoxesFollowTheImage:
         ]  # halved inside, it is the same again
         tall = image[:, :, : image.shape[2] // 2].contiguous()
         with torch.no_grad():
-            found = subject.calibrated()([image, large, tall])
+            found = subject.looked_at([image, large, tall])
         small, enlarged, narrow = (one["boxes"].float() for one in found)
         expected = "boxes in pixels of the image that was given"
         counts = [len(small), len(enlarged), len(narrow)]

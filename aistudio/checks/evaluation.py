@@ -37,10 +37,10 @@ class Deterministic:
         limit = 0.0 if subject.device.type == "cpu" else self.relative
         expected = f"the same output within {limit:g}, nothing changed by asking"
         if changed:
-            cause = "a layer is left in train mode, or the forward pass writes into its own state"
+            cause = "a layer is left in train mode (look for train(), training=True), or forward writes into its state"
             return failed(f"asking changed {some(changed)}", expected, cause)
         if not distance <= limit:
-            cause = "dropout or noise that does not look at eval mode"
+            cause = "dropout or noise that does not look at eval mode: give F.dropout training=self.training"
             return failed(f"two outputs differ by {distance:.2g}", expected, cause)
         return passed(f"two outputs differ by {distance:.2g}", expected)
 
@@ -61,12 +61,13 @@ class UsesImages:
         widest = max(float(value.max()) for value in spreads.values())
         expected = f"a spread over the images above {self.relative:g} of the outputs' size"
         if not widest > self.relative:
-            cause = "the signal dies on the way: a dead layer, a head that sees nothing, or statistics that squash it"
+            cause = "the signal dies: a dead layer, a head that sees nothing, statistics that squash it: "
+            cause += "print the deviation over the batch layer by layer"
             return failed(f"every image gets the same output (spread {widest:.2g})", expected, cause)
         heads = [name for name, value in outputs.items() if _one_channel_an_output(value, subject.task.num_outputs)]
         dead = [f"{name}[{index}]" for name in heads for index in silent(spreads[name], self.relative)]
         if dead:
-            cause = "an output that is cut off (a ReLU on the logits, a masked class)"
+            cause = "an output that is cut off: look for a ReLU on the logits or a masked class behind the last layer"
             return failed(f"always the same: {some(dead)}", expected, cause)
         return passed(f"a spread of {widest:.2g}", expected)
 
@@ -79,8 +80,8 @@ class BatchIndependence:
     relative: float = 1e-9
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Raw outputs for the first image alone against those in the batch, equal sizes."""
-        inputs, dtype = subject.batch().inputs, _exact_dtype(subject.device)
+        """Raw outputs for the first image alone against those beside another one, equal sizes."""
+        inputs, dtype = take(subject.batch().inputs, 0, 2), _exact_dtype(subject.device)
         limit = self.relative if dtype == torch.float64 else 1e-3
         model, inputs = subject.calibrated().to(dtype), map_tensors(lambda one: one.to(dtype), inputs)
         with torch.no_grad():
@@ -89,7 +90,9 @@ class BatchIndependence:
         distance = furthest(alone, {name: value[:1] for name, value in together.items()})
         expected = f"the same within {limit:g}"
         if not distance <= limit:
-            cause = "a batch norm left in train mode, or a mean or softmax over the batch instead of the channels"
+            cause = (
+                "a batch norm left in train mode, or a mean or softmax over the batch: look for dim=0 and training=True"
+            )
             return failed(f"alone and in the batch differ by {distance:.2g}", expected, cause)
         return passed(f"alone and in the batch differ by {distance:.1g}", expected)
 
@@ -102,13 +105,12 @@ class StateDictRoundTrip:
 
     def __call__(self, subject: Subject) -> Outcome:
         """Through memory into a model of another seed, then raw outputs of both."""
-        model, inputs = subject.calibrated(), subject.batch().inputs
-        file = io.BytesIO()
-        torch.save(model.state_dict(), file)
+        inputs, file = subject.batch().inputs, io.BytesIO()
+        torch.save(subject.calibrated_state(), file)
         file.seek(0)
         other = subject.set_up(subject.rebuild(subject.seed + 1)).to(subject.device)
         other.load_state_dict(torch.load(file, map_location=subject.device, weights_only=True))
-        distance = furthest(raw(subject, model, inputs), raw(subject, other.eval(), inputs))
+        distance = furthest(subject.raw_output, raw(subject, other.eval(), inputs))
         limit = 0.0 if subject.device.type == "cpu" else 1e-5
         expected = f"the same output within {limit:g}"
         if not distance <= limit:

@@ -21,6 +21,7 @@ class DetectorFit:
     """Shares of boxes: ``matched`` by the rule, ``reached`` by an anchor that is no background; ``best`` at any size.
 
     ``suggested`` is the smallest size that matches almost as many as the best; ``strides`` counts the matched by level.
+    ``sides`` (B, 2) are width and height as boxes arrive, ``learnt`` (B,) bool says which are matched.
     """
 
     arrived: Arrival
@@ -38,6 +39,8 @@ class DetectorFit:
     detections_key: str
     most: int
     overfull: int
+    sides: Tensor
+    learnt: Tensor
 
     @property
     def best(self) -> float:
@@ -98,7 +101,7 @@ def fit_of_boxes(detector: nn.Module, arrived: Arrival, size: int, worth: float)
         matched,
         float(match.near.float().mean()),
         dict(sorted(counted.items())),
-        _median_size(arrived.boxes_at(side)),
+        _median_of(_sides_of(arrived.boxes_at(side))),
         curve,
         min(one for one, share in curve.items() if share >= enough),
         "task.image_size" if side == size else "architecture.model.min_size",
@@ -106,6 +109,8 @@ def fit_of_boxes(detector: nn.Module, arrived: Arrival, size: int, worth: float)
         key,
         max(arrived.counts),
         sum(count > limit for count in arrived.counts) if limit is not None else 0,
+        _sides_of(arrived.boxes_at(side)),
+        match.levels >= 0,
     )
 
 
@@ -130,9 +135,13 @@ def _detections_of(detector: nn.Module) -> tuple[int | None, str]:
     return getattr(heads or detector, "detections_per_img", None), f"+architecture.model.{name}"
 
 
-def _median_size(boxes: Tensor) -> tuple[float, float]:
+def _sides_of(boxes: Tensor) -> Tensor:
+    """Width and height (B, 2) of upright or rotated boxes."""
+    return boxes[:, 2:4] if boxes.shape[1] == 5 else boxes[:, 2:] - boxes[:, :2]
+
+
+def _median_of(sides: Tensor) -> tuple[float, float]:
     """The median width and height."""
-    sides = boxes[:, 2:4] if boxes.shape[1] == 5 else boxes[:, 2:] - boxes[:, :2]
     width, height = sides.median(0).values.tolist()
     return width, height
 

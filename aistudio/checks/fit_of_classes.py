@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,18 +18,33 @@ SIZES = (512, 768, 1024, 1536)  # pixels that are tried where a class is too thi
 HALF = 0.5  # of a class's pixels
 
 
-def fit_of_classes(model: nn.Module, classes: int, source: Labelled, size: int, limit: int, hopeless: float) -> Outcome:
-    """The share of each class's pixels that lie in cells which are mostly of that class."""
+@dataclass(frozen=True)
+class ClassFit:
+    """``kept`` maps a class to the share of its pixels in cells that are mostly of it; ``names`` are of all."""
+
+    size: int
+    stride: int
+    kept: dict[int, float]
+    names: list[str]
+    advice: str
+
+
+def fit_of_classes(
+    model: nn.Module, classes: int, source: Labelled, size: int, limit: int, hopeless: float
+) -> tuple[Outcome, ClassFit | None]:
+    """The share of each class's pixels that lie in cells which are mostly of that class; None where nobody can tell."""
     stride = output_stride(model, size)
     if stride is None:
-        return skipped(f"the output stride of {type(model).__name__} is not known: it has no backbone that gives maps")
+        return skipped(
+            f"the output stride of {type(model).__name__} is not known: it has no backbone that gives maps"
+        ), None
     dataset = source.dataset(source.split)
     records = spread_over([*range(len(dataset))], limit)
     samples = [dataset[index] for index in records]
     found = [sample.class_mask for sample in samples if not isinstance(sample, str)]
     masks = [mask for mask in found if mask is not None]
     if not masks:
-        return skipped("no mask of the split can be read; the audit names them")
+        return skipped("no mask of the split can be read; the audit names them"), None
     kept = surviving(masks, classes, size, stride)
     frequent = max(kept, key=lambda number: sum(int((mask == number).sum()) for mask in masks), default=0)
     names = names_of(source, classes)
@@ -38,11 +53,12 @@ def fit_of_classes(model: nn.Module, classes: int, source: Labelled, size: int, 
     expected = f"pixels in cells of {stride} x {stride} px that are mostly of their class"
     thin = [number for number, share in kept.items() if share < HALF]
     advice = better_size(masks, classes, size, stride) if thin else ""
+    fit = ClassFit(size, stride, kept, names, advice)
     rare = [share for number, share in kept.items() if number != frequent]
     if rare and max(rare) <= hopeless:
-        return failed(seen, expected, advice or "the classes are thinner than the output's cells at any size")
+        return failed(seen, expected, advice or "the classes are thinner than the output's cells at any size"), fit
     lost = f"{some(names[number] for number in thin)}: most pixels are lost in the output's cells"
-    return replace(passed(seen, expected), warning=f"{lost}{advice and f'; {advice}'}" if thin else "")
+    return replace(passed(seen, expected), warning=f"{lost}{advice and f'; {advice}'}" if thin else ""), fit
 
 
 def output_stride(model: nn.Module, size: int) -> int | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from aistudio.checks.fit_of_boxes import percent
 from aistudio.checks.outcome import Outcome, passed
@@ -12,7 +13,21 @@ LONG = 0.5  # of the area is cut off: an image more than twice as long as it is 
 MANY = 0.1  # of the images
 
 
-def fit_of_crops(arrived: Arrival, size: int) -> Outcome:
+@dataclass(frozen=True)
+class CropFit:
+    """``cut`` is the share of each image that the crop leaves out."""
+
+    size: int
+    cut: Sequence[float]
+    seen: str
+    warning: str
+
+    def in_words(self) -> str:
+        """What was seen, and what to do about it."""
+        return "; ".join(filter(None, (self.seen, self.warning)))
+
+
+def fit_of_crops(arrived: Arrival, size: int) -> tuple[Outcome, CropFit]:
     """The share of each image that is left; and images that are enlarged to ``size``, which adds nothing."""
     short, long = arrived.sizes.amin(1), arrived.sizes.amax(1)
     cut = 1 - short / long
@@ -36,4 +51,5 @@ def fit_of_crops(arrived: Arrival, size: int) -> Outcome:
             f"half of the images have sides of {short.median():.0f} px or fewer and are enlarged to {size}: "
             f"task.image_size={least} sees as much"
         )
-    return replace(passed(seen, "what is to be learnt is in the centre"), warning="; ".join(warnings))
+    fit = CropFit(size, cut.tolist(), seen, "; ".join(warnings))
+    return replace(passed(seen, "what is to be learnt is in the centre"), warning=fit.warning), fit

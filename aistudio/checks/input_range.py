@@ -70,7 +70,7 @@ class InputRange:
 
     def _arrived(self, subject: Subject, images: list[Tensor]) -> Tensor:
         """What the first convolution receives, or the backbone where that works at a smaller size first."""
-        entered, first = arrivals(subject.model().eval(), moved(subject.task.inputs(images), subject))
+        entered, first = arrivals(subject.looked_at, moved(subject.task.inputs(images), subject))
         both = is_image(first, subject.channels) and is_image(entered, subject.channels)
         smaller = both and min(first.shape[2:]) < _SHRUNK * min(entered.shape[2:])
         return (entered if smaller else first).float()

@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from aistudio.checks.check_mode import own_code_in_training
+from aistudio.checks.check_mode import starting_at_zero
 from aistudio.checks.edges import is_mask
 from aistudio.checks.loss_truth import Says, one_hot
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
@@ -33,21 +33,32 @@ class UsesEveryPlace:
     silent: float = 0.2
 
     def __call__(self, subject: Subject) -> Outcome:
-        """Reads the gradients of the loss with respect to the images, in 8 x 8 cells, and to the last map."""
-        gradients = subject.loss_gradients
+        """Reads the gradients of the loss with respect to the images, in 8 x 8 cells, and to the last map.
+
+        A shortcut of a stride leaves places out, which the branch beside it sees: one that starts at zero is opened.
+        """
+        outcome = self._judged(subject.loss_gradients)
+        if outcome.status == "passed" or not starting_at_zero(subject.built):
+            return outcome
+        outcome = self._judged(subject.open_loss_gradients)
+        return replace(outcome, seen=f"{outcome.seen}, once branches that start at zero are open")
+
+    def _judged(self, gradients: LossGradients) -> Outcome:
         expected = "a gradient from every place, colour and channel"
         if not any(bool(image.any()) for image in gradients.images):
             return skipped("the loss has no gradient with respect to the images")
         cells = torch.stack([_in_cells(image) for image in gradients.images]).sum(0)
         blind = _blind_parts(cells, self.faint)
         if blind:
-            cause = "a crop, a mask or a fade before the first layer, or a head that reads a part of the map"
+            cause = "a crop, a mask or a fade before the first layer, or a head that reads a part: look for slices"
             return failed(f"the loss does not see {blind} of the images", expected, cause)
         colours = torch.stack([image.amax((1, 2)) for image in gradients.images]).amax(0)
         lost = [name for name, value in zip(COLOURS, colours, strict=False) if value <= self.faint * colours.max()]
         if lost:
             return failed(
-                f"the loss does not see {some(lost)}", expected, "a channel of the images is dropped or masked"
+                f"the loss does not see {some(lost)}",
+                expected,
+                "a channel of the images is dropped or masked: look at what inputs() and forward do to dim 1",
             )
         return self._of_maps(gradients, expected, float(cells.min() / cells.max()))
 
@@ -64,7 +75,9 @@ class UsesEveryPlace:
             )
         quiet = int((maps.amax((0, 2, 3)) == 0).sum())
         if quiet > self.silent * maps.shape[1]:
-            cause = "the head reads some channels only, masks them, or their activation never opens"
+            cause = (
+                "the head reads some channels only (look for slices of dim 1), masks them, or their ReLU never opens"
+            )
             return failed(f"{quiet} of {maps.shape[1]} channels of the last map have no say", expected, cause)
         return passed(f"{seen}; {maps.shape[1] - quiet} of {maps.shape[1]} channels have a say", expected)
 
@@ -177,7 +190,7 @@ def _lost_boxes(subject: Subject) -> list[str]:
     batch = subject.batch(labels=[[0, last], [last, 0]])
     if any(len(target["boxes"]) != 2 for target in batch.targets):
         return []
-    model = own_code_in_training(subject.calibrated())
+    model = subject.own_code
 
     def loss(targets: Sequence[dict[str, Tensor]]) -> float:
         torch.manual_seed(subject.seed)

@@ -83,19 +83,26 @@ class LossRewardsTruth:
 
         right_ones = [loss(scale) for scale in _CERTAIN]
         best, unsure, wrong, far = min(right_ones), loss(0.0), loss(-_CERTAIN[1]), loss(FAR)
-        smoothed = right_ones[-1] > _TURNS * best  # too certain is wrong again
+        shares = _is_shares(subject.batch().targets)
+        smoothed = shares or right_ones[-1] > _TURNS * best  # too certain is wrong again
         seen = f"right {best:.3g}, unsure {unsure:.3g}, wrong {wrong:.3g}"
         expected = f"right at most {self.left:g} of unsure, and wrong above it"
         if not all(map(isfinite, (best, unsure, wrong))):
-            return failed(seen, expected, "a logarithm or a division that is not safe for certain outputs")
+            return failed(
+                seen,
+                expected,
+                "a logarithm or a division that is not safe for certain outputs: take log_softmax, add an eps",
+            )
         if isfinite(far) and far < min(best, 0.0) - 10:
-            cause = "a term without a lower bound: a logarithm or a clamp is missing"
+            cause = "a term without a lower bound: a logarithm, a square or a clamp is missing"
             return failed(f"{far:.3g} for outputs of {FAR:g}", "a loss that stays above a floor", cause)
         if best >= unsure or wrong <= best:
-            cause = "the sign of the loss, the order of its arguments, or classes that are other ones in it"
+            cause = "the sign of the loss, the order of its arguments (output first), or other classes in it"
             return failed(seen, expected, cause)
         if best > (self.left_smoothed if smoothed else self.left) * unsure:
-            cause = "a softmax or sigmoid before a loss that takes logits, arguments swapped, or shapes that broadcast"
+            cause = (
+                "an activation before a loss that takes logits (remove it), arguments swapped, shapes that broadcast"
+            )
             return failed(seen, expected, cause)
         return passed(seen, expected)
 
@@ -163,17 +170,28 @@ def _right_outputs(output: Any, targets: Any) -> Tensor | None:
         return one_hot(targets, shape[1])
     if is_mask(targets) and len(shape) == 4 and shape[2:] == targets.shape[1:]:
         return one_hot(targets.where(targets < shape[1], 0), shape[1]).permute(0, 3, 1, 2)
+    if targets.is_floating_point() and targets.shape == shape and _is_shares(targets):
+        return targets.clamp(min=1e-4).log()
     if targets.is_floating_point() and targets.shape == shape:
         return targets if _is_values(targets) else 2 * targets - 1  # of 0 and 1
     return None
 
 
+def _is_shares(targets: Any) -> bool:
+    """Whether targets say how much of each class there is, (N, C): smoothed or mixed labels."""
+    if not isinstance(targets, Tensor) or not targets.is_floating_point() or targets.dim() != 2 or targets.shape[1] < 2:
+        return False
+    one = bool((targets >= 0).all()) and bool(((targets.sum(1) - 1).abs() < 1e-3).all())
+    return one and not bool(((targets == 0) | (targets == 1)).all())
+
+
 def _is_values(targets: Any) -> bool:
-    """Whether targets are measured values, not 0 and 1."""
+    """Whether targets are measured values, not 0 and 1, nor shares."""
     return (
         isinstance(targets, Tensor)
         and targets.is_floating_point()
         and not bool(((targets == 0) | (targets == 1)).all())
+        and not _is_shares(targets)
     )
 
 

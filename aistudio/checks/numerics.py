@@ -44,7 +44,11 @@ class Autocast:
                 raise
             return skipped(f"{subject.device.type} lacks an operation in {self.dtype}: {first_line(error)}")
         if not all(bool(torch.isfinite(value).all()) for value in rounded.values()):
-            return failed("NaN or infinity", f"finite outputs in {self.dtype}", "a number too large for the half type")
+            return failed(
+                "NaN or infinity",
+                f"finite outputs in {self.dtype}",
+                "a number too large for the half type: keep that part in float32 (torch.autocast(enabled=False))",
+            )
         if isinstance(inputs, list):
             return passed(f"finite in {self.dtype}", "finite outputs")
         least = min(float(cosine(exact[name], rounded[name])) for name in exact)
@@ -56,7 +60,9 @@ class Autocast:
         worst = max(exact, key=lambda name: strayed[name] / max(noise[name], 1e-12))
         seen = f"{seen}; off by {strayed[worst]:.2g} of the output, rounding explains {noise[worst]:.2g}"
         if strayed[worst] > self.slack * noise[worst]:
-            cause = "differences of large numbers, or a sum that should be kept in float32"
+            cause = (
+                "differences of large numbers, or a long sum: keep that part in float32 (torch.autocast(enabled=False))"
+            )
             return failed(seen, f"{expected}, or at most {self.slack:g} times what rounding explains", cause)
         if self.slack * noise[worst] >= 1:
             return skipped(
@@ -80,7 +86,9 @@ class ChannelsLast:
         distance = furthest(plain, last)
         seen, expected = f"differ by {distance:.2g}", f"the same within {self.relative:g}"
         if not distance <= self.relative:
-            return failed(seen, expected, "a view or reshape that assumes an order in memory")
+            return failed(
+                seen, expected, "a view or as_strided that assumes an order in memory: take reshape, flatten or permute"
+            )
         return passed(seen, expected)
 
 
@@ -101,7 +109,11 @@ class Compiles:
         distance = furthest(plain, raw(subject, model, inputs))
         seen, expected = f"differ by {distance:.2g}", f"the same within {self.relative:g}"
         if not distance <= self.relative:
-            return failed(seen, expected, "the compiler takes another path through the model")
+            return failed(
+                seen,
+                expected,
+                "the compiler takes another path: look for Python state that forward changes, and try backend='eager'",
+            )
         return passed(seen, expected)
 
 

@@ -67,9 +67,15 @@ class Optimizer:
         """What was seen and the cause, or two empty sentences."""
         late = trial.largest[WARM_UP:]
         if trial.held < trial.given:
-            return f"it holds {trial.held} of {trial.given} tensors", "parameters are left out of its groups, or copied"
+            return (
+                f"it holds {trial.held} of {trial.given} tensors",
+                "parameters are left out of its groups, or copied: give it list(parameters) whole",
+            )
         if trial.left > 0:
-            return "zero_grad leaves gradients", "every step takes the sum of all gradients so far"
+            return (
+                "zero_grad leaves gradients",
+                "every step takes the sum of all gradients so far: call torch's own zero_grad()",
+            )
         if trial.kept < 1e-3:
             return (
                 f"{trial.kept:.2g} of the gradients is left in a step",
@@ -78,37 +84,44 @@ class Optimizer:
         if trial.still:
             return (
                 f"{len(trial.still)} of {trial.given} tensors never move",
-                "a group has a learning rate of 0, or is put back",
+                "a group has a learning rate of 0, or is put back: print the groups of param_groups with their lr",
             )
         if max(late) < self.least and not warming_up(trial.rates, trial.settings):
             return f"no weight moves by more than {max(late):.2g}", tiny_because(trial)
         if trial.rates[-1] < self.fade * max(trial.rates):
             seen = f"the learning rate falls from {max(trial.rates):.2g} to {trial.rates[-1]:.2g} in {STEPS} steps"
-            return seen, "a scheduler meant for epochs is stepped with every batch"
+            return seen, "a scheduler meant for epochs is stepped with every batch: step it once an epoch"
         if late[-1] < self.fade * max(late):
             quiet = sum(size < self.fade * max(late) for size in late)
             return (
                 f"{quiet} of the last {len(late)} steps change nothing",
-                "steps are skipped, or only the first are taken",
+                "steps are skipped, or only the first are taken: look for counters in step()",
             )
         return self._wrong_way(trial, decay)
 
     def _wrong_way(self, trial: Trial, decay: float) -> tuple[str, str]:
         if decay > self.shrink:
-            return f"a weight without gradient loses {100 * decay:.0f} % in a step", "the weight decay is far too large"
+            return (
+                f"a weight without gradient loses {100 * decay:.0f} % in a step",
+                "the weight decay is far too large: 0.01 is usual",
+            )
         if sum(trial.steps) <= 0:
-            cause = "it climbs (maximize, a sign), or the weight decay is stronger than the gradient"
+            cause = (
+                "it climbs: look for maximize and the sign of the update; or the weight decay outweighs the gradient"
+            )
             return f"{STEPS} steps go {-sum(trial.steps):.2g} uphill", cause
         if max(trial.largest) > 1e3:
-            return f"a step of {max(trial.largest):.2g} on a slope of {SLOPE}", "the learning rate is far too high"
+            cause = "the learning rate is far too high: try a thousandth of it"
+            return f"a step of {max(trial.largest):.2g} on a slope of {SLOPE}", cause
         if trial.scatter > 1:
-            return "weights with one gradient go different ways", "noise is added to weights"
+            return "weights with one gradient go different ways", "noise is added to weights: look at step()"
         uphill = -sum(step for step in trial.steps if step < 0)
         if uphill > MOST_UPHILL * (sum(trial.steps) + uphill):
-            return "many steps go uphill on a straight slope", "updates have the wrong sign now and then"
+            cause = "updates have the wrong sign now and then: look at step()"
+            return "many steps go uphill on a straight slope", cause
         if trial.largest[-1] > 10 * max(trial.largest[:WARM_UP]) and trial.rates[-1] <= 2 * trial.rates[0]:
             seen = f"steps grow from {trial.largest[0]:.2g} to {trial.largest[-1]:.2g}"
-            return seen, "a momentum of 1 or more never forgets, or gradients are summed over steps"
+            return seen, "a momentum of 1 or more never forgets (0.9 is usual), or gradients are summed over steps"
         return "", ""
 
 
@@ -130,7 +143,7 @@ def warming_up(rates: Sequence[float], settings: Mapping[str, Any]) -> bool:
 def tiny_because(trial: Trial) -> str:
     """Why no weight moves."""
     if max(trial.rates) < 1e-7:
-        return f"the learning rate is {max(trial.rates):.2g}"
+        return f"the learning rate is {max(trial.rates):.2g}: 1e-3 is usual for Adam, 0.1 for SGD"
     return "steps are damped away: look at eps, dampening and clipping"
 
 

@@ -34,7 +34,7 @@ def save_predictions(subject: Subject, folder: Path) -> None:
     notes = [f"computed at {subject.size} px"]
     if invents_targets(subject.source):
         notes.append(f"{_INVENTED}so none is drawn, and no output is right or wrong")
-    _save_sheet(folder / "predictions.png", contact_sheet([*predicted(subject)], heading, notes))
+    save_sheet(folder / "predictions.png", contact_sheet([*predicted(subject)], heading, notes))
 
 
 def save_batch(subject: Subject, folder: Path, size: int) -> None:
@@ -53,7 +53,7 @@ def save_batch(subject: Subject, folder: Path, size: int) -> None:
         tiles.append(Tile(_with_target(subject.task, image, cpu.targets[index], factor), sample.name))
     heading = f"What the backbone receives: {values.shape[-1]} x {values.shape[-2]} px, undone to [0, 1]"
     note = f"{_INVENTED}and the checks train on them" if invents_targets(subject.source) else ""
-    _save_sheet(folder / "batch.png", contact_sheet(tiles, heading, [note] if note else []))
+    save_sheet(folder / "batch.png", contact_sheet(tiles, heading, [note] if note else []))
 
 
 def predicted(subject: Subject) -> Iterator[Tile]:
@@ -105,7 +105,7 @@ def _with_target(task: Any, image: Tensor, target: Any, factor: float) -> Image.
     return task.draw(image, task.enlarge(target, factor) if factor != 1 else target, None)
 
 
-def _save_sheet(path: Path, sheet: Image.Image) -> None:
+def save_sheet(path: Path, sheet: Image.Image) -> None:
     """Write a sheet as PNG."""
     file = io.BytesIO()
     sheet.save(file, "PNG", compress_level=6)

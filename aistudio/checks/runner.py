@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 
 import torch
 
-from aistudio.checks.outcome import Check, Outcome, failed
+from aistudio.checks.outcome import Check, Outcome
+from aistudio.checks.raised import finding
 from aistudio.checks.subject import Subject
-from aistudio.errors import first_line
 from aistudio.report.listeners import Listener
 from aistudio.report.records import CheckResult, Measurement
-
-_OUT_OF_MEMORY = (
-    "the device has not enough memory: take a smaller task.image_size, data.batch_size or sanity.image_size, "
-    "a smaller backbone, runtime.precision=bfloat16, or another runtime.device"
-)
 
 
 class Watch:
@@ -88,21 +81,3 @@ def _as_outcome(outcome: object) -> Outcome:
     if not isinstance(outcome, Outcome):
         raise TypeError(f"a check returns an aistudio.checks.outcome.Outcome, and this one a {type(outcome).__name__}")
     return outcome
-
-
-def finding(error: Exception) -> Outcome:
-    """An exception as the failed outcome of the check that met it, with the last line that is not a library's."""
-    if is_out_of_memory(error):
-        seen = f"{type(error).__name__}: {first_line(error)}"
-        return failed(seen, "enough memory for the model and one batch", _OUT_OF_MEMORY)
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename and "<" not in frame.filename]
-    place = f" ({Path(own[-1].filename).name}:{own[-1].lineno}, {own[-1].name})" if own else ""
-    cause = "the model, the task or the check raised"
-    return failed(f"{type(error).__name__}: {first_line(error)}{place}", "no exception", cause)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, on a GPU or on the CPU."""
-    said = any(words in repr(error) for words in ("can't allocate memory", "out of memory"))
-    return said or isinstance(error, torch.OutOfMemoryError | MemoryError)

@@ -1,7 +1,8 @@
 """Subject: what a check is given. Fresh models, batches made on demand, and passes that several checks share.
 
 No check can disturb another: ``model()`` and ``calibrated()`` hand out copies, and what is shared (``output``,
-``training``) is a record that nobody writes to. Shapes: N images, 3 channels, H W pixels.
+``training``) is a record that nobody writes to. A copy of a deep model takes as long as a pass: checks that change no
+parameter and no setting share ``looked_at``, ``own_code`` and ``losing``. Shapes: N images, 3 channels, H W pixels.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aistudio.checks.check_mode import apply_check_mode, calibrate, resize_inside, silence_random_layers
+from aistudio.checks.check_mode import (
+    apply_check_mode,
+    calibrate,
+    open_branches,
+    own_code_in_training,
+    resize_inside,
+    silence_random_layers,
+)
 from aistudio.checks.sensitivity import LossGradients, loss_gradients
 from aistudio.checks.training import FirstStep, WatchedTraining
 from aistudio.data.sample import Source
@@ -43,7 +51,8 @@ class Subject:
     ``held`` names the tensors that it froze, ``pretrained`` says that the backbone did not start from random numbers,
     ``loaded`` what became of each file of weights; ``rebuild_random(seed)`` assembles a model without any.
     Images have ``channels``, and are to be normalised by ``image_mean`` and ``image_std``, of each; () is ImageNet's.
-    ``why_not_one`` says why it cannot train on one image (or "").
+    ``why_not_one`` says why it cannot train on one image (or ""). ``fit`` is what a check leaves to be drawn of how the
+    data fits the model.
     """
 
     task: Task
@@ -69,6 +78,7 @@ class Subject:
     image_mean: Sequence[float] = ()
     image_std: Sequence[float] = ()
     check_mode: Mapping[str, Any] = field(default_factory=dict)
+    fit: Any = None
 
     def model(self) -> nn.Module:
         """A fresh copy of the built model in train mode, set up for checks, without random layers."""
@@ -92,6 +102,21 @@ class Subject:
     @cached_property
     def _calibrated(self) -> nn.Module:
         return calibrate(self.model(), self.task, self.batch())
+
+    @cached_property
+    def looked_at(self) -> nn.Module:
+        """A calibrated model in eval mode for passes without gradients; it is only asked."""
+        return self.calibrated()
+
+    @cached_property
+    def own_code(self) -> nn.Module:
+        """A calibrated model whose own code is in train mode, its batch norms in eval mode; it is only asked."""
+        return own_code_in_training(self.calibrated())
+
+    @cached_property
+    def losing(self) -> nn.Module:
+        """A model in train mode to take losses of; it is never trained, and statistics that move change no loss."""
+        return self.model()
 
     def batch(
         self,
@@ -163,13 +188,33 @@ class Subject:
 
     def trained(self) -> nn.Module:
         """A copy of the model as far as it has been trained, recalibrated, in eval mode, still in `check_mode`."""
+        return copied(self._trained)
+
+    def trained_output(self) -> Any:
+        """What the model, as far as it has been trained, gives in eval mode for the shared batch."""
+        with torch.no_grad(), self.autocast():
+            return self._trained(self.batch().inputs)
+
+    @property
+    def _trained(self) -> nn.Module:
         training = self.__dict__.get("_learned", self.training)
-        return calibrate(copied(training.model), self.task, self.batch())
+        state = (training, len(training.losses))
+        if self.__dict__.get("_trained_at") != state:
+            self.__dict__["_as_trained"] = calibrate(copied(training.model), self.task, self.batch())
+            self.__dict__["_trained_at"] = state
+        return self.__dict__["_as_trained"]
 
     @cached_property
     def loss_gradients(self) -> LossGradients:
         """The gradients of the loss of a calibrated model to the images, the last map and the outputs."""
-        return loss_gradients(self.calibrated(), self.task, self.batch(), self.seed)
+        return loss_gradients(self.own_code, self.task, self.batch(), self.seed)
+
+    @cached_property
+    def open_loss_gradients(self) -> LossGradients:
+        """The same of a model whose branches that start at zero are open."""
+        torch.manual_seed(self.seed)
+        model = calibrate(open_branches(self.model()), self.task, self.batch())
+        return loss_gradients(own_code_in_training(model), self.task, self.batch(), self.seed)
 
     @property
     def full_size(self) -> int:
@@ -186,7 +231,13 @@ class Subject:
             "training",
             "early_steps",
             "loss_gradients",
+            "open_loss_gradients",
+            "looked_at",
+            "own_code",
+            "losing",
             "_learned",
+            "_trained_at",
+            "_as_trained",
         ):
             self.__dict__.pop(name, None)
 

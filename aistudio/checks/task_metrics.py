@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import isfinite
 
-import torch
-
 from aistudio.checks.outcome import Outcome
 from aistudio.checks.subject import Subject
 
@@ -17,9 +15,7 @@ def with_metrics(outcome: Outcome, subject: Subject) -> Outcome:
     batch = subject.batch()
     if not hasattr(subject.task, "metrics") or subject.task.output_problems(subject.output, batch.inputs):
         return outcome
-    model = subject.trained()
-    with torch.no_grad(), subject.autocast():
-        trained = model(batch.inputs)
+    trained = subject.trained_output()
     pairs = before_and_after(*(subject.task.metrics(output, batch.samples) for output in (subject.output, trained)))
     told = ", ".join(f"{name} {before:.2f} -> {after:.2f}" for name, (before, after) in pairs.items())
     return replace(outcome, seen=f"{outcome.seen}; {told}" if told else outcome.seen, metrics=pairs)

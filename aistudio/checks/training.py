@@ -23,13 +23,15 @@ class FirstStep:
 
     ``gradients`` maps every trainable parameter to the largest absolute value of its gradient, None where it has none.
     ``moved`` names the parameters and buffers whose values differ from those before the step. ``output`` is what the
-    model gave in train mode, ``parts`` the named parts of the loss.
+    model gave in train mode when the loss first called it, ``inputs`` what it was given then, ``parts`` the named
+    parts of the loss.
     """
 
     output: Any
     parts: dict[str, float]
     gradients: dict[str, float | None]
     moved: frozenset[str]
+    inputs: Any = None
 
 
 class WatchedTraining:
@@ -85,15 +87,16 @@ class WatchedTraining:
         return self.losses[: index + 1]
 
     def _watched_step(self) -> FirstStep:
-        outputs: list[Any] = []
-        hook = self.model.register_forward_hook(lambda module, args, output: outputs.append(output))
+        calls: list[tuple[Any, Any]] = []  # what the model was given, and what it gave
+        hook = self.model.register_forward_hook(lambda module, args, output: calls.append((args[:1], output)))
         parts = self._forward(nullcontext())
         hook.remove()
         self._descend()
         gradients = _largest_gradients(self.model)
         self.optimizer.step()
         values = {name: float(part.detach()) for name, part in parts.items()}
-        return FirstStep(map_tensors(Tensor.detach, outputs[0]) if outputs else None, values, gradients, self._moved())
+        given, output = map_tensors(Tensor.detach, calls[0]) if calls else ((), None)
+        return FirstStep(output, values, gradients, self._moved(), given[0] if given else None)
 
     def _step(self) -> None:
         """Finish the step whose loss is known, if any, and find the next loss."""

@@ -30,13 +30,20 @@ class LoadedWeights:
         """Reads the files again and compares them with the model as built."""
         if not subject.loaded:
             return skipped(_NO_FILE)
-        expected, cause = "the numbers of the file", "something changed the model after its weights were loaded"
+        expected, cause = (
+            "the numbers of the file",
+            "something changed the model after its weights were loaded: initialise first, load last",
+        )
         count = 0
         for ledger in subject.loaded:
             try:
                 other = list(_unlike_its_file(subject.built, ledger))
             except Unreadable as fault:
-                return failed(f"{ledger.file.name}: {fault.why}", expected, "the file changed while it was read")
+                return failed(
+                    f"{ledger.file.name}: {fault.why}",
+                    expected,
+                    "the file changed while it was read: run again when it is whole",
+                )
             if other:
                 return failed(f"{len(other)} tensors are not the file's: {some(other)}", expected, cause)
             count += len(ledger.copied)
@@ -79,7 +86,7 @@ class OnlyRemadeLayersAreRandom:
         wrong = [name for name in differ if name in filled]
         expected = "the seed decides only layers that no file fills"
         if wrong:
-            cause = "layers that a file fills are initialised anew after loading"
+            cause = "layers that a file fills are initialised anew after loading: initialise first, load last"
             return failed(f"{len(wrong)} loaded tensors follow the seed: {some(wrong)}", expected, cause)
         return passed(f"{len(differ)} tensors follow the seed, {len(filled)} are the file's", expected)
 
@@ -101,11 +108,15 @@ class PretrainedFeatures:
         trained, random = features(subject.built, subject), features(subject.rebuild_random(subject.seed), subject)
         if trained.shape != random.shape:
             seen = f"{tuple(trained.shape)}, from random numbers {tuple(random.shape)}"
-            return failed(seen, "maps of one shape", "the model is built otherwise where it loads weights")
+            return failed(
+                seen,
+                "maps of one shape",
+                "the model is built otherwise where it loads weights: look for what depends on weights in its code",
+            )
         difference = float((trained - random).norm() / random.norm().clamp(min=1e-12))
         expected = f"a difference above {self.relative:g} of the random output"
         if not difference > self.relative:
-            cause = "the file was never put into the model, or was saved before any training"
+            cause = "the file was never put into the model (look at load_state_dict), or was saved before any training"
             return failed(f"the outputs differ by {difference:.2g}", expected, cause)
         return passed(f"the outputs differ by {difference:.2g}", expected)
 

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from aistudio.config import key_problems, override_problems, plain, rules, trust
+from aistudio.config.aliases import unfolding_files
 from aistudio.config.groups import GROUPS, OPTIONAL, options
 from aistudio.config.hydra import HYDRA_ERRORS, hydra_composed, hydras_own, without_hydra
 from aistudio.config.interpolations import left_over_problems, resolver_problems, texts
@@ -107,6 +108,7 @@ class Composition:
 def composition(overrides: Sequence[str], config_dir: str | Path | None) -> Composition:
     """Let Hydra compose, and look at the keys; a `Refusal` where Hydra cannot."""
     folders = user_folders(overrides, config_dir)
+    refuse([*unfolding_files(folders)])
     if any(override_problems.names_nothing(one, folders) for one in overrides):
         raise _refusal(overrides, folders)
     try:

@@ -52,11 +52,12 @@ def uninterpreted(text: str) -> str:
 
 def stumble(error: Exception, overrides: Sequence[str], folders: Sequence[Path]) -> Problem:
     """What Hydra stumbled over: a file that cannot be read, else one of those that were chosen, else an override."""
-    for path in (path for folder in folders for path in sorted(folder.rglob("*.yaml"))):
-        if fault := unreadable(path):
-            return Problem(f"{path.name} cannot be read", fault, str(path), "plain YAML: keys and values")
     chosen = [one.partition("=")[::2] for one in overrides]
     files = [folder / group.lstrip("+") / f"{name}.yaml" for group, name in chosen for folder in folders]
+    others = [path for folder in folders for path in sorted(folder.rglob("*.yaml")) if path not in files]
+    for path in (*filter(is_file, files), *others):
+        if fault := unreadable(path):
+            return Problem(f"{path.name} cannot be read", fault, str(path), "plain YAML: keys and values")
     where = ", ".join(str(path) for path in files if is_file(path)) or "the command line"
     looped = isinstance(error, RecursionError)
     why = "it builds on itself, or is nested too deeply" if looped else f"{type(error).__name__}: {first_line(error)}"

@@ -7,7 +7,7 @@ from typing import cast
 
 from torch import Tensor
 
-from aistudio.checks.runner import is_out_of_memory
+from aistudio.checks.raised import is_out_of_memory
 from aistudio.checks.subject import Subject
 from aistudio.costs.card import Card
 from aistudio.costs.confirmed_batch import MARGIN, STEPS, ConfirmedBatch, CudaMemory, Memory, confirmed_batch

@@ -34,13 +34,14 @@ def contact_sheet(tiles: Sequence[Tile], heading: str, notes: Sequence[str] = ()
     width = _SINGLE if len(tiles) == 1 and not wide else (WIDTH - GAP * (columns + 1)) // columns
     head, text = font_of(HEAD), font_of(TEXT)
     pen = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    words = [(line, head, INK) for line in broken(pen, heading, head, WIDTH - 2 * GAP)]
-    words += [(line, text, DIM) for note in notes for line in broken(pen, note, text, WIDTH - 2 * GAP)]
+    whole = max(WIDTH // 2, (width + GAP) * columns + GAP)
+    words = [(line, head, INK) for line in broken(pen, heading, head, whole - 2 * GAP)]
+    words += [(line, text, DIM) for note in notes for line in broken(pen, note, text, whole - 2 * GAP)]
     fitted = [(reduced(tile.image, width), shortened(pen, tile.name, text, width)) for tile in tiles]
     rows = [fitted[start : start + columns] for start in range(0, len(fitted), columns)]
     heights = [max(image.height + (round(1.6 * TEXT) if name else 0) for image, name in row) + GAP for row in rows]
     top = GAP + sum(round(1.4 * font.size) for _, font, _ in words) + GAP // 2
-    sheet = Image.new("RGB", (max(WIDTH // 2, (width + GAP) * columns + GAP), top + sum(heights)), PAPER)
+    sheet = Image.new("RGB", (whole, top + sum(heights)), PAPER)
     pen = ImageDraw.Draw(sheet)
     y = GAP
     for line, font, shade in words:

@@ -6,6 +6,7 @@ import io
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -87,8 +88,6 @@ def _save_drawings(audit: Audit, folder: Path, terminal: Terminal) -> list[str]:
     for name, save in drawings.items():
         try:
             done += [name] if save(audit, folder / name) else []
-        except ImportError:
-            terminal.print(words(f"{name} needs matplotlib: pip install 'aistudio[plots]'", "dim"))
         except Exception as error:  # an audit is worth more than its drawings
             terminal.print(words(f"{name} could not be drawn: {type(error).__name__}, {first_line(error)}", "yellow"))
     return done
@@ -103,18 +102,24 @@ def _save_findings(audit: Audit, path: Path) -> bool:
     sheet = findings_sheet(audit)
     if sheet is None:
         return False
-    file = io.BytesIO()
-    sheet.save(file, "PNG", compress_level=3)
-    write_whole(path, file.getvalue())
-    return True
+    return _save(sheet, path)
 
 
 def _save_labels(audit: Audit, path: Path) -> bool:
     """How the labels are distributed; whether there is anything to draw."""
     from aistudio.audit.distribution import distribution
-    from aistudio.report.label_plots import draw_labels
+    from aistudio.audit.label_plots import label_plots
 
-    return draw_labels(distribution(audit), path, describe(audit))
+    sheet = label_plots(distribution(audit), describe(audit))
+    return sheet is not None and _save(sheet, path)
+
+
+def _save(sheet: Any, path: Path) -> bool:
+    """Write a drawing, a PIL image, whole."""
+    file = io.BytesIO()
+    sheet.save(file, "PNG", compress_level=3)
+    write_whole(path, file.getvalue())
+    return True
 
 
 def _print_audit(terminal: Terminal, audit: Audit) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from aistudio.files import write_whole
 from aistudio.report.figures import COLOURS, GREY, as_png, bars, caption, distinct_names, empty
 from aistudio.report.forecast_plots import largest_batches, memory_and_accuracy
-from aistudio.report.ranking import stretched
+from aistudio.report.ranking import why_no_front
 from aistudio.report.summary import Row
 from aistudio.safety.outlet import said
 
@@ -113,7 +113,7 @@ def accuracy(rows: Sequence[Row]) -> Figure | None:
         axes.set_title(f"{said(task.replace('_', ' '))}: throughput and published accuracy", loc="left", fontsize=11)
     left_out = len(rows) - len(known)
     notes = [f"{left_out} left out: no accuracy published for their task at their size"] if left_out else []
-    notes += ["the machine was busy: no front"] if stretched(known) else []
+    notes += filter(None, [why_no_front(known)])
     note = ", ".join(notes)
     caption(figure, known, note)
     figure.canvas.draw()  # the layout is settled now; labels are placed in what it leaves
@@ -167,7 +167,7 @@ def top1(row: Row) -> float:
 def front(rows: Sequence[Row]) -> list[Row]:
     """The rows that no other beats in both throughput and accuracy, from slow to fast; none of a busy machine's."""
     best: list[Row] = []
-    if stretched(rows):
+    if why_no_front(rows):
         return best
     for row in sorted(rows, key=lambda row: (-speed(row), -top1(row))):
         if not best or top1(row) > top1(best[-1]):

@@ -56,6 +56,11 @@ def stretched(rows: Iterable[Row]) -> bool:
     return any((row.rounds.taken if row.rounds else row.taken or 0.0) > TOLERABLE for row in rows)
 
 
+def why_no_front(rows: Iterable[Row]) -> str:
+    """Why no model is drawn as better than another in throughput, or ""."""
+    return "the machine was busy: no front" if stretched(rows) else ""
+
+
 def share_rounds(rows: Sequence[Row]) -> bool:
     """Whether all rows were timed in the same rounds."""
     rounds = [row.rounds for row in rows if row.rounds]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 import tiny_models
@@ -15,6 +15,7 @@ from torchvision.models.detection import FCOS, FasterRCNN, RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import MultiScaleRoIAlign
 
+from aistudio.checks.outcome import Check
 from aistudio.checks.subject import Subject
 from aistudio.models.backbone import BackboneWrapper
 from aistudio.tasks.anomaly_detection import AnomalyDetection
@@ -28,13 +29,16 @@ BASE = {"name": "tiny"}  # or a backbone of torchvision, which the models below 
 class Bug:
     """One bug: what it is, the checks any of which names its cause, and how to build a subject that has it.
 
-    ``unseen`` says why nothing can see it in principle; "" where something can.
+    ``unseen`` says why nothing can see it in principle; "" where something can. ``words`` are in what that check says.
+    ``own`` are checks that are set up for this bug alone, by name.
     """
 
     name: str
     checks: str
     subject: Callable[[], Subject]
     unseen: str = ""
+    words: str = ""
+    own: Mapping[str, Check] = field(default_factory=dict, compare=False)
 
 
 def features() -> tuple[nn.Module, int]:
@@ -45,13 +49,12 @@ def features() -> tuple[nn.Module, int]:
     return wrapper, wrapper.out_channels
 
 
-class Classifier(nn.Module):
+class Classifier(tiny_models.Classifier):
     """Backbone, mean, dropout, one layer. Bugs override one of the steps."""
 
     def __init__(self, outputs: int = CLASSES):
-        super().__init__()
+        super().__init__(outputs)
         self.backbone, self.width = features()
-        self.dropout = nn.Dropout(0.2)
         self.fc = nn.Linear(self.width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,12 +62,6 @@ class Classifier(nn.Module):
 
     def maps(self, x: Tensor) -> Tensor:
         return self.backbone(x)
-
-    def pooled(self, maps: Tensor) -> Tensor:
-        return maps.mean((2, 3))
-
-    def head(self, pooled: Tensor) -> Tensor:
-        return self.fc(self.dropout(pooled))
 
 
 class Segmenter(nn.Module):

@@ -4,7 +4,6 @@ import copy
 
 import torch
 from torch import nn
-from torchvision.ops import StochasticDepth
 
 from bugs.bug import Bug, Classifier, Segmenter, classifying, layers, segmenting, subject, with_
 
@@ -177,41 +176,13 @@ class SegmenterShiftsInEval(Segmenter):
         return out if self.training else out.roll(4, 3)
 
 
-def norms(**values):
-    def change(model):
-        for norm in layers(model, nn.BatchNorm2d):
-            for name, value in values.items():
-                setattr(norm, name, value)
-
-    return lambda: subject(with_(change))
-
-
 def without_statistics(model):
     for norm in layers(model, nn.BatchNorm2d):
         norm.track_running_stats, norm.running_mean, norm.running_var = False, None, None
 
 
-def nearly_all_dropped(model):
-    model.dropout.p = 0.95
-
-
-class MapsDropped(Classifier):
-    def __init__(self):
-        super().__init__()
-        self.drop = nn.Dropout2d(0.99)
-
-    def pooled(self, maps):
-        return super().pooled(self.drop(maps))
-
-
-class DepthDropped(WithNeck):
-    def __init__(self):
-        super().__init__()
-        self.depth = StochasticDepth(0.97, "row")
-
-    def pooled(self, maps):
-        pooled = super().pooled(maps)
-        return pooled + self.depth(self.neck(pooled))
+def loss_in_eval_mode(task, model, inputs, targets):
+    return task.loss(model.eval(), inputs, targets)
 
 
 def of(model):
@@ -239,13 +210,6 @@ BUGS = [
     Bug("batch norm stuck in train mode", "batch_independence deterministic", of(StuckInTrainMode)),
     Bug("eval() ignored", "batch_independence deterministic", of(ModeIgnored)),
     Bug("batch norm without running statistics", "batch_independence", lambda: subject(with_(without_statistics))),
-    Bug("batch norm momentum 0", "settings", norms(momentum=0.0)),
-    Bug("batch norm momentum 1", "settings", norms(momentum=1.0)),
-    Bug("batch norm eps 1", "settings", norms(eps=1.0)),
-    Bug("batch norm eps 0.1", "settings", norms(eps=0.1)),
-    Bug("dropout 0.95", "settings", lambda: subject(with_(nearly_all_dropped))),
-    Bug("dropout 0.99 of the maps", "settings", of(MapsDropped)),
-    Bug("stochastic depth 0.97", "settings", of(DepthDropped)),
     Bug("dropout always on", "deterministic", of(DropoutAlways)),
     Bug("noise always on", "deterministic", of(NoiseAlways)),
     Bug("state written in eval mode", "deterministic", of(CountsCalls)),
@@ -254,7 +218,3 @@ BUGS = [
     Bug("first answer kept for every later image", "side_effects", of(StaleAnswer)),
     Bug("loss takes the model's eval mode", "frozen side_effects", lambda: classifying(loss=loss_in_eval_mode)),
 ]
-
-
-def loss_in_eval_mode(task, model, inputs, targets):
-    return task.loss(model.eval(), inputs, targets)

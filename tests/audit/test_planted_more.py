@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from labelled_sets import SETS, H, W, mask_of, photo, save
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageOps
 from planting import Fault, all_of, annotation, edit_json, expect, image_entry, line, name_of, rename, repaint, text
 
 from aistudio.audit import Options, audit
@@ -61,6 +61,59 @@ def radians(document):
         del entry["segmentation"]
 
 
+def append(path, words):
+    """Write on at the end of a file."""
+    with open(path, "a") as file:
+        file.write(words)
+
+
+def in_split(word):
+    """A column of splits, with this word in the third line."""
+    return lambda i, text: text + (",split" if i == 0 else f",{word}" if i == 2 else ",train")
+
+
+def one_more(number, pixels):
+    """The fourth annotation again, moved by so many pixels."""
+
+    def edit(document):
+        entry = next(one for one in document["annotations"] if one["id"] == 4)
+        x, *rest = entry["bbox"]
+        document["annotations"].append({**entry, "id": number, "bbox": [x + pixels, *rest]})
+
+    return edit_json(JSON, edit)
+
+
+def black_masks_of_good(root):
+    """Masks in which nothing is marked beside the normal images, as some programs export them."""
+    (root / "ground_truth/good").mkdir()
+    for path in (root / "test/good").iterdir():
+        with Image.open(path) as image:
+            Image.new("L", image.size).save(root / f"ground_truth/good/{path.stem}_mask.png")
+
+
+def one_scene(root):
+    """Every image shows the same part in the same place, with the camera's noise: none is a copy of another."""
+    first = next((root / "train/good").iterdir())
+    with Image.open(first) as image:
+        part = image.convert("RGB").resize((96, 96))
+    for number, path in enumerate(sorted(root.glob("t*/*/*.png"))):
+        noise = Image.effect_noise((96, 96), 12).convert("RGB")
+        shown = ImageChops.add(part, noise, 1.0, -128)
+        ImageDraw.Draw(shown).rectangle(
+            (7 * number % 80, 11 * number % 80, 7 * number % 80 + 9, 11 * number % 80 + 9), "red"
+        )
+        shown.save(path)
+    for path in root.glob("ground_truth/*/*"):
+        with Image.open(path) as mask:
+            mask.resize((96, 96), Image.Resampling.NEAREST).save(path)
+
+
+def copy_of_one(root):
+    """A normal image of the test among those of the training, darker and of another quality."""
+    with Image.open(root / "test/good/000.png") as image:
+        image.convert("RGB").point(lambda value: int(0.8 * value)).save(root / "train/good/900.jpg", quality=60)
+
+
 MORE = [
     Fault("coco", "bad_entry", FOURTH, annotation(4, iscrowd="0")),
     Fault("coco", "bad_entry", FOURTH, annotation(4, bbox=lambda box: [str(value) for value in box])),
@@ -83,7 +136,7 @@ MORE = [
             lambda root: [path.unlink() for path in (root / "val").iterdir()] and None,
         ),
     ),
-    Fault("coco_polygons", "bad_polygon", FOURTH, annotation(4, segmentation=lambda s: s[0]), also=("missing_mask",)),
+    Fault("coco_polygons", "bad_polygon", FOURTH, annotation(4, segmentation=lambda s: s[0])),
     Fault(
         "coco_polygons",
         "polygon_box_mismatch",
@@ -140,13 +193,53 @@ MORE = [
     ),
     Fault(
         "csv_classes",
-        "missing_image",
+        "bad_line",
         ("labels.csv:8",),
         line("labels.csv", 8, "filename,label"),
-        also=("unlisted_image", "single_example"),
+        also=("unlisted_image",),
     ),
     Fault("csv_values", "not_a_number", ROW, line("labels.csv", 3, "images/img001.jpg,2024-01-02,70")),
-    Fault("csv_values", "not_a_number", ROW, line("labels.csv", 3, 'images/img001.jpg,"1,171.5",70')),
+    Fault("csv_values", "comma_number", ROW, line("labels.csv", 3, 'images/img001.jpg,"1,171.5",70')),
+    Fault("csv_values", "missing_value", ROW, line("labels.csv", 3, "images/img001.jpg,N/A,70")),
+    Fault("csv_classes", "missing_value", ROW, line("labels.csv", 3, "img001.jpg,?")),
+    Fault("csv_classes", "bad_line", ("labels.csv:16",), lambda root: append(root / "labels.csv", ",\n")),
+    Fault("csv_classes", "unknown_split", ROW, table(in_split("trian"))),
+    Fault("csv_classes", "missing_value", ROW, table(in_split(""))),
+    Fault(
+        "image_folder",
+        "stray_file",
+        ("train/.ipynb_checkpoints",),
+        text("train/.ipynb_checkpoints/1.jpg", b"x"),
+    ),
+    Fault(
+        "yolo", "class_index_shift", ("labels/train/classes.txt:1",), text("labels/train/classes.txt", b"dog\ncat\n")
+    ),
+    Fault("yolo", "bad_line", ("labels/train/img001.txt:1",), text("labels/train/img001.txt", b"\xff\xfe0\0")),
+    Fault(
+        "yolo",
+        "name_case",
+        ("labels/train/IMG001.txt",),
+        lambda root: (root / "labels/train/img001.txt").rename(root / "labels/train/IMG001.txt") and None,
+        also=("no_label_file",),
+    ),
+    Fault("voc", "bad_entry", ("Annotations/img001.xml",), text("Annotations/img001.xml", b"<html><p>Hi</p></html>")),
+    Fault(
+        "voc",
+        "duplicate_entry",
+        ("ImageSets/Main/train.txt:11",),
+        lambda root: append(root / "ImageSets/Main/train.txt", "img001\n"),
+    ),
+    Fault("mvtec", "image_in_two_splits", ("test/good/000.png",), all_of(one_scene, copy_of_one)),
+    Fault("coco", "near_duplicate_box", (f"{JSON}, annotation 99",), one_more(99, 1.5)),
+    Fault(
+        "mvtec",
+        "image_with_two_labels",
+        ("ground_truth/good/000_mask.png",),
+        lambda root: [
+            (root / "ground_truth/good").mkdir(),
+            shutil.copy(root / GROUND, root / "ground_truth/good/000_mask.png"),
+        ],
+    ),
     Fault("mvtec", "mask_inverted", (GROUND,), repaint(GROUND, ImageOps.invert)),
     Fault(
         "mvtec",
@@ -247,7 +340,9 @@ HARMLESS = [  # sets that look strange, and are sound
             b"\xef\xbb\xbf" + (root / "labels/train/img001.txt").read_bytes()
         ),
     ),
-    ("image_folder", text("train/.ipynb_checkpoints/1.jpg", b"x")),
+    ("mvtec", black_masks_of_good),
+    ("mvtec", one_scene),
+    ("csv_values", table(lambda i, t: t if i == 0 else f"{t.split(',')[0]},{2**i},{3**i}")),
     ("image_folder", text("train/dog/Thumbs.db", b"x")),
     (
         "image_folder",

@@ -22,8 +22,9 @@ from aistudio.checks.backbone_input import arrival, arrival_warnings, histogram,
 from aistudio.checks.check_mode import apply_check_mode, calibrate, resize_inside, undo_check_mode
 from aistudio.checks.contract import all_finite, describe
 from aistudio.checks.evaluation import furthest, spread
-from aistudio.checks.learning import Gradients, OptimizerStep, OverfitsOneBatch, another_rate, slow_because
+from aistudio.checks.learning import Gradients, OptimizerStep
 from aistudio.checks.outcome import some
+from aistudio.checks.overfitting import OverfitsOneBatch, another_rate, slow_because
 from aistudio.checks.rounding import rounding_noise
 from aistudio.config.compose import compose
 from aistudio.data import Sample

@@ -10,9 +10,12 @@ from torchvision.models.detection import FCOS
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 from aistudio.checks import DataFitsModel
+from aistudio.checks.fit_of_boxes import DetectorFit
 from aistudio.checks.fit_of_classes import output_stride, surviving
+from aistudio.checks.fit_plots import save_fit
 from aistudio.data import ImageFolder, Labelled
 from aistudio.data.arrival import arrival
+from aistudio.drawing import BAD, GOOD, colour
 
 CHECK = DataFitsModel("why")
 
@@ -143,3 +146,24 @@ def test_images_without_labels_are_skipped(tmp_path):
 def test_an_unknown_detector_is_skipped_and_says_how_to_tell(tmp_path):
     found = outcome(torch.nn.Identity, detection(), labelled(tmp_path, "coco"), 64)
     assert found.status == "skipped" and "levels_of" in found.cause
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "name", "size"),
+    [
+        (lambda: anchored(32, 160), detection, "coco", 160),
+        (pointed(160), detection, "coco", 160),
+        (Segmenter, segmentation, "masks", 160),
+        (detector, classification, "image_folder", 96),
+    ],
+)
+def test_what_fits_is_drawn_with_the_size_to_set(model, task, name, size, tmp_path):
+    of = subject(model, task(), source=labelled(tmp_path / "data", name), image_size=size)
+    assert of.fit is None
+    CHECK(of)
+    save_fit(of.fit, tmp_path)
+    with Image.open(tmp_path / "fit.png") as image:
+        shades = {shade for _, shade in image.convert("RGB").getcolors(1 << 24)}
+    assert image.width <= 1008 and colour(0) in shades
+    missed = isinstance(of.fit, DetectorFit) and bool(of.fit.advice())
+    assert ((BAD in shades) and (GOOD in shades)) == missed

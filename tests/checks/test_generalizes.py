@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-import bugs_targets
 import pytest
 import torch
-from bugs_targets import BUGS, HEALTHY, TRANSFORMED, check, judge
+from bugs.apart import BUGS
+from bugs.apart_subjects import HEALTHY, TRANSFORMED, check
+from bugs.bug import task_with
 from tiny_models import CLASSES, Classifier, classification, subject
 from torch import nn
 
@@ -19,9 +20,10 @@ from aistudio.tasks import Classification, ObjectDetection, Regression, Segmenta
 PLAN = Plan(64, CLASSES, steps=2, batch_size=4, unseen=8, every=1, rate=1.0, budget=60.0)
 
 
-def bug(name):
+def judged(name):
+    """What the check says of a bug."""
     (found,) = [one for one in BUGS if one.name == name]
-    return found
+    return found.own["generalizes"](found.subject())
 
 
 def test_the_collection_is_large_and_covers_all_tasks():
@@ -34,13 +36,13 @@ def test_the_collection_is_large_and_covers_all_tasks():
 
 @pytest.mark.parametrize("name", ["classification: labels one too high", "anomaly: inverted"])
 def test_renamed_labels_fail_with_their_name(name):
-    outcome = judge(bug(name))
+    outcome = judged(name)
     assert outcome.status == "failed" and "labels one too high" in outcome.cause
     assert outcome.seen.startswith(("accuracy 0.0", "auroc 0.0"))
 
 
 def test_merged_labels_fail_because_aistudios_own_task_does_not():
-    outcome = replace(judge(bug("classification: two classes merged")), metrics={})
+    outcome = replace(judged("classification: two classes merged"), metrics={})
     assert outcome.status == "failed" and "class 3 taken for class 2" in outcome.cause
     assert "with aistudio's own Classification" in outcome.seen
 
@@ -116,7 +118,7 @@ def test_the_training_repeats_and_leaves_the_subject_alone():
     one = subject()
     before = one.built.state_dict()
     found = [[*FreshTraining(one, one.task, PLAN, ("accuracy",)).judgements()] for _ in range(2)]
-    assert found[0] == found[1] and [judged.steps for judged in found[0]] == [0, 1, 2]
+    assert found[0] == found[1] and [one.steps for one in found[0]] == [0, 1, 2]
     assert all(torch.equal(value, before[name]) for name, value in subject().built.state_dict().items())
 
 
@@ -148,7 +150,7 @@ def test_what_is_overridden_is_left_out_of_the_comparison():
         def target(self, sample):
             return None
 
-    patched = bugs_targets.with_methods(classification(), target=lambda task, sample: None)
+    patched = task_with(classification, target=lambda task, sample: None)
     own, plain = shipped_task(Mine(7), False), shipped_task(patched, False)
     assert type(own) is ObjectDetection and own.num_outputs == 8
     assert type(plain) is Classification and "target" not in vars(plain)
@@ -172,7 +174,7 @@ def test_the_best_of_no_truths_is_none():
 # ---- slow: tasks that know places ----
 
 
-SLOW = {  # by the words that name the cause; benchmarks/bugs_targets.py tries all of the collection
+SLOW = {  # by the words that name the cause; benchmarks/kill_matrix.py --family apart tries all
     "regression: x of the mirrored image": "first value of the other sign",
     "segmentation: mask mirrored": "in 16 of 16 images the outputs are mirrored left-right against the targets",
     "segmentation: image mirrored by half, mask not": "images the outputs are mirrored left-right against the targets",
@@ -183,7 +185,7 @@ SLOW = {  # by the words that name the cause; benchmarks/bugs_targets.py tries a
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW)
 def test_bugs_that_set_targets_and_images_apart_fail_with_their_cause(name):
-    outcome = judge(bug(name))
+    outcome = judged(name)
     assert outcome.status == "failed" and SLOW[name] in outcome.cause
 
 

@@ -111,6 +111,66 @@ class StrongestPlaces(Classifier):
         return maps.amax((2, 3))
 
 
+class StartsAtZero(nn.Module):
+    """A residual net whose shortcuts skip places, and whose branches start at zero."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, WIDTH, 3, 2, 1)
+        self.short, self.branch = (
+            nn.ModuleList(nn.Conv2d(WIDTH, WIDTH, k, 2, k // 2) for _ in range(3)) for k in (1, 3)
+        )
+        self.scales = nn.ParameterList(torch.zeros(1) for _ in range(3))
+        self.fc = nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, x):
+        x = self.stem(x)
+        for short, branch, scale in zip(self.short, self.branch, self.scales, strict=True):
+            x = short(x) + scale * branch(x).relu()
+        return self.fc(x.mean((2, 3)))
+
+
+class NormOfThePooled(Classifier):
+    """Attention to channels with a batch norm in the backbone, as selective kernels have it."""
+
+    class Attends(nn.Module):
+        def __init__(self, places):
+            super().__init__()
+            self.pool, self.norm = nn.AdaptiveAvgPool2d(places), nn.BatchNorm2d(WIDTH)
+
+        def forward(self, x):
+            return x * self.norm(self.pool(x)).mean((2, 3), keepdim=True).sigmoid()
+
+    def __init__(self):
+        super().__init__()
+        self.backbone.append(self.Attends(1))
+
+
+class NormOfFewPlaces(Classifier):
+    """A batch norm of a map that has one place where images are as small as those of checks."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone.append(nn.Sequential(nn.AvgPool2d(SIZE // 8), nn.BatchNorm2d(WIDTH)))
+
+
+class TwoViews(Classification):
+    """The loss shows the model each image twice."""
+
+    def loss(self, model, inputs, targets):
+        return {"loss": self.criterion(model(torch.cat([inputs, inputs.flip(3)])), targets.repeat(2))}
+
+
+class Mixed(Classification):
+    """Targets that say how much of each class there is."""
+
+    def target(self, sample):
+        return nn.functional.one_hot(super().target(sample), CLASSES) * 0.8 + 0.2 / CLASSES
+
+    def target_problems(self, images, targets):
+        return []
+
+
 class Caches(Classifier):
     """Keeps the last features, as many models do for hooks and drawings: one tensor, never more."""
 
@@ -280,6 +340,11 @@ def momentum(parameters):
         ("input_range", "passed", lambda: subject(LargerInside)),
         ("input_range", "passed", lambda: subject(TransformsItself)),
         ("uses_every_place", "passed", lambda: subject(StrongestPlaces)),
+        ("uses_every_place", "passed", lambda: subject(StartsAtZero)),
+        ("batch_of_one", "skipped", lambda: subject(NormOfThePooled)),
+        ("batch_of_one", "passed", lambda: subject(NormOfFewPlaces, image_size=2 * SIZE)),
+        ("output_contract", "passed", lambda: subject(task=TwoViews(CLASSES, nn.CrossEntropyLoss()))),
+        ("loss_rewards_truth", "passed", lambda: subject(task=Mixed(CLASSES, nn.CrossEntropyLoss()))),
         ("side_effects", "passed", lambda: subject(Caches)),
         ("side_effects", "passed", lambda: subject(OwnNoise)),
         ("structure", "passed", lambda: subject(CallsTwice)),

@@ -9,7 +9,7 @@ from tiny_models import Segmenter, detection, detector, segmentation, subject
 from aistudio.checks import predictions
 from aistudio.checks.copies import contradiction, one_image
 from aistudio.checks.evaluation import UsesImages
-from aistudio.checks.learning import OverfitsOneBatch
+from aistudio.checks.overfitting import OverfitsOneBatch
 from aistudio.data import ImageFolder, Sample, Synthetic
 from aistudio.drawing.canvas import SIDE
 

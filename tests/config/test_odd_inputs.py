@@ -50,6 +50,8 @@ FILES = {  # what a stranger's file says
     "no runtime": "hydra: {runtime: null}",
     "an alias of itself": "a: &a [*a]",
     "an alias in a mapping": "task: &a {b: *a}",
+    "a billion aliases": "a0: &a0 [1]\n"
+    + "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)),
     "200 maps": f"a: {'{a: ' * 200}1{'}' * 200}",
     "200 lists": f"a: {'[' * 200}{']' * 200}",
     "a number": "5",
@@ -208,3 +210,8 @@ def test_what_makes_another_thing_is_refused(where):
     with pytest.raises(Refusal) as refusal:
         sanity_run(config)
     assert where.split(".")[0] in str(refusal.value)
+
+
+def test_a_file_with_an_alias_is_as_if_written_out(tmp_path, no_torch):
+    file_of(tmp_path, "backbone: {image_mean: &half [0.5, 0.5, 0.5], image_std: *half}")
+    assert answered("experiment=x", folder=tmp_path).backbone.image_std == [0.5, 0.5, 0.5]

@@ -290,6 +290,20 @@ def test_the_front_is_what_no_other_point_beats():
     assert [mark.point.key for mark in marks if mark.front] == [0, 3, 4]
 
 
+def test_a_busy_machine_has_no_front():
+    quiet = [row for row in pages.rows(12) if row.outcome == "passed"]
+    busy = sweep_page([replace(row, taken=40.0) for row in quiet], HERE)
+    assert 'class="front"' in sweep_page(quiet, HERE)
+    assert 'class="front"' not in busy and "point best" not in busy and "the machine was busy: no front" in busy
+
+
+def test_what_a_training_did_to_the_metrics_is_told():
+    report = pages.report()
+    report["checks"][-1]["metrics"] = {"accuracy": [0.25, 0.875], "odd": [1], "none": None}
+    page = Reader(run_page(report)).text
+    assert "accuracy 0.25 before, 0.875 after" in page and "odd 1" not in page
+
+
 def test_rows_that_did_not_pass_are_together_with_their_reasons():
     rows = pages.rows(70)
     page = Reader(sweep_page(rows, HERE)).text

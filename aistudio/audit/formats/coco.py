@@ -23,7 +23,11 @@ def read(tree: Tree, options: Options) -> Labels:
     """All files of instances, each one a split."""
     labels = Labels(tree.root, "coco", [], positional=True, declared=True)
     documents = [(name, load(tree, name)) for name in _find_documents(tree, options)]
-    documents = [(name, found) for name, found in documents if _is_coco(found)] or _refuse_kind(documents)
+    others = [(name, found) for name, found in documents if not _is_coco(found)]
+    meant = [(name, found) for name, found in others if options.annotations or _is_named_as_instances(name)]
+    if meant or len(others) == len(documents):
+        _refuse_kind(meant or others)
+    documents = [(name, found) for name, found in documents if _is_coco(found)]
     numbers: dict[str, Hashable] = {}
     listed: dict[str, set[str]] = {}
     for name, document in documents:
@@ -50,8 +54,12 @@ def _find_documents(tree: Tree, options: Options) -> list[str]:
     if not there:
         what = f"data.root={printable(tree.root)} has no JSON file"
         refuse(what, "COCO's labels are in one, annotations/instances_train.json", "data.annotations", "another folder")
-    usual = [name for name in there if name.rpartition("/")[2].startswith(("instances", "_annotations.coco"))]
-    return usual or there
+    return [name for name in there if _is_named_as_instances(name)] or there
+
+
+def _is_named_as_instances(name: str) -> bool:
+    """Whether a file has one of the names that files of objects have."""
+    return name.rpartition("/")[2].startswith(("instances", "_annotations.coco"))
 
 
 def load(tree: Tree, name: str) -> Any:
@@ -201,7 +209,7 @@ def read_object(entry: dict, place: Place, labels: Labels, categories: dict, opt
             )
     elif shape not in (None, [], {}):
         labels.blame("bad_polygon", place, f"segmentation is {short(shape)}")
-    if options.task in ("instance_segmentation", "segmentation") and not (found.polygons or found.rle):
+    if options.task in ("instance_segmentation", "segmentation") and shape in (None, [], {}):
         labels.blame("missing_mask", place, f"segmentation is {short(shape)}")
     return found
 

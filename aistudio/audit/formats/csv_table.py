@@ -6,7 +6,7 @@ import csv
 import math
 import re
 
-from aistudio.audit.numbered import number_classes
+from aistudio.audit.numbered import NOTHING, number_classes
 from aistudio.audit.options import Options, refuse
 from aistudio.audit.records import ImageRecord, Labels, Place
 from aistudio.audit.tree import Tree, folder_of, nearest, read_text, split_of
@@ -22,6 +22,7 @@ _COUNTERS = (
     "row",
     "unnamed: 0",
 )  # columns that number rows; stated ones are taken all the same
+_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?|[+-]?\d{1,3}(\.\d{3})+,\d+")  # 1,234.5 and 1.234,5
 _TRUTH = {"0": 0, "1": 1, "false": 0, "true": 1, "no": 0, "yes": 1, "normal": 0, "anomalous": 1, "good": 0}
 
 
@@ -84,9 +85,13 @@ def _read_table(tree: Tree, name: str, options: Options, labels: Labels) -> tupl
                 first = reader.line_num - unclosed.count("\n") + 1
                 labels.blame("bad_line", Place(name, first), f"a quote is not closed until line {reader.line_num}")
                 labels.unlisted += re.split(r"[\n,;\t]", "\n".join(row))
+            elif [cell.strip() for cell in row] == header:
+                labels.blame("bad_line", place, "the header is there again, as where two tables were joined")
+            elif row and not any(cell.strip() for cell in row):
+                labels.blame("bad_line", place, f"{len(row)} cells with nothing in them")
             elif len(row) == len(header):
                 rows.append((place, dict(zip(header, row, strict=True))))
-            elif any(cell.strip() for cell in row):
+            elif row:
                 labels.unlisted += [cell.strip() for cell in row]  # what a broken row names is not forgotten
                 labels.blame("bad_line", place, f"{len(row)} columns where the header has {len(header)}")
     except csv.Error as error:
@@ -152,8 +157,7 @@ def _place_rows(tree: Tree, labels: Labels, rows: list, columns: dict[str, list[
         name, kind = tree.resolve(row[file].strip(), folders)
         if kind:
             labels.blame(kind, place, f"{row[file]!r}" + (f" is {name}" if kind == "name_case" else ""))
-        said = _SPLIT_WORDS.get((row.get(options.split_column) or "").strip().lower(), split)
-        image = ImageRecord(name, said, place)
+        image = ImageRecord(name, split_in(row, options.split_column) or split, place)
         if "values" in columns:
             image.values = tuple(_read_value(row[c], c, place, labels) for c in columns["values"])
         else:
@@ -165,6 +169,7 @@ def _place_rows(tree: Tree, labels: Labels, rows: list, columns: dict[str, list[
         number_classes(labels, written, options)
     listed = {image.name for image in labels.images} | {tree.resolve(cell, folders)[0] for cell in labels.unlisted}
     labels.unlisted = [name for folder in folders[:1] for name in tree.images(folder) if name not in listed]
+    _check_split_column(labels, [(place, row) for place, _, row in rows], options.split_column)
 
 
 _SPLIT_WORDS = {
@@ -177,6 +182,22 @@ _SPLIT_WORDS = {
 }
 
 
+def split_in(row: dict[str, str], column: str) -> str:
+    """The split that a row states in one of the usual words, or ""."""
+    return _SPLIT_WORDS.get((row.get(column) or "").strip().lower(), "")
+
+
+def _check_split_column(labels: Labels, rows: list[tuple[Place, dict[str, str]]], column: str) -> None:
+    """Rows of no split in a table whose other rows are in one. Where no row is, the column means something else."""
+    if sum(bool(split_in(row, column)) for _, row in rows) * 2 <= len(rows):
+        return
+    for place, row in rows:
+        if not split_in(row, column):
+            said = (row.get(column) or "").strip()
+            kind = "missing_value" if not said else "unknown_split"
+            labels.blame(kind, place, f"{column}={said!r} is none of train, val, test")
+
+
 def _read_value(text: str, column: str, place: Place, labels: Labels) -> float:
     """A number of a cell, or NaN and the reason why it is none."""
     plain = text.strip()
@@ -186,7 +207,8 @@ def _read_value(text: str, column: str, place: Place, labels: Labels) -> float:
             labels.blame("not_finite", place, f"{column}={plain}")
         return value
     except ValueError:
-        kind = "missing_value" if not plain else "comma_number" if is_number(plain) else "not_a_number"
+        comma = is_number(plain) or bool(_GROUPED.fullmatch(plain))
+        kind = "missing_value" if plain.lower() in ("", *NOTHING) else "comma_number" if comma else "not_a_number"
         labels.blame(kind, place, f"{column}={text!r}")
         return math.nan
 

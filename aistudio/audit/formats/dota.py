@@ -44,7 +44,7 @@ def read(tree: Tree, options: Options) -> Labels:
 def read_objects(tree: Tree, file: str, labels: Labels, image: ImageRecord) -> list[tuple[ObjectRecord, str]]:
     """The objects of one file, each with the name of its class."""
     found = []
-    for place, text, words in label_lines(tree, file):
+    for place, text, words in label_lines(tree, file, labels):
         if words[0].partition(":")[0].lower() in _HEADERS and ":" in text:
             continue
         record, wrong = _read_line(words, place)

@@ -26,6 +26,7 @@ def read(tree: Tree, options: Options) -> Labels:
     train = "train" if "train" in folders else next(iter(folders))
     labels.classes = labels.split_classes[train]
     _place_files(tree, labels, folders)
+    _note_hidden_folders(tree, labels, folders)
     _note_class_folders(labels, folders, train)
     return labels
 
@@ -58,6 +59,15 @@ def _place_files(tree: Tree, labels: Labels, folders: dict[str, str]) -> None:
             labels.images.append(ImageRecord(name, split_at[folder], Place(name), label))
         elif below[-1].lower() not in _SIDE_FILES:
             labels.blame("stray_file", Place(name), "no image, by its name, in a class folder")
+
+
+def _note_hidden_folders(tree: Tree, labels: Labels, folders: dict[str, str]) -> None:
+    """Hidden folders of images among the classes, as editors leave them: ImageFolder takes each for a class."""
+    for folder in folders.values():
+        for path in sorted(tree.path(folder).glob(".*/")):
+            if any(is_image_name(file.name) for file in path.iterdir()):
+                said = "a hidden folder of images: left out here, a class of its own to torchvision's ImageFolder"
+                labels.blame("stray_file", Place(f"{folder}/{path.name}".lstrip("/")), said)
 
 
 def _note_class_folders(labels: Labels, folders: dict[str, str], train: str) -> None:

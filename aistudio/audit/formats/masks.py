@@ -17,11 +17,14 @@ FOLDERS = (
     "annotations",
     "segmentationclass",
     "gt",
+    "gtfine",
     "ground_truth",
     "seg",
     "annotation",
 )
 ENDINGS = ("", "_mask", "_labelids", "_gtfine_labelids", "_seg", "_label", "_labels", "_gt")
+
+_OTHER_MAPS = ("_gtfine_color", "_gtfine_instanceids")  # what Cityscapes has beside its masks of ids
 
 
 def read(tree: Tree, options: Options) -> Labels:
@@ -30,6 +33,7 @@ def read(tree: Tree, options: Options) -> Labels:
     labels.classes = options.names() or names_in_text(tree)
     labels.declared = bool(labels.classes)
     masks, images = _split_files(tree, options)
+    masks = [name for name in masks if not splitext(name)[0].lower().endswith(_OTHER_MAPS)]
     if not masks:
         instead = "root/masks/NAME.png beside root/images/NAME.jpg, or data.masks=FOLDER"
         refuse(f"data.root={printable(tree.root)} has no folder of masks", "it is named masks", "data.masks", instead)

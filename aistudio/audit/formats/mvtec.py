@@ -67,9 +67,9 @@ def _place_image(tree: Tree, file: str, split: str, name: str, masks: set[str], 
     labels.images.append(image)
     if split == "train" and anomalous:
         labels.blame("anomaly_in_train", Place(file), f"train holds {parts[1]}, and should hold {GOOD} alone")
-    if split == "test" and anomalous:
+    if split == "test":
         image.mask = _find_mask(file, name, masks)
-        if image.mask is None:
+        if image.mask is None and anomalous:
             labels.blame(
                 "missing_label", Place(file), f"no mask in {_join(name, 'ground_truth')}/{'/'.join(parts[1:-1])}"
             )

@@ -41,8 +41,11 @@ def _read_splits(tree: Tree, labels: Labels, known: set[str]) -> dict[str, str]:
     order = ("train", "val", "test", "trainval")
     lists = [n for n in tree.files if "ImageSets/" in f"/{n}" and splitext(basename(n))[0] in SPLITS]
     for name in sorted(lists, key=lambda n: order.index(s) if (s := splitext(basename(n))[0]) in order else 9):
+        listed: dict[str, int] = {}
         for line, text in enumerate(tree.path(name).read_text("utf-8", "replace").splitlines(), 1):
             stem = text.split()[0] if text.split() else ""
+            if stem and listed.setdefault(stem, line) != line:
+                labels.blame("duplicate_entry", Place(name, line), f"{stem} is on line {listed[stem]} too")
             if stem and stem not in known:
                 labels.blame("missing_label", Place(name, line), f"there is no {stem}.xml")
             split = SPLITS[splitext(basename(name))[0]]
@@ -64,6 +67,9 @@ def _read_file(
         root = parse(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         labels.blame("bad_line", Place(file, getattr(error, "position", (None,))[0]), f"no XML: {error}")
+        return None
+    if root.tag != "annotation":
+        labels.blame("bad_entry", Place(file), f"it holds <{root.tag}>, and should hold <annotation>")
         return None
     split = splits.get(stem) or split_of(dirname(file))
     written = (root.findtext("filename") or "").strip()

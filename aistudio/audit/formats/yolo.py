@@ -53,6 +53,7 @@ def read_set(tree: Tree, options: Options, name: str, shape: Shape) -> Labels:
         used.add(text)
         read_ids += [(obj, number) for obj, number in read_objects(tree, text, labels, record, shape)]
     _number_objects(labels, read_ids, names, described.file)
+    _check_other_names(tree, labels, names)
     blame_unlabelled(labels)
     _blame_unused(tree, labels, texts - used, found)
     return labels
@@ -110,10 +111,16 @@ def _label_of(image: str, texts: set[str]) -> str | None:
     return next((name for name in candidates if name in texts), None)
 
 
+def _label_name(image: str) -> str:
+    """The name that the label file of an image should have."""
+    head, images, rest = splitext(image)[0].rpartition("images/")
+    return f"{head}labels/{rest}.txt" if images else f"{rest}.txt"
+
+
 def read_objects(tree: Tree, file: str, labels: Labels, image: ImageRecord, shape: Shape) -> list:
     """The objects of one file, each with the number of its class."""
     found = []
-    for place, text, words in label_lines(tree, file):
+    for place, text, words in label_lines(tree, file, labels):
         try:
             number, numbers = float(words[0]), [float(word) for word in words[1:]]
         except ValueError:
@@ -144,11 +151,26 @@ def _number_objects(labels: Labels, read_ids: list, names: list[str], file: str)
             labels.blame("class_out_of_range", record.place, said)
 
 
+def _check_other_names(tree: Tree, labels: Labels, names: list[str]) -> None:
+    """A ``classes.txt``, as labelling programs write it, with the same names in another order."""
+    for file in (name for name in tree.files if basename(name) == "classes.txt"):
+        written = [line.strip() for line in read_text(tree, file).splitlines() if line.strip()]
+        if names and written != names and {*written} & {*names}:
+            other = next((i for i, pair in enumerate(zip(written, names, strict=False)) if pair[0] != pair[1]), None)
+            if other is not None:
+                said = f"class {other} is {written[other]!r} here, and {names[other]!r} in the names that are used"
+                labels.blame("class_index_shift", Place(file, other + 1), said)
+
+
 def _blame_unused(tree: Tree, labels: Labels, texts: set[str], found: list[tuple[str, str]]) -> None:
     """Label files that belong to no image, and images of the same folders that no split names."""
     if any(fault.kind == "missing_split" for fault in labels.faults):
         return  # they are that split's
+    without = {_label_name(image.name).lower(): image.name for image in labels.images if not image.labelled}
     for file in sorted(texts):
+        if file.lower() in without:
+            labels.blame("name_case", Place(file), f"its image is {without[file.lower()]}")
+            continue
         known_text = splitext(basename(file))[0].lower() in NO_LABELS or "/" not in file
         if not known_text and ("labels" in file.split("/") or _is_label_text(tree, file)):
             labels.blame("missing_image", Place(file), "no image belongs to this label file")

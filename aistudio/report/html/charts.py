@@ -159,14 +159,16 @@ def scatter(
     less: bool = False,
     most: int = 1500,
     size: tuple[int, int] = (600, 360),
+    no_front: str = "",
 ) -> Scatter | None:
     """Points where more of x is better, and more of y or, with ``less``, less; None with fewer than two.
 
-    Of more than ``most`` points those of the front and the rightmost are drawn.
+    Of more than ``most`` points those of the front and the rightmost are drawn. ``no_front`` says why nothing is said
+    to be best, or "".
     """
     if len(points) < 2:
         return None
-    best = {point.key for point in front(points, less)}
+    best = set() if no_front else {point.key for point in front(points, less)}
     shown = sorted(points, key=lambda one: (one.key not in best, -one.x))[:most]
     width, height = size
     x = _spread_axis([edge for one in shown for edge in (one.x, one.low or one.x, one.high or one.x)], 52, width - 14)
@@ -177,8 +179,8 @@ def scatter(
     ]
     steps = sorted((mark for mark in marks if mark.front), key=lambda mark: mark.x)
     line = "".join(f"V{mark.y}H{mark.x}" for mark in steps)
-    line = f"M{steps[0].x} {steps[0].y}{line}"
-    note = f"{len(points) - len(shown):,} points left out for want of room" if len(points) > len(shown) else ""
+    line = f"M{steps[0].x} {steps[0].y}{line}" if steps else ""
+    left_out = f"{len(points) - len(shown):,} points left out for want of room" if len(points) > len(shown) else ""
     return Scatter(
         title,
         x_title,
@@ -190,7 +192,7 @@ def scatter(
         y.ticks(),
         width,
         height,
-        note,
+        ", ".join(filter(None, (no_front, left_out))),
     )
 
 

@@ -26,9 +26,10 @@ WORDS = {
     "findings.png": "the worst findings, cut out of their images",
     "labels.png": "how the labels are distributed",
     "predictions.png": "images with what the model gives and what was expected",
+    "fit.png": "whether the data fits the model, and the size to set",
     "batch.png": "the batch as the backbone receives it, with its targets",
 }
-FIRST = ("predictions.png", "batch.png", *OF_DATA)
+FIRST = ("predictions.png", "batch.png", "fit.png", *OF_DATA)
 
 
 @dataclass(frozen=True)

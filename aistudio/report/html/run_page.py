@@ -18,6 +18,7 @@ from aistudio.report.html.values import (
     items,
     mapping,
     mappings,
+    metrics,
     named,
     number,
     text,
@@ -170,7 +171,12 @@ def check(one: Mapping[str, Any]) -> Check:
     status = text(one.get("status"))
     status = status if status in STATUSES else "skipped"
     seen, cause, seconds = text(one.get("seen")), text(one.get("cause")), one.get("seconds")
-    parts = (("expected", text(one.get("expected"))), ("cause", cause), ("why", text(one.get("why"))))
+    parts = (
+        ("expected", text(one.get("expected"))),
+        ("cause", cause),
+        ("why", text(one.get("why"))),
+        ("metrics", metrics(one.get("metrics"))),
+    )
     return Check(
         name=text(one.get("name")) or "a check without a name",
         status=status,

@@ -9,6 +9,7 @@ from aistudio.report.html.charts import Point, Scatter, scatter
 from aistudio.report.html.sections import words
 from aistudio.report.html.values import is_number, number
 from aistudio.report.plots import typical
+from aistudio.report.ranking import why_no_front
 from aistudio.report.summary import Row
 
 _PANELS = 8  # tasks with drawings
@@ -27,10 +28,10 @@ def panels(rows: Sequence[Row]) -> list[tuple[str, list[Scatter]]]:
         accurate = [point(row, name, numbered, "top1") for row, name in named if is_number(row.top1)]
         field, what = _memory_of(own)
         memory = [point(row, name, numbered, field, _MEBIBYTE) for row, name in named if is_number(getattr(row, field))]
-        speed = "images per second, forward"
+        speed, unranked = "images per second, forward", why_no_front(own)
         drawn = (
-            scatter("accuracy against throughput", speed, "published ImageNet top-1, %", accurate),
-            scatter("memory against throughput", speed, what, memory, less=True),
+            scatter("accuracy against throughput", speed, "published ImageNet top-1, %", accurate, no_front=unranked),
+            scatter("memory against throughput", speed, what, memory, less=True, no_front=unranked),
         )
         if any(drawn):
             found.append((words(task), [one for one in drawn if one]))

@@ -57,6 +57,17 @@ def number(value: Any, unit: Any = "") -> str:
     return "not known" if value is None else "a number beyond 1e308" if isinstance(value, int) else text(value)
 
 
+def metrics(value: Any) -> str:
+    """The task's metrics before and after a training, in words."""
+    pairs = {name: items(pair) for name, pair in mapping(value).items()}
+    told = [
+        f"{text(name)} {number(pair[0])} before, {number(pair[1])} after"
+        for name, pair in pairs.items()
+        if len(pair) == 2
+    ]
+    return "; ".join(told)
+
+
 def written(value: Any) -> str:
     """A value of a configuration as YAML would say it on one line."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

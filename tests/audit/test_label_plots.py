@@ -1,15 +1,14 @@
 """How labels are distributed: the numbers of each format, and a drawing of whatever there is."""
 
 import math
-import sys
 
 import pytest
 from labelled_sets import CLASSES, SETS
-from PIL import Image
 
 from aistudio.audit import Options, audit
 from aistudio.audit.distribution import Distribution, distribution, of_corners
-from aistudio.report.label_plots import draw_labels, panels_of
+from aistudio.audit.label_plots import class_bars, label_plots, panels
+from aistudio.drawing import colour
 
 
 def found(root, name):
@@ -20,7 +19,7 @@ def found(root, name):
 
 @pytest.mark.parametrize("name", SETS)
 def test_every_format_has_something_to_draw(name, tmp_path):
-    assert panels_of(found(tmp_path, name))
+    assert [*panels(found(tmp_path, name))]
 
 
 @pytest.mark.parametrize("name", ["coco", "yolo", "voc"])
@@ -51,23 +50,26 @@ def test_the_angle_of_corners_counts_counter_clockwise():
     assert of_corners(corners) == pytest.approx((50, 50, 40, 10, 30))
 
 
-def test_many_classes_with_long_names_and_one_image(tmp_path):
-    pytest.importorskip("matplotlib")
+def test_many_classes_with_long_names_and_one_image():
     classes = {f"$a class_{index} {'x' * 60}": (index, 1) for index in range(300)}
-    sizes, places = [(1, 1), (2000, 3)], [(0, 0), (1, 1)]
+    sizes, places = [(1, 1), (2000, 3)], [(0, 0), (1, 1), (math.nan, 7)]
     many = Distribution(("train", "val"), "objects", classes, sizes, places, [0.0, 1.0], [0, 900])
-    assert draw_labels(many, tmp_path / "labels.png", "a title\x1b[31m")
-    with Image.open(tmp_path / "labels.png") as image:
-        assert image.width < 1200 and len(image.convert("L").getcolors()) > 10
+    sheet = label_plots(many, "a title\x1b[31m")
+    assert sheet is not None and sheet.width < 1200 and len(sheet.convert("L").getcolors()) > 10
 
 
-def test_where_nothing_is_known_nothing_is_drawn(tmp_path):
-    assert not draw_labels(Distribution((), "images", {}), tmp_path / "labels.png", "")
-    assert not [*tmp_path.iterdir()]
+def test_more_of_a_class_is_a_longer_bar():
+    def blue(image):
+        return sum(count for count, shade in image.getcolors(1 << 20) if shade == colour(0))
+
+    few, many = (class_bars({"cat": (count,), "dog": (100,)}, ("train",), "images") for count in (10, 90))
+    assert blue(many) > 1.5 * blue(few)
 
 
-def test_without_matplotlib_it_says_so(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setattr("aistudio.report.plots.find_spec", lambda name: None)
-    with pytest.raises(ImportError):
-        draw_labels(Distribution((), "images", {"a": (1,)}), tmp_path / "labels.png", "")
+@pytest.mark.parametrize("values", [[3.0, 3.0], [-1e9, 1e9], [1e-7, 2e-7, 3e-7], [0.0, 1.0] * 5000])
+def test_values_of_any_range_are_drawn(values):
+    assert label_plots(Distribution((), "images", {}, values={"x": values}), "") is not None
+
+
+def test_where_nothing_is_known_nothing_is_drawn():
+    assert label_plots(Distribution((), "images", {}), "") is None
