@@ -21,7 +21,7 @@ from aistudio.assembly.prepare import make_subject
 from aistudio.assembly.problems import task_or_problems
 from aistudio.assembly.weights import weight_files
 from aistudio.assembly.weights_in_words import as_entry, weight_warnings
-from aistudio.audit import Audit, fails
+from aistudio.audit import SHEETS, Audit, fails, save_sheet
 from aistudio.checks.fit_plots import save_fit
 from aistudio.checks.outcome import Check, Outcome
 from aistudio.checks.predictions import save_batch, save_predictions
@@ -50,7 +50,8 @@ def sanity_run(
     Args:
         cfg: a configuration, whoever composed it.
         listeners: are told of the run as it goes.
-        drawings: a folder for images with the predictions after the learning check; None saves none.
+        drawings: a folder for drawings: predictions after the learning check, the batch, of labelled data its findings,
+            its distribution, and whether it fits; None saves none.
         verbose: whether to print the run as it goes.
 
     Returns:
@@ -78,13 +79,15 @@ def examine(
     """The sanity run of a configuration that was judged.
 
     ``cfg`` is what was judged, as it was written: it says what is left to labelled data. ``audit`` is of that data;
-    None audits it now.
+    None audits it now, and draws it.
     """
     started, tell = time.perf_counter(), Listeners(listeners)
     watch = Watch(tell)
-    audit = audit or audit_labelled(cfg, judged)
+    given, audit = audit, audit or audit_labelled(cfg, judged)
     judged = with_labels(cfg, judged, audit)
     forecast_only = judged.cfg.sanity.level == "forecast"
+    if audit is not None and given is None and drawings is not None and not forecast_only:
+        _draw_audit(audit, Path(drawings), watch)
     findings = audit.findings if audit and not forecast_only else ()
     if audit and not forecast_only:
         watch.add(data_check(findings, fails(findings), time.perf_counter() - started))
@@ -95,6 +98,12 @@ def examine(
     tell.measured(report.measurements)
     tell.ended(report)
     return report
+
+
+def _draw_audit(audit: Audit, folder: Path, watch: Watch) -> None:
+    """The findings, and how the labels are distributed; an audit that was given has been drawn."""
+    for name in SHEETS:
+        watch.quietly(name, partial(save_sheet, audit, folder / name))
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,12 @@ from aistudio.audit.formats.own import Reader
 from aistudio.audit.options import Options, options_from
 from aistudio.audit.records import Fault, ImageRecord, Labels, ObjectRecord, Place
 from aistudio.audit.shards import Merged, as_lines, merge, read_shard
+from aistudio.audit.sheets import SHEETS, save_sheet
 from aistudio.audit.words import describe, finding_lines, verdict
 
 __all__ = [
     "FORMATS",
+    "SHEETS",
     "Audit",
     "Fault",
     "Finding",
@@ -45,6 +47,7 @@ __all__ = [
     "outputs_key",
     "read_labels",
     "read_shard",
+    "save_sheet",
     "task_of",
     "verdict",
 ]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
 from aistudio.audit import (
+    SHEETS,
     Audit,
     Finding,
     as_csv,
@@ -21,6 +20,7 @@ from aistudio.audit import (
     fails,
     finding_lines,
     outputs_key,
+    save_sheet,
     verdict,
 )
 from aistudio.config.compose import Judged
@@ -83,43 +83,13 @@ def audit_first(config: DictConfig, judged: Judged, folder: Path, terminal: Term
 
 def _save_drawings(audit: Audit, folder: Path, terminal: Terminal) -> list[str]:
     """``findings.png`` where there are any, and ``labels.png``; their names. What cannot be drawn is said."""
-    drawings = {"findings.png": _save_findings, "labels.png": _save_labels}
     done = []
-    for name, save in drawings.items():
+    for name in SHEETS:
         try:
-            done += [name] if save(audit, folder / name) else []
+            done += [name] if save_sheet(audit, folder / name) else []
         except Exception as error:  # an audit is worth more than its drawings
             terminal.print(words(f"{name} could not be drawn: {type(error).__name__}, {first_line(error)}", "yellow"))
     return done
-
-
-def _save_findings(audit: Audit, path: Path) -> bool:
-    """The worst findings cut out; whether there are any to be seen."""
-    if not audit.findings:
-        return False
-    from aistudio.audit.cutouts import findings_sheet
-
-    sheet = findings_sheet(audit)
-    if sheet is None:
-        return False
-    return _save(sheet, path)
-
-
-def _save_labels(audit: Audit, path: Path) -> bool:
-    """How the labels are distributed; whether there is anything to draw."""
-    from aistudio.audit.distribution import distribution
-    from aistudio.audit.label_plots import label_plots
-
-    sheet = label_plots(distribution(audit), describe(audit))
-    return sheet is not None and _save(sheet, path)
-
-
-def _save(sheet: Any, path: Path) -> bool:
-    """Write a drawing, a PIL image, whole."""
-    file = io.BytesIO()
-    sheet.save(file, "PNG", compress_level=3)
-    write_whole(path, file.getvalue())
-    return True
 
 
 def _print_audit(terminal: Terminal, audit: Audit) -> None:

@@ -69,7 +69,9 @@ def test_a_run_on_labelled_data_is_audited_first_and_learns(name, tmp_path):
 def test_findings_fail_a_run_that_otherwise_passes(tmp_path):
     config = composed(tmp_path, "image_folder", "backbone=resnet18", "sanity=quick", "runtime=cpu")
     (tmp_path / "train/dog/1.jpg").write_bytes(b"")
-    report = aistudio.sanity_run(config)
+    report = aistudio.sanity_run(config, drawings=tmp_path.with_name("drawings"))
+    drawn = {"findings.png", "labels.png", "fit.png", "batch.png", "predictions.png"}
+    assert {path.name for path in tmp_path.with_name("drawings").iterdir()} == drawn
     assert [one.name for one in report.failures] == ["data_audit"]
     assert [one.kind for one in report.findings] == ["empty_file"]
 
