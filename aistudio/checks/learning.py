@@ -18,6 +18,8 @@ from aistudio.checks.subject import EARLY_STEPS, Subject
 from aistudio.models.anatomy import named_backbone
 from aistudio.models.nested import equal
 
+_FAINT = 1e-7  # of the head's largest gradient: no initialisation brings a whole backbone so low
+
 
 @dataclass(frozen=True)
 class Gradients:
@@ -60,6 +62,10 @@ class Gradients:
             cause = "a detached, unused or dead layer: call it, remove it, or name it in sanity.checks.gradients.allow"
             seen = f"{len(cut)} of {len(gradients)} without gradient in each of {EARLY_STEPS} steps: {some(cut)}"
             return failed(seen, expected, cause)
+        faint = 1.0 if late else _share_of_backbone(subject, gradients)
+        if faint < _FAINT:
+            cause = "what comes back to the backbone is scaled away: look for detach(), and for factors around it"
+            return failed(f"the backbone's largest gradient is {faint:.1g} of the head's", expected, cause)
         frozen = sum(not p.requires_grad for p in subject.built.parameters())
         without = [f"{frozen} frozen"] * bool(frozen) + [f"{some(excused)} allowed"] * bool(excused)
         seen = f"{len(gradients) - len(excused)} parameter tensors"
@@ -154,6 +160,15 @@ class UsesTargets:
                 "the loss does not use its targets, or less than rounding shows: call it by hand with two targets",
             )
         return passed(f"loss {total:.3g}, with other targets {changed:.3g}", expected)
+
+
+def _share_of_backbone(subject: Subject, gradients: Mapping[str, float | None]) -> float:
+    """The largest gradient in the backbone as a share of the largest behind it; 1 where one of them is unknown."""
+    prefix = named_backbone(subject.built)[0]
+    peaks = {name: peak for name, peak in gradients.items() if peak}
+    inside = [peak for name, peak in peaks.items() if name.startswith(prefix)]
+    behind = [peak for name, peak in peaks.items() if not name.startswith(prefix)]
+    return max(inside) / max(behind) if prefix and inside and behind else 1.0
 
 
 def _silent_in(gradients: Mapping[str, float | None]) -> list[str]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from aistudio.checks.check_mode import starting_at_zero
 from aistudio.checks.edges import is_mask
+from aistudio.checks.hidden_units import silent_units
 from aistudio.checks.loss_truth import Says, one_hot
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.sensitivity import LossGradients
@@ -38,10 +39,23 @@ class UsesEveryPlace:
         A shortcut of a stride leaves places out, which the branch beside it sees: one that starts at zero is opened.
         """
         outcome = self._judged(subject.loss_gradients)
-        if outcome.status == "passed" or not starting_at_zero(subject.built):
+        if outcome.status == "passed":
+            return self._of_units(subject, outcome)
+        if not starting_at_zero(subject.built):
             return outcome
         outcome = self._judged(subject.open_loss_gradients)
         return replace(outcome, seen=f"{outcome.seen}, once branches that start at zero are open")
+
+    def _of_units(self, subject: Subject, outcome: Outcome) -> Outcome:
+        """The outcome, unless hidden layers behind the backbone have units that nothing asks."""
+        if is_boxes(subject.batch().targets):  # of a class without object no layer is asked
+            return outcome
+        found = silent_units(subject, self.silent)
+        if not found:
+            return outcome
+        seen = some(f"{silent} of {count} units of {name} have no say" for name, silent, count in found)
+        cause = "a mask or a slice behind a hidden layer: look for a multiplication by zeros, [:, :n] and topk"
+        return failed(f"{seen}, whatever they hold", outcome.expected, cause)
 
     def _judged(self, gradients: LossGradients) -> Outcome:
         expected = "a gradient from every place, colour and channel"

@@ -21,6 +21,8 @@ _Link = Callable[[Tensor], Tensor]
 _SCALES = (0.0, 0.5, *_CERTAIN[:3], 3.0, 6.0, _CERTAIN[-1])  # 0: outputs that say nothing
 _TURNS = 1.05  # times the least loss, that of the most certain outputs where labels are smoothed
 _SURELY = 0.95  # of the least loss at those scales, between which there may be a lower one
+_NO_MORE = 0.01  # of the way from right to unsure: outputs in wrong places cost more, or places do not count
+_ALIKE = 0.1  # of the largest output
 FAR = 1000.0  # logits at which a loss without a lower bound is far below zero
 
 
@@ -104,7 +106,22 @@ class LossRewardsTruth:
                 "an activation before a loss that takes logits (remove it), arguments swapped, shapes that broadcast"
             )
             return failed(seen, expected, cause)
+        said = link(shifted(right, _CERTAIN[right_ones.index(best)], subject.batch().targets))
+        for words, other in misplaced(said):
+            with torch.no_grad():
+                cost = float(_loss(subject, output, other))
+            if cost <= best + _NO_MORE * (unsure - best):
+                cause = "the loss sorts, averages or sums before it compares: look for sort(), mean() and sum() in it"
+                return failed(f"right {best:.3g}, unsure {unsure:.3g}, {words} {cost:.3g}", expected, cause)
         return passed(seen, expected)
+
+
+def misplaced(said: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Outputs beside other images and in another order, in words, where that makes a difference."""
+    for words, dim in (("those of the next image", 0), ("those of the next column", 1)):
+        other = said.roll(1, dim) if said.dim() > dim else said
+        if (other - said).abs().max() > _ALIKE * said.abs().max():
+            yield words, other
 
 
 def floor_of_smoothed(subject: Subject) -> float:

@@ -15,6 +15,7 @@ from aistudio.checks.subject import Subject
 from aistudio.models.anatomy import named_backbone
 
 _MOST_FROZEN = 0.2  # of a random backbone's weights: some models hold a few fixed filters
+_FIXED_FILTERS = 4  # kernels and matrices, at most: with more, the first stages are frozen
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,10 @@ class Structure:
         if not weights:
             return skipped("the backbone has no weights")
         share = sum(weights[name].numel() for name in frozen) / max(sum(p.numel() for p in weights.values()), 1)
-        if share > _MOST_FROZEN:
+        if share > _MOST_FROZEN or len(frozen) > _FIXED_FILTERS:
             cause = "random layers that never learn are noise in front of the rest: load weights "
             cause += "(backbone.weights=DEFAULT) or unfreeze them (backbone.frozen=false, requires_grad)"
-            return failed(f"{100 * share:.0f} % of the backbone is random and frozen: {some(frozen)}", expected, cause)
+            return failed(f"{100 * share:.2g} % of the backbone is random and frozen: {some(frozen)}", expected, cause)
         return passed(f"no shared block; {len(weights) - len(frozen)} of {len(weights)} weights are trained", expected)
 
 

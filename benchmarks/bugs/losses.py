@@ -31,6 +31,18 @@ def last_output_lost(task, model, inputs, targets):
     return {"loss": F.mse_loss(model(inputs)[:, :-1], targets[:, :-1])}
 
 
+def sorted_values(task, model, inputs, targets):
+    return {"loss": F.mse_loss(model(inputs).sort(1).values, targets.sort(1).values)}
+
+
+def sorted_images(task, model, inputs, targets):
+    return {"loss": F.mse_loss(model(inputs).sort(0).values, targets.sort(0).values)}
+
+
+def mean_of_outputs(task, model, inputs, targets):
+    return {"loss": F.mse_loss(model(inputs).mean(1), targets.mean(1))}
+
+
 def summed(task, model, inputs, targets):
     return {"loss": F.cross_entropy(model(inputs), targets, reduction="sum")}
 
@@ -217,6 +229,9 @@ BUGS = [
         for name, checks, loss in (
             ("first output of three", "loss_is_whole gradients", first_output),
             ("last output lost", "loss_is_whole gradients", last_output_lost),
+            ("outputs sorted", "loss_rewards_truth", sorted_values),
+            ("images sorted", "loss_rewards_truth loss_is_mean", sorted_images),
+            ("mean of the outputs", "loss_rewards_truth", mean_of_outputs),
             ("reduction=sum of values", "loss_is_mean", summed_values),
             ("(N, 1) against (N,)", "loss_rewards_truth loss_is_mean overfits_one_batch loss_is_whole", broadcast),
             ("ReLU before the loss", "loss_rewards_truth overfits_one_batch loss_is_whole", relu_first),

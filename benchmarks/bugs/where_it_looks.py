@@ -202,6 +202,27 @@ class TwoBackbones(Classifier):
         self.encoder = features()[0]
 
 
+class MaskedBuffer(Classifier):
+    """Half of the units behind a ReLU are multiplied by zeros."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.Linear(self.width, 64)
+        self.fc = nn.Linear(64, self.fc.out_features)
+        self.register_buffer("mask", torch.arange(64) % 2)
+
+    def pooled(self, maps):
+        return self.hidden(super().pooled(maps)).relu() * self.mask
+
+
+class ScaledAway(Classifier):
+    """The backbone has a billionth of its gradient."""
+
+    def pooled(self, maps):
+        pooled = super().pooled(maps)
+        return pooled * 1e-9 + pooled.detach() * (1 - 1e-9)
+
+
 def freeze(model):
     model.backbone.requires_grad_(False)
 
@@ -232,6 +253,8 @@ BUGS = [
     Bug("first quarter of the channels", "uses_every_place", of(FirstChannels)),
     Bug("half of the units never above zero", "uses_every_place", of(NeverAboveZero)),
     Bug("half of a hidden layer masked", "uses_every_place gradients", of(HalfHidden)),
+    Bug("half of the units behind a ReLU masked", "uses_every_place", of(MaskedBuffer)),
+    Bug("gradients of the backbone scaled away", "gradients", of(ScaledAway)),
     Bug("gradient cut behind the backbone", "gradients", of(CutGradient)),
     Bug("backbone under no_grad", "gradients", of(NoGradBackbone)),
     Bug("unused layer", "gradients", of(UnusedLayer)),

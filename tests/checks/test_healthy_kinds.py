@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 import torch
-from tiny_models import CLASSES, SIZE, WIDTH, Classifier, Segmenter, outcomes, subject
+from tiny_models import CLASSES, SIZE, WIDTH, Classifier, Segmenter, outcomes, segmentation, subject
 from torch import nn
 
 from aistudio.tasks.classification import Classification
@@ -325,6 +325,43 @@ def momentum(parameters):
     return torch.optim.SGD(parameters, lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
 
+class DeepHead(Classifier):
+    """Three layers with ReLUs, many of whose units are shut for every image of a batch; the last one starts at zero."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.Sequential(nn.Linear(WIDTH, 64), nn.ReLU(), nn.BatchNorm1d(64), nn.Linear(64, 64), nn.ReLU())
+        self.fc = nn.Linear(64, CLASSES)
+        nn.init.constant_(self.hidden[0].bias, -0.5)
+        nn.init.normal_(self.fc.weight, std=1e-3)
+
+    def pooled(self, maps):
+        return self.hidden(super().pooled(maps))
+
+
+class Experts(Classifier):
+    """One of four experts for each image, gated; maxima of pairs of units."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Linear(WIDTH, 4)
+        self.experts = nn.ModuleList(nn.Linear(WIDTH, 2 * WIDTH) for _ in range(4))
+
+    def pooled(self, maps):
+        pooled = super().pooled(maps)
+        share, chosen = self.gate(pooled).softmax(1).max(1)
+        said = torch.stack([expert(pooled) for expert in self.experts], 1)[range(len(chosen)), chosen]
+        return share[:, None] * said.unflatten(1, (WIDTH, 2)).amax(2)
+
+
+class ConvolvingHead(Segmenter):
+    def __init__(self):
+        super().__init__()
+        self.classifier = nn.Sequential(
+            nn.Conv2d(WIDTH, 32, 3, 1, 1), nn.BatchNorm2d(32), nn.ReLU(), nn.Conv2d(32, CLASSES, 1)
+        )
+
+
 @pytest.mark.parametrize(
     ("check", "status", "make"),
     [
@@ -341,6 +378,11 @@ def momentum(parameters):
         ("input_range", "passed", lambda: subject(TransformsItself)),
         ("uses_every_place", "passed", lambda: subject(StrongestPlaces)),
         ("uses_every_place", "passed", lambda: subject(StartsAtZero)),
+        ("uses_every_place", "passed", lambda: subject(DeepHead)),
+        ("uses_every_place", "passed", lambda: subject(Experts)),
+        ("uses_every_place", "passed", lambda: subject(ConvolvingHead, segmentation())),
+        ("gradients", "passed", lambda: subject(DeepHead)),
+        ("loss_rewards_truth", "passed", lambda: subject(partial(Classifier, 3), Regression(3, nn.L1Loss()))),
         ("batch_of_one", "skipped", lambda: subject(NormOfThePooled)),
         ("batch_of_one", "passed", lambda: subject(NormOfFewPlaces, image_size=2 * SIZE)),
         ("output_contract", "passed", lambda: subject(task=TwoViews(CLASSES, nn.CrossEntropyLoss()))),
