@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from bugs.bug import Bug, Segmenter, classifying, judging, regressing, segmenting
+from bugs.bug import Bug, classifying, judging, regressing
 
 
 def half_the_batch(task, model, inputs, targets):
@@ -51,20 +51,12 @@ def summed_values(task, model, inputs, targets):
     return {"loss": F.mse_loss(model(inputs), targets, reduction="sum")}
 
 
-def summed_pixels(task, model, inputs, targets):
-    return {"loss": F.cross_entropy(model(inputs)["out"], targets, ignore_index=255, reduction="sum")}
-
-
 def divided_by_batch_twice(task, model, inputs, targets):
     return {"loss": task.criterion(model(inputs), targets) / len(targets)}
 
 
 def log_softmax_over_batch(task, model, inputs, targets):
     return {"loss": F.nll_loss(F.log_softmax(model(inputs), 0), targets)}
-
-
-def log_softmax_over_rows(task, model, inputs, targets):
-    return {"out": F.nll_loss(F.log_softmax(model(inputs)["out"], 2), targets, ignore_index=255)}
 
 
 def softmax_first(task, model, inputs, targets):
@@ -152,46 +144,6 @@ def standardised_by_batch(task, model, inputs, targets):
     return {"loss": F.mse_loss(model(inputs), (targets - targets.mean(0)) / targets.std(0))}
 
 
-def counts_ignored(task, model, inputs, targets):
-    return {"out": F.cross_entropy(model(inputs)["out"], targets.where(targets != 255, 0))}
-
-
-def mean_over_objects(task, model, inputs, targets):
-    loss = F.cross_entropy(model(inputs)["out"], targets, ignore_index=255, reduction="none")
-    objects = (targets > 0) & (targets != 255)
-    return {"out": (loss * objects).sum() / objects.sum() + 0.1 * loss.mean()}
-
-
-def left_pixels(task, model, inputs, targets):
-    half = targets.shape[-1] // 2
-    return {"out": task.criterion(model(inputs)["out"][..., :half], targets[..., :half])}
-
-
-def upper_pixels(task, model, inputs, targets):
-    half = targets.shape[-2] // 2
-    return {"out": task.criterion(model(inputs)["out"][:, :, :half], targets[:, :half])}
-
-
-def objects_alone(task, model, inputs, targets):
-    return {"out": task.criterion(model(inputs)["out"], targets.where(targets != 0, 255))}
-
-
-def first_mask(task, model, inputs, targets):
-    return {"out": task.criterion(model(inputs)["out"][:1], targets[:1])}
-
-
-class TwoOutputs(Segmenter):
-    """A second output that gradients reach only through its layer's weight decay."""
-
-    def forward(self, x):
-        out = super().forward(x)["out"]
-        return {"out": out, "aux": out * 0.5}
-
-
-def auxiliary_alone(task, model, inputs, targets):
-    return {"aux": task.criterion(model(inputs)["aux"].detach() + model(inputs)["out"] * 0 + 0, targets)}
-
-
 BUGS = [
     *(
         Bug(name, checks, lambda loss=loss: classifying(loss=loss))
@@ -244,18 +196,4 @@ BUGS = [
         "loss_rewards_truth loss_is_whole overfits_one_batch",
         lambda: judging(loss=swapped_binary),
     ),
-    *(
-        Bug(name, checks, lambda loss=loss: segmenting(loss=loss))
-        for name, checks, loss in (
-            ("reduction=sum of pixels", "loss_is_mean", summed_pixels),
-            ("log_softmax over rows", "loss_rewards_truth overfits_one_batch loss_is_whole", log_softmax_over_rows),
-            ("ignore index counted", "ignored_pixels", counts_ignored),
-            ("divided by the number of objects", "no_objects", mean_over_objects),
-            ("left half of the pixels", "loss_is_whole", left_pixels),
-            ("upper half of the pixels", "loss_is_whole", upper_pixels),
-            ("background left out", "no_objects loss_is_whole all_finite", objects_alone),
-            ("first mask only", "loss_is_whole", first_mask),
-        )
-    ),
-    Bug("main output without gradient", "gradients", lambda: segmenting(TwoOutputs, loss=auxiliary_alone)),
 ]
