@@ -46,6 +46,11 @@ class InputRange:
 
     def __call__(self, subject: Subject) -> Outcome:
         """Stops the forward pass at the first convolution of the backbone and looks at what arrives there."""
+        given = [sample.image.float() for sample in subject.batch().samples]
+        least, most = min(float(one.min()) for one in given), max(float(one.max()) for one in given)
+        if least < -self.tolerance or most > 1 + self.tolerance:
+            cause = "divide by 255 in the source, and normalise in the task's inputs() alone"
+            return failed(f"the source gives images from {least:.3g} to {most:.3g}", "samples in [0, 1]", cause)
         image = torch.zeros(subject.channels, subject.size, subject.size)
         image[:, :, subject.size // 2 :] = 1
         seen = self._arrived(subject, [image, image])

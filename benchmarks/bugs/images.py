@@ -1,7 +1,10 @@
 """What becomes of the images before the backbone sees them."""
 
+from dataclasses import replace
+
 import torch
 
+from aistudio.data import Synthetic
 from aistudio.data.imagenet import normalize
 from bugs.bug import Bug, Classifier, classifying, segmenting, subject
 
@@ -98,7 +101,22 @@ def of(model):
     return lambda: subject(model)
 
 
+class Brightness(Synthetic):
+    """A source whose images are in another range."""
+
+    def __init__(self, scale, shift=0.0):
+        super().__init__()
+        self.scale, self.shift = scale, shift
+
+    def paint(self, labels, size, generator):
+        return [
+            replace(one, image=self.scale * one.image + self.shift) for one in super().paint(labels, size, generator)
+        ]
+
+
 BUGS = [
+    Bug("a source in 0 to 255", "input_range", lambda: subject(source=Brightness(255))),
+    Bug("a source in -1 to 1", "input_range", lambda: subject(source=Brightness(2, -1))),
     *(
         Bug(name, "input_range", lambda inputs=inputs: classifying(inputs=inputs))
         for name, inputs in (
