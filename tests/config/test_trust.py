@@ -257,6 +257,7 @@ def test_secrets_of_the_environment_get_into_no_report(tmp_path, monkeypatch):
     assert config["a"] == "hunter2", "and it is there again"
 
 
+@pytest.mark.slow
 def test_a_receipt_says_the_command_line_as_it_was_written(tmp_path):
     line = ["backbone=mobilenet_v3_small", "sanity=quick", "sanity.image_size=64", "task.image_size=64"]
     line += ["sanity.checks.overfits_one_batch.why=${oc.env:SECRET}", "runtime.threads=1"]

@@ -202,6 +202,7 @@ def test_what_no_sweep_understands_is_refused_before_it_starts(override, said, t
     assert not [*(tmp_path / "empty").iterdir()]
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_keeps_its_rows_and_goes_on_where_it_was(tmp_path):
     repository(tmp_path)
     line = ("--config-dir", "conf", "experiment=a_fine,h_hangs,l_fine", "hydra.sweep.dir=out")
@@ -240,6 +241,7 @@ def until(true, seconds=120):
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_only_a_job_that_changed_runs_again(tmp_path):
     line = (TINY, "runtime.seed=0,1", "hydra.sweep.dir=out")
     assert sweep(tmp_path, *line).returncode == 0
@@ -251,6 +253,7 @@ def test_only_a_job_that_changed_runs_again(tmp_path):
     assert report["config"]["architecture"]["model"]["dropout"] == 0.1
 
 
+@pytest.mark.slow
 def test_fail_fast_starts_nothing_after_the_first_that_does_not_pass(tmp_path):
     repository(tmp_path)
     line = ("--config-dir", "conf", "experiment=a_fine,b_raises,c_fine", "sweep.fail_fast=true", "hydra.sweep.dir=out")

@@ -170,7 +170,9 @@ SETTINGS = {  # what lies in the current folder as matplotlibrc
 }
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name", ["LaTeX", *(pytest.param(name, marks=pytest.mark.slow) for name in SETTINGS if name != "LaTeX")]
+)
 def test_settings_in_the_current_folder_change_nothing(name, tmp_path):
     (tmp_path / "here").mkdir()
     if SETTINGS[name] is None:

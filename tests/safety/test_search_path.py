@@ -78,6 +78,7 @@ def test_the_traps_work(trapped):
     assert ran(trapped) == "selectors joblib/__init__ "
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="PYTHONSAFEPATH is Python 3.11's")
 @pytest.mark.parametrize(
     ("program", "way"),
@@ -85,9 +86,9 @@ def test_the_traps_work(trapped):
         (SCRIPT, "sweep.timeout=200"),
         (MODULE, "sweep.isolate=true"),
         (SCRIPT, "hydra/launcher=side_by_side"),
-        pytest.param(SCRIPT, "sweep.isolate=true", marks=pytest.mark.slow),
-        pytest.param(MODULE, "sweep.timeout=200", marks=pytest.mark.slow),
-        pytest.param(MODULE, "hydra/launcher=side_by_side", marks=pytest.mark.slow),
+        (SCRIPT, "sweep.isolate=true"),
+        (MODULE, "sweep.timeout=200"),
+        (MODULE, "hydra/launcher=side_by_side"),
     ],
 )
 def test_nor_by_the_processes_of_a_sweep(program, way, trapped):
@@ -149,6 +150,7 @@ def test_the_current_folder_is_looked_in_last_and_only_for_what_is_trusted(names
     assert done.stdout == f"{reached} {not reached}\n" and not ran(tmp_path), done.stderr
 
 
+@pytest.mark.slow
 def test_a_trusted_file_in_the_current_folder_is_found_by_the_script_too(tmp_path):
     (tmp_path / "mine.py").write_text(
         "import torch\nimport helper\n\n\nclass Loss(torch.nn.CrossEntropyLoss):\n    pass\n"
