@@ -15,6 +15,7 @@ from aistudio.checks.subject import MakeOptimizer, Subject
 STEPS = 12
 WARM_UP = 3  # steps that may do nothing: a schedule may start at 0
 SHAPES = ((8,), (4, 3), (1,), (2, 1, 3, 3))  # a bias, a matrix, a scale, a kernel
+_FORGETS = 0.999  # momentum
 SLOPE = 0.1  # of the problem: every number starts at START and should go up
 START = 0.01  # small, so that a weight decay which belongs to the gradient does not outweigh it
 MOST_UPHILL = 0.5  # of what goes downhill: averaging with earlier weights (Lookahead) takes a part of it back
@@ -128,8 +129,8 @@ class Optimizer:
 def forgetful(settings: dict[str, Any]) -> tuple[str, str]:
     """Settings that a dozen steps are too few to show: what was seen and the cause, or two empty sentences."""
     momentum, dampening = settings.get("momentum", 0), settings.get("dampening", 0)
-    if isinstance(momentum, float | int) and momentum >= 1:
-        return f"momentum={momentum:g}", "a momentum of 1 or more never forgets: 0.9 is usual"
+    if isinstance(momentum, float | int) and momentum >= _FORGETS:
+        return f"momentum={momentum:g}", "a gradient of a thousand steps ago still counts: a momentum of 0.9 is usual"
     if momentum and isinstance(dampening, float | int) and dampening >= 0.99:
         return f"dampening={dampening:g}", "every gradient but the first is thrown away: 0 is usual"
     return "", ""

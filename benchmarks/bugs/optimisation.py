@@ -144,6 +144,7 @@ BUGS = [
     Bug("decoupled weight decay of 50", "optimizer", of(partial(AdamW, lr=1e-2, weight_decay=50.0))),
     Bug("eps of 1", "optimizer", of(partial(Adam, lr=1e-3, eps=1.0)), "some train so on purpose: a smaller step"),
     Bug("momentum of 1", "optimizer", of(partial(SGD, lr=1e-2, momentum=1.0))),
+    Bug("momentum of 0.9999", "optimizer", of(partial(SGD, lr=1e-2, momentum=0.9999))),
     Bug("dampened away", "optimizer", of(partial(SGD, lr=1e-2, momentum=0.9, dampening=1.0))),
     Bug("copies of the parameters", "optimizer optimizer_step", of(on_copies)),
     Bug("the head's parameters only", "optimizer optimizer_step", of(head_only)),
