@@ -135,6 +135,10 @@ WRONG = {  # content, and a word of the answer
     "safetensors of too small a tensor": (safetensors({"a": {**F32, "shape": [3]}}, bytes(8)), "header"),
     "safetensors of no dictionary": (safetensors(b"{" + b"[" * 5000), "header"),
     "safetensors of an unknown type": (safetensors({"a": {**F32, "dtype": "X9"}}, bytes(8)), "X9"),
+    "safetensors whose metadata is a list": (
+        safetensors({"__metadata__": [1], "a": {**F32, "shape": [2]}}, bytes(8)),
+        "header",
+    ),
 }
 
 
