@@ -172,6 +172,18 @@ def draw_data() -> None:
                 sheet.convert("RGB").save(PAGES.parent / f"{name}.jpg", quality=88)
 
 
+UNSEEN = (
+    "",
+    "## What it does not see",
+    "",
+    "- a label that is wrong and well written: a cat that is called a dog, a box around nothing",
+    "- labels or masks of another image of the same size, where they lie inside it",
+    "- in another split, a crop of an image or one with a border or words over it; a copy turned a little",
+    "- of a scene that many images show (a fixed camera), a copy that is hardly different from the others",
+    "- another unit whose values lie among the usual ones",
+)
+
+
 def findings() -> str:
     """The page of all kinds of findings, in the order and under the headings of `aistudio.audit.kinds`."""
     lines = [
@@ -190,7 +202,7 @@ def findings() -> str:
         elif line.startswith('    "') and (kind := line.split('"')[1]) in kinds.KINDS:
             severity, why = kinds.KINDS[kind]
             lines.append(f"| `{kind}` | {severity} | {why} | {REMEDIES[kind]} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *UNSEEN]) + "\n"
 
 
 def main() -> None:

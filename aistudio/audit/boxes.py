@@ -142,8 +142,9 @@ def check_duplicates(boxes: list[tuple[Sequence[float], ObjectRecord]], labels: 
     boxes.sort(key=lambda pair: pair[0][0])
     for index, (box, one) in enumerate(boxes):
         slack = min(1.0, 0.02 * (box[2] - box[0]), 0.02 * (box[3] - box[1])) + 1e-9
+        furthest = box[0] + max(slack, (1 - _SAME) * (box[2] - box[0]))
         for other, second in boxes[index + 1 :]:
-            if other[0] - box[0] > max(slack, (1 - _SAME) * (box[2] - box[0])):
+            if other[0] > furthest:
                 break
             if one.crowd != second.crowd:
                 continue

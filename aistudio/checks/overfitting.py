@@ -16,7 +16,8 @@ from aistudio.tasks.batch import pick
 
 _ROUGH = 0.1  # of the first loss: a training whose loss climbs by more in between has too high a learning rate
 _CLIMBED = 1.5  # times the first loss
-_HALFWAY = 0.5  # of the fall that is asked for: a training that got there may only want a higher learning rate
+_HALFWAY = 0.5  # of the fall that is asked for: a training that got there may only want another rate, or time
+_PATIENCE = 3  # times the steps: nets without norms learn slowly, and a loss with a fault never gets there
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class OverfitsOneBatch:
     """The loss on one fixed batch falls to ``ratio`` of its first value within ``steps`` steps; stops when it has.
 
     A model that learns at another learning rate is no failed model: the one that a warm-up leads to is tried, else a
-    tenth where the loss climbed on its way, three times where it came at least half of the way; the outcome says so.
+    tenth where the loss climbed on its way, three times where it came at least half of the way. Nor is one that learns
+    slowly: the training that came further, and half of the way, goes on for three times the steps. The outcome says so.
 
     ``share`` asks for that part of the fall only: .7 of a fall to .3 is a fall to .51. A frozen backbone leaves only
     the head to learn: there ``ratio_frozen`` holds. ``floor`` is the least value that the loss can take, which is what
@@ -73,6 +75,15 @@ class OverfitsOneBatch:
             seen = f"{second.seen} at {words} learning rate ({rates}); at the configured one {outcome.seen}"
             second = replace(second, seen=f"{seen}: train with the other", losses=(*losses,))
             return with_metrics(second, subject)
+        better = min((subject.training, training), key=lambda one: self._left(one.losses[0], one.losses[-1]))
+        if 1 - self._left(better.losses[0], better.losses[-1]) >= _HALFWAY * (1 - ratio):
+            losses = better.advance(_PATIENCE * self.steps, lambda first, loss: self._left(first, loss) <= ratio)
+            third = self._judged(losses, ratio)
+            if third.status == "passed":
+                subject.adopt(better)
+                at = f" at {words} learning rate ({rates})" if better is training else ""
+                seen = f"{third.seen}{at}, slowly: {self.steps} are asked for"
+                return with_metrics(replace(third, seen=seen, losses=(*losses,)), subject)
         tried = f"at {words} learning rate ({rates}) {second.seen}"
         return with_metrics(replace(outcome, seen=f"{outcome.seen}; {tried}"), subject)
 

@@ -68,10 +68,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
     part = find_part(content, lambda value: isinstance(value, Tensor))
     if part is None:
         raise Unreadable(_without_tensors(content))
-    odd = [name for name, tensor in part.tensors.items() if tensor.layout is not torch.strided or tensor.is_quantized]
-    if odd:
-        raise Unreadable(f"its tensors are sparse or quantised: {shown(odd)}", "the same weights as plain tensors")
+    if odd := [name for name, tensor in part.tensors.items() if _is_odd(tensor)]:
+        what = "its tensors are sparse, quantised or complex"
+        raise Unreadable(f"{what}: {shown(odd)}", "the same weights as plain tensors")
     return Checkpoint(path, header.format, part)
+
+
+def _is_odd(tensor: Tensor) -> bool:
+    return tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_complex()
 
 
 def _torch_load(path: Path, header: Header) -> Any:

@@ -190,14 +190,14 @@ def _safetensors(file: BinaryIO, size: int) -> Header:
         raise Unreadable(f"it is cut: its header alone has {length} bytes, the file {size}", AGAIN)
     try:
         header = json.loads(file.read(length))
-        metadata = header.pop("__metadata__", None) or {}
+        metadata = {str(key): str(value) for key, value in (header.pop("__metadata__", None) or {}).items()}
         content = {str(name): TensorInfo(*_shape_and_type(one)) for name, one in header.items()}
         ends = [_end(one, length + 8) for one in header.values()]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Unreadable(f"its header cannot be read ({type(error).__name__})", AGAIN) from None
     if ends and max(ends) != size:
         raise Unreadable(f"it is cut or damaged: {size} bytes, and its header speaks of {max(ends)}", AGAIN)
-    return Header("safetensors", content, size, (), {str(key): str(value) for key, value in metadata.items()})
+    return Header("safetensors", content, size, (), metadata)
 
 
 def _shape_and_type(entry: Mapping[str, Any]) -> tuple[tuple[int, ...], str]:

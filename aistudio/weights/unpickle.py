@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-_MOST_VALUES = 10_000_000  # instructions; the largest models have some ten thousand tensors, each some fifty of them
+_MOST = 4_000_000  # instructions; the largest models have some ten thousand tensors, each some fifty of them
 PLAIN = {  # what torch reads with weights_only=True, besides its own
     "collections": {"OrderedDict", "Counter", "defaultdict"},
     "argparse": {"Namespace"},
@@ -72,11 +72,25 @@ class _StandIn:
         """Forget the value."""
 
 
+class _Counted(dict):
+    """What instructions do, for so many of them: a short file can unpack to a list that takes minutes to read."""
+
+    left = 0
+
+    def __getitem__(self, key: int) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise pickle.UnpicklingError("more instructions than any model has")
+        return super().__getitem__(key)
+
+
 class Reader(pickle._Unpickler):  # in Python: the one in C reserves memory for whatever a file says
     """Unpickles stand-ins; ``named`` are the classes and functions that the file asks for beyond tensors."""
 
     def __init__(self, file: BinaryIO):
         super().__init__(file, encoding="utf-8", errors="replace")
+        self.dispatch = _Counted(self.dispatch)
+        self.dispatch.left = _MOST
         self.named: dict[str, None] = {}
         self._made: dict[str, type[_StandIn]] = {}
 

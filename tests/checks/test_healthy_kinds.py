@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
-from tiny_models import CLASSES, SIZE, WIDTH, Classifier, Segmenter, outcomes, segmentation, subject
+from tiny_models import CLASSES, SIZE, WIDTH, Classifier, Segmenter, battery, outcomes, segmentation, subject
 from torch import nn
 
 from aistudio.tasks.classification import Classification
@@ -216,6 +217,14 @@ class OneActivation(Classifier):
     def __init__(self):
         super().__init__()
         self.backbone[2] = self.backbone[5] = self.backbone[8] = nn.PReLU()
+
+
+class WithoutNorms(Classifier):
+    """Learns slowly, and does."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Sequential(*(layer for layer in self.backbone if not isinstance(layer, nn.BatchNorm2d)))
 
 
 class CallsTwice(Classifier):
@@ -433,3 +442,10 @@ def test_the_model_of_an_adopted_training_is_the_trained_one():
     pairs = zip(one.trained().parameters(), other.model.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     assert not torch.equal(next(one.trained().parameters()), next(one.training.model.parameters()))
+
+
+def test_a_net_that_learns_slowly_is_given_time_and_one_that_has_not_begun_is_not():
+    check = replace(battery()["overfits_one_batch"], ratio=0.2)
+    patient = replace(check, steps=6)(subject(WithoutNorms))
+    assert patient.status == "passed" and "slowly: 6 are asked for" in patient.seen
+    assert replace(check, steps=1)(subject(WithoutNorms)).status == "failed"

@@ -126,6 +126,7 @@ WRONG = {  # content, and a word of the answer
     "dictionary of numbers": (saved({"epoch": 3, "loss": 0.1}), "epoch, loss"),
     "optimiser alone": (saved(torch.optim.SGD([nn.Parameter(torch.ones(1))], 0.1).state_dict()), "state, param_groups"),
     "sparse": (saved({"a": torch.eye(3).to_sparse()}), "sparse"),
+    "complex": (saved({"a": torch.zeros(3, dtype=torch.complex64)}), "complex"),
     "cut safetensors": (safetensors({"a": F32}, bytes(4)), "cut or damaged"),
     "safetensors without its header": (struct.pack("<Q", 10**6) + b'{"a"', "cut"),
     "safetensors of a huge header": (struct.pack("<Q", 2**62) + b'{"a": 1}', "cut"),
@@ -134,6 +135,10 @@ WRONG = {  # content, and a word of the answer
     "safetensors of too small a tensor": (safetensors({"a": {**F32, "shape": [3]}}, bytes(8)), "header"),
     "safetensors of no dictionary": (safetensors(b"{" + b"[" * 5000), "header"),
     "safetensors of an unknown type": (safetensors({"a": {**F32, "dtype": "X9"}}, bytes(8)), "X9"),
+    "safetensors whose metadata is a list": (
+        safetensors({"__metadata__": [1], "a": {**F32, "shape": [2]}}, bytes(8)),
+        "header",
+    ),
 }
 
 
@@ -191,6 +196,17 @@ def test_code_in_a_file_is_never_run(name, tmp_path):
         else:
             assert read is read_header  # to look is allowed
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("framed", [b"", b"\x80\x04\x95" + struct.pack("<Q", 3000)])
+def test_a_list_of_tensors_that_unpacks_to_millions_is_given_up(framed, tmp_path, monkeypatch):
+    monkeypatch.setattr("aistudio.weights.unpickle._MOST", 1000)
+    with zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", (framed or b"\x80\x02") + b"]" * 3000)
+    with pytest.raises(Unreadable, match="more instructions"):
+        read_header(tmp_path / "bomb.pth")
+    (tmp_path / "good.pth").write_bytes(saved(STATE))
+    assert len(read_header(tmp_path / "good.pth").content) == 3
 
 
 def test_folders_and_names_of_nothing_are_answered(tmp_path):
