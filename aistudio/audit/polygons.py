@@ -56,13 +56,22 @@ def _check_shape(one: ObjectRecord, size: Size | None, labels: Labels) -> Fault 
     if math.isinf(left):
         return None
     around = (left * scale[0], top * scale[1], right * scale[0], bottom * scale[1])
-    if around[2] - around[0] < 1e-6 or around[3] - around[1] < 1e-6:
+    if around[2] - around[0] < 1e-6 or around[3] - around[1] < 1e-6 or all(map(_is_flat, one.polygons or ())):
         return Fault("bad_polygon", one.place, f"it has no area: {shown((one.polygons or [[]])[0][:8])}")
     if size is not None and not labels.relative and max(around) <= 1 and min(size) > 16:
         return Fault("not_pixels", one.place, f"a polygon within {shown(around)}")
     if size is not None and leaves(around, size) and not (one.box and leaves(one.box, size) and not labels.relative):
         return Fault("polygon_outside", one.place, f"it spans {shown(around)} in an image of {size[0]:g} x {size[1]:g}")
     return None if labels.relative else _check_agreement(one, around, size)
+
+
+def _is_flat(polygon: Sequence[float]) -> bool:
+    """Whether the three or four corners of a polygon lie on one line; more hardly ever do."""
+    if len(polygon) > 8:
+        return False
+    steps = [(polygon[i] - polygon[0], polygon[i + 1] - polygon[1]) for i in range(2, len(polygon), 2)]
+    x, y = max(steps, key=lambda step: math.hypot(*step))
+    return all(abs(x * b - y * a) <= 1e-6 * (x * x + y * y) for a, b in steps)
 
 
 def leaves(box: Sequence[float], size: Size) -> bool:

@@ -51,7 +51,7 @@ class Watch:
             self.add(_as_result(name, why, finding(error), time.perf_counter() - started))
             return []
 
-    def quietly(self, name: str, action: Callable[[], None]) -> None:
+    def quietly(self, name: str, action: Callable[[], object]) -> None:
         """Something that is no check: what it raises becomes a warning."""
         try:
             action()

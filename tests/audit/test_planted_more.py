@@ -230,6 +230,12 @@ MORE = [
         lambda root: append(root / "ImageSets/Main/train.txt", "img001\n"),
     ),
     Fault("mvtec", "image_in_two_splits", ("test/good/000.png",), all_of(one_scene, copy_of_one)),
+    Fault(
+        "coco_polygons",
+        "bad_polygon",
+        FOURTH,
+        annotation(4, segmentation=[[10, 10, 20, 20, 30, 30]], bbox=[10, 10, 20, 20], area=200),
+    ),
     Fault("coco", "near_duplicate_box", (f"{JSON}, annotation 99",), one_more(99, 1.5)),
     Fault(
         "mvtec",
