@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, isfinite
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +56,7 @@ class BackboneContract:
             return skipped("the backbone is built into the architecture")
         if not wrapper.channels:
             return skipped(wrapper.why_no_scales)
-        wrapper, inputs = subject.looked_at.backbone, subject.batch().inputs
+        wrapper, inputs = cast(BackboneWrapper, subject.looked_at.backbone), subject.batch().inputs
         if not isinstance(inputs, Tensor):
             return skipped("the model takes a list of images, and scales them itself")
         with torch.no_grad():

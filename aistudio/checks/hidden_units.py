@@ -7,10 +7,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from aistudio.checks.batch_loss import pick
 from aistudio.checks.check_mode import NothingDropped
 from aistudio.checks.subject import Subject
 from aistudio.models.anatomy import named_backbone
-from aistudio.tasks.batch import pick
 
 _LOUD = 3.0  # times a layer's own deviation: a ReLU that was shut for an image is open for the next one
 _DRAWS = 8  # images or places at least: of units behind a ReLU one in 2**8 is silent by chance
@@ -25,7 +25,7 @@ def silent_units(subject: Subject, share: float) -> list[tuple[str, int, int]]:
     layer that is silent as a whole starts at zero, or was not asked; one that is asked for few images is left out.
     """
     backbone = {*named_backbone(subject.own_code)[1].modules()}
-    layers = {
+    layers: dict[nn.Module, str] = {
         module: name
         for name, module in subject.own_code.named_modules()
         if isinstance(module, nn.Linear | nn.Conv2d) and module not in backbone

@@ -130,18 +130,15 @@ def _keys_added(override: Override, known: Tree) -> Problem | None:
     """The answer to a mapping with keys that its section does not have: Hydra adds them only where a + says so."""
     key, value = override.key_or_group, override.value()
     section = lookup(known, key)[1]
-    new = [str(name) for name in value if str(name) not in section] if _both_map(value, section) else []
-    if not new:
+    if not isinstance(value, Mapping) or not isinstance(section, Mapping):
+        return None
+    if not (new := [str(name) for name in value if str(name) not in section]):
         return None
     if "_target_" not in section:
         what, why, instead = unknown_key([*key.split("."), new[0]], known, None) or ("", "", "")
         return Problem(what, why, COMMAND_LINE, instead)
     what, why = f"{key} has no {', '.join(new)} that could be set", "a + before the name adds to a section"
     return Problem(what, why, COMMAND_LINE, shlex.quote(f"+{override.input_line}"))
-
-
-def _both_map(one: Any, other: Any) -> bool:
-    return isinstance(one, Mapping) and isinstance(other, Mapping)
 
 
 def _syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | None, str | None]:

@@ -89,8 +89,9 @@ class Reader(pickle._Unpickler):  # in Python: the one in C reserves memory for 
 
     def __init__(self, file: BinaryIO):
         super().__init__(file, encoding="utf-8", errors="replace")
-        self.dispatch = _Counted(self.dispatch)
-        self.dispatch.left = _MOST
+        counted = _Counted(self.dispatch)
+        counted.left = _MOST
+        self.dispatch = counted  # type: ignore[misc]  # the class's table, for this file alone
         self.named: dict[str, None] = {}
         self._made: dict[str, type[_StandIn]] = {}
 
