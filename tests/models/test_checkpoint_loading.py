@@ -18,7 +18,7 @@ from aistudio.data.imagenet import adapted_statistics
 from aistudio.errors import Refusal
 from aistudio.models.checkpoint import read_checkpoint
 from aistudio.models.ledger import load
-from aistudio.models.surgery import (
+from aistudio.models.surgery import (, rule_for
     adapted_input,
     change_input,
     depending_on_classes,
@@ -204,7 +204,7 @@ def test_two_models_in_one_file_are_said(tmp_path):
 def test_the_first_convolution_takes_other_channels_by_a_rule(channels, tmp_path):
     model, wanted = tiny(channels=channels), state(tiny())
     ledger = load(model, checkpoint(tmp_path, wanted))
-    assert ledger.adapted == {"conv1.weight": ("conv1.weight", f"first convolution to {channels} channels")}
+    assert ledger.adapted == {"conv1.weight": ("conv1.weight", rule_for(channels))}
     grey = torch.rand(2, 1, 8, 8)
     conv = nn.functional.conv2d
     alike, was = (
