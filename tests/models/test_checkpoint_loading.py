@@ -18,11 +18,12 @@ from aistudio.data.imagenet import adapted_statistics
 from aistudio.errors import Refusal
 from aistudio.models.checkpoint import read_checkpoint
 from aistudio.models.ledger import load
-from aistudio.models.surgery import (, rule_for
+from aistudio.models.surgery import (
     adapted_input,
     change_input,
     depending_on_classes,
     first_convolution,
+    rule_for,
 )
 from aistudio.weights.layouts import recognise
 from aistudio.weights.match import match, plain_names
