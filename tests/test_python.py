@@ -1,15 +1,22 @@
 """From Python: what is public is listed, settings come in a list too; a report is shown, saved, and a dictionary."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import torch
 
 import aistudio
 from aistudio.report.files import read
 from aistudio.report.records import CheckResult, Measurement, SanityReport
 from aistudio.sanity import sanity_run
+from aistudio.tasks import Regression
+from aistudio.tasks.batch import make_batch
+
+README = Path(__file__).parent.parent / "README.md"
 
 CONFIG = {"task": {"name": "regression"}, "backbone": {"name": "resnet18"}, "architecture": {"name": "backbone_head"}}
 CHECKS = (
@@ -93,3 +100,19 @@ def test_a_run_prints_as_it_goes_when_asked(monkeypatch, capsys):
     sanity_run(cfg, verbose=True)
     out = capsys.readouterr().out
     assert "regression · " in out and "62 tensors" in out and "FAILED" in out
+
+
+def test_the_source_of_the_readme_is_one():
+    """Its class, with a way to draw faces, gives what a batch of a regression is made of."""
+    text = README.read_text(encoding="utf-8")
+    code = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "class Faces" in block)
+    names = {}
+    exec(code, names)
+
+    class Booth(names["Faces"]):
+        def draw(self, count, size, generator):
+            return [(torch.rand(3, size, size, generator=generator), torch.rand(1, generator=generator))] * count
+
+    task = Regression(1, torch.nn.MSELoss())
+    batch = make_batch(task, Booth(batch_size=2), 2, 32, seed=0)
+    assert batch.inputs.shape == (2, 3, 32, 32) and batch.targets.shape == (2, 1)
