@@ -66,7 +66,7 @@ def finding(error: Exception) -> Outcome:
 
 def meaning(error: BaseException) -> str:
     """What an error of torch's comes from, with the first thing to try; "" where that is not known."""
-    said = str(error)
+    said = first_line(error)
     return next((words for heard, words in _MEANINGS.items() if heard in said), "")
 
 
