@@ -50,8 +50,6 @@ FILES = {  # what a stranger's file says
     "no runtime": "hydra: {runtime: null}",
     "an alias of itself": "a: &a [*a]",
     "an alias in a mapping": "task: &a {b: *a}",
-    "a billion aliases": "a0: &a0 [1]\n"
-    + "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)),
     "200 maps": f"a: {'{a: ' * 200}1{'}' * 200}",
     "200 lists": f"a: {'[' * 200}{']' * 200}",
     "a number": "5",
@@ -215,3 +213,11 @@ def test_what_makes_another_thing_is_refused(where):
 def test_a_file_with_an_alias_is_as_if_written_out(tmp_path, no_torch):
     file_of(tmp_path, "backbone: {image_mean: &half [0.5, 0.5, 0.5], image_std: *half}")
     assert answered("experiment=x", folder=tmp_path).backbone.image_std == [0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(("levels", "refused"), [(3, False), (5, True)])
+def test_a_file_whose_aliases_unfold_too_far_is_refused_before_they_do(levels, refused, tmp_path, no_torch):
+    lines = [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, levels + 1)]
+    file_of(tmp_path, "\n".join(["a0: &a0 [1]", *lines]))
+    said = str(answered("experiment=x", folder=tmp_path))
+    assert ("x.yaml stands for 2e+05 values" in said) is refused and ("a0 is unknown" in said) is not refused
