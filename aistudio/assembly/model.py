@@ -31,6 +31,7 @@ from aistudio.models.dry_run import materialise
 from aistudio.models.freeze import still_norms
 from aistudio.models.freeze_patterns import freeze_names, names_to_freeze
 from aistudio.models.ledger import Ledger
+from aistudio.models.unwrap import refuse_scripted
 from aistudio.tasks.base import Task
 
 
@@ -78,6 +79,7 @@ def built(judged: Judged, task: Task, seed: int | None, pretrained: bool = True)
     with _seeded(seed):
         model = make(outputs)
         one_with(model, "architecture.model", "named_parameters", "forward")
+        refuse_scripted(model, f"architecture={plain['architecture']['name']}", "architecture.model")
         materialise(model, lambda: task.inputs([torch.zeros(3, side, side)] * 2))
     adapt_input(model, plain["backbone"], side)
     refuse(width_problems(cfg, model))

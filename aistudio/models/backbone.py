@@ -9,13 +9,16 @@ import difflib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from aistudio.errors import Problem, Refusal
 from aistudio.models.dry_run import materialise
+from aistudio.models.maps import maps_in
 from aistudio.models.trace import SIDE, trace
+from aistudio.models.unwrap import refuse_scripted, unwrapped
 
 STRIDES = {"feat1": 4, "feat2": 8, "feat3": 16, "feat4": 32}
 
@@ -25,11 +28,14 @@ class BackboneWrapper(nn.Module):
 
     ``model`` is torchvision's classifier (whose pooling and classifier are dropped; its other layers are used, not
     copied), any other library's, or a model that already ends in a feature map. Of a model with ``forward_features``
-    that is the feature map, and what only its classifier calls is taken out of it. Maps that a model keeps as
-    (N, H, W, C) come out as (N, C, H, W). ``taps`` names the modules whose outputs are
-    ``feat1`` … ``feat4`` with their channels, in the order of their strides 4, 8, 16, 32, e.g.
-    ``{"layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}``; None derives them by two passes on the meta
-    device, which computes nothing; ``image_size`` is the side of the square images that the model is to run on.
+    that is the feature map, and what only its classifier calls is taken out of it. A model may give several maps at
+    once, in a dict, a list, a tuple or a dataclass. Maps that a model keeps as (N, H, W, C) come out as (N, C, H, W);
+    what was compiled or made parallel is used without that.
+
+    ``taps`` names the modules whose outputs are ``feat1`` … ``feat4`` with their channels, in the order of their
+    strides 4, 8, 16, 32, e.g. ``{"layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}``; None derives them by
+    two passes on the meta device, which computes nothing; ``image_size`` is the side of the square images that the
+    model is to run on.
 
     ``out_channels`` is the width of the final map, ``channels`` that of every ``feat``, ``strides`` their strides.
     ``.model`` keeps torchvision's state_dict keys; ``traced``
@@ -45,26 +51,39 @@ class BackboneWrapper(nn.Module):
         super().__init__()
         self.backbone_name = backbone_name
         self.why_no_scales, self._method, self._nhwc = "", "forward", False
+        self.channels: dict[str, int] = {}
+        self._final: int | None = None
+        self._scales: dict[str, int] = {}
         self.traced = taps is None
+        model = unwrapped(model)
+        refuse_scripted(model, f"backbone={backbone_name}", "backbone.model")
         materialise(model, lambda: torch.zeros(1, 3, image_size, image_size))
         if taps is None:
             found = trace(model, backbone_name, image_size)
             self.model, self.out_channels, taps = found.features, found.out_channels, found.taps
             self.why_no_scales, self._method, self._nhwc = found.why_no_scales, found.method, found.nhwc
+            self._final = found.final
+            self._scales = {feat: place for feat, (place, _) in zip(STRIDES, found.scales, strict=False)}
+            self.channels = {feat: width for feat, (_, width) in zip(STRIDES, found.scales, strict=False)}
         else:
             self.model = _children_up_to(model, backbone_name, taps)
             self.out_channels = list(taps.values())[-1]
         self.taps = dict(taps)
-        self.channels = dict(zip(STRIDES, taps.values(), strict=False))
-        self.strides = dict(STRIDES) if taps else {}
+        if taps:
+            self.channels = dict(zip(STRIDES, taps.values(), strict=True))
+        self.strides = dict(STRIDES) if self.channels else {}
         self._steps = _steps(self.model, list(taps))
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (N, 3, H, W) → the final feature map (N, out_channels, H/32, W/32)."""
-        return self._map(getattr(self.model, self._method)(x) if self._method != "forward" else self.model(x))
+        given = self._given(x)
+        return self._map(given if self._final is None else maps_in(given)[self._final])
 
     def forward_multiscale(self, x: Tensor) -> dict[str, Tensor]:
         """``x`` (N, 3, H, W) → ``feat1`` … ``feat4`` at strides 4, 8, 16, 32; ``feat4`` is what `forward` returns."""
+        if self._scales:
+            given = maps_in(self._given(x))
+            return {feat: self._map(given[place]) for feat, place in self._scales.items()}
         if not self._steps:
             what = f"backbone={self.backbone_name} has no forward_multiscale"
             raise Refusal([Problem(what, self.why_no_scales, "backbone.taps", "its forward works")])
@@ -74,6 +93,9 @@ class BackboneWrapper(nn.Module):
             if feat:
                 maps[feat] = self._map(x)
         return maps
+
+    def _given(self, x: Tensor) -> Any:
+        return self.model(x) if self._method == "forward" else getattr(self.model, self._method)(x)
 
     def _map(self, x: Tensor) -> Tensor:
         return x.permute(0, 3, 1, 2) if self._nhwc else x

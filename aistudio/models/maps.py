@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, is_dataclass
 from typing import TypeGuard
 
 from torch import Tensor
@@ -33,9 +34,13 @@ class TwoPasses:
 
     def stride_of(self, call: Call, nhwc: bool) -> int:
         """The stride, one of `STRIDES`, that a map has in both images, with as many channels; or 0."""
-        given = [(self.first.x, call.gave)]
+        return self.stride(call.gave, self.other(call.path), nhwc)
+
+    def stride(self, value: object, other: object, nhwc: bool) -> int:
+        """The same of a map and what it is in the second image."""
+        given = [(self.first.x, value)]
         if self.second is not None:
-            given.append((self.second.x, self.second.last_of(call.path)))
+            given.append((self.second.x, other))
         pairs = [(x, value) for x, value in given if is_map(value)]
         if len(pairs) < len(given) or len({channels(value, nhwc) for _, value in pairs}) > 1:
             return 0
@@ -45,6 +50,17 @@ class TwoPasses:
 def is_map(value: object) -> TypeGuard[Tensor]:
     """Whether this is one feature map, (N, C, H, W) or (N, H, W, C), with more than one place."""
     return isinstance(value, Tensor) and value.dim() == 4 and min(value.shape[2:]) > 1
+
+
+def maps_in(result: object) -> list[Tensor]:
+    """Every tensor of four axes in what a model gives, in order: in dicts, lists, tuples and objects with fields."""
+    if isinstance(result, Tensor):
+        return [result] if result.dim() == 4 else []
+    if isinstance(result, Mapping):
+        return [one for value in result.values() for one in maps_in(value)]
+    if isinstance(result, list | tuple):
+        return [one for value in result for one in maps_in(value)]
+    return maps_in(vars(result)) if is_dataclass(result) else []
 
 
 def channels(value: Tensor, nhwc: bool) -> int:

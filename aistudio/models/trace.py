@@ -3,7 +3,8 @@
 What is looked for is a chain: parts of the model that are called one after another, each with exactly what the one
 before returned, up to the map that is pooled for the classifier. Nested ``nn.Sequential`` are looked into for the
 maps at strides 4, 8, 16 and 32. A model that has ``forward_features``, as timm's do, has drawn the line itself: its
-map is what that gives, whether its parts form a chain or not.
+map is what that gives, whether its parts form a chain or not. One that gives several maps at once, in a dict, a list,
+a tuple or a dataclass, is taken as it is.
 
 A second pass, on an image that is higher and wider, shows which axis of a map holds channels: the one that stays.
 """
@@ -16,9 +17,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from aistudio.errors import Problem, Refusal, first_line
-from aistudio.models.dry_run import SIZES, runs_at
-from aistudio.models.maps import TwoPasses, channels, find_taps, is_map, layout
+from aistudio.errors import Problem, Refusal
+from aistudio.models.does_not_run import does_not_run
+from aistudio.models.dry_run import runs_at
+from aistudio.models.maps import STRIDES, TwoPasses, channels, find_taps, is_map, layout, maps_in
 from aistudio.models.watch import Call, Pass, called, watch
 
 SIDE = 224  # pixels: divisible by 32, and large enough for every torchvision classifier
@@ -33,7 +35,9 @@ ACTIVATION = ("relu", "relu_")
 class Trace:
     """``features``, entered by ``method``, gives the final map, ``out_channels`` wide; (N, H, W, C) if ``nhwc``.
 
-    ``taps`` is empty where ``why_no_scales`` is not.
+    ``taps`` is empty where ``why_no_scales`` is not. Of a model that gives several maps at once, ``final`` is the place
+    of the last one among them, and ``scales`` are the places and channels of those at strides 4, 8, 16, 32, if all are
+    there; it has no taps.
     """
 
     features: nn.Module
@@ -42,6 +46,8 @@ class Trace:
     why_no_scales: str = ""
     method: str = "forward"
     nhwc: bool = False
+    final: int | None = None
+    scales: tuple[tuple[int, int], ...] = ()
 
 
 def trace(model: nn.Module, name: str, size: int = SIDE) -> Trace:
@@ -58,9 +64,14 @@ def trace(model: nn.Module, name: str, size: int = SIDE) -> Trace:
             _drop_head(model, seen.x.shape[2], seen.x.shape[1])
         why = "its layers are not called one after another, each with what the one before returned"
         return Trace(model, channels(seen.result, nhwc), {}, why, seen.method, nhwc)
+    if seen.method == FEATURES and not is_map(seen.result):
+        _drop_head(model, seen.x.shape[2], seen.x.shape[1])
+        return _several(model, name, passes)
     *activations, pooling = (seen.operations.after(chain[-1], ACTIVATION) if chain else []) or [""]
     paths = [call.path for call in chain]
     if not is_map(seen.result) and (pooling not in POOLING or len(activations) > 1) and paths != ["features"]:
+        if any(map(is_map, maps_in(seen.result))):
+            return _several(model, name, passes)
         raise _no_chain(name, f"after {paths[-1]}" if chain else "at its first layer", tokens)
     final, other, features = chain[-1].gave, passes.other(paths[-1]), _sequential(model, paths)
     assert isinstance(final, Tensor)  # a chain is of maps alone
@@ -76,6 +87,24 @@ def trace(model: nn.Module, name: str, size: int = SIDE) -> Trace:
     return Trace(features, channels(final, nhwc), taps, why, nhwc=nhwc)
 
 
+def _several(model: nn.Module, name: str, passes: TwoPasses) -> Trace:
+    """A model that gives several maps at once: which of them is which."""
+    maps = maps_in(passes.first.result)
+    others: list[Tensor] | list[None] = maps_in(passes.second.result) if passes.second else []
+    if len(others) != len(maps):
+        others = [None] * len(maps)
+    whole = [place for place, value in enumerate(maps) if is_map(value)]
+    nhwc = _is_nhwc(name, maps[whole[-1]], others[whole[-1]])
+    found = [passes.stride(value, other, nhwc) for value, other in zip(maps, others, strict=True)]
+    places = {stride: place for place, stride in enumerate(found)}
+    absent = [stride for stride in STRIDES if stride not in places]
+    smallest = min(reversed(whole), key=lambda place: maps[place].shape[1 if nhwc else 2])
+    final = smallest if absent else places[STRIDES[-1]]
+    scales = () if absent else tuple((places[stride], channels(maps[places[stride]], nhwc)) for stride in STRIDES)
+    why = f"none of the {len(maps)} maps that it gives has stride {absent[0]}, as feat1 … feat4 need" if absent else ""
+    return Trace(model, channels(maps[final], nhwc), {}, why, passes.first.method, nhwc, final, scales)
+
+
 def _two_passes(model: nn.Module, name: str, size: int) -> tuple[TwoPasses, str]:
     """The passes of two images; and what ``forward_features`` gives in words where that is no map."""
     channels = _channels_taken(model)
@@ -86,13 +115,13 @@ def _two_passes(model: nn.Module, name: str, size: int) -> tuple[TwoPasses, str]
             seen = watch(model, FEATURES, side, side, channels)
         except Exception:  # it wants other arguments, or another size, which its forward will say
             seen = None
-        if seen and is_map(seen.result):
+        if seen and any(map(is_map, maps_in(seen.result))):
             return TwoPasses(seen, _larger(model, seen)), ""
         tokens = f"its {FEATURES} gives {_shape(seen.result)}, no map (N, C, H, W)" if seen else ""
     try:
         seen = watch(model, "forward", side, side, channels)
     except Exception as error:  # whatever a user's own forward raises is the answer to "can this be traced?"
-        raise _does_not_run(model, name, side, error) from error
+        raise does_not_run(model, name, side, error) from error
     return TwoPasses(seen, _larger(model, seen)), tokens
 
 
@@ -163,20 +192,6 @@ def _is_nhwc(name: str, value: Tensor, other: object) -> bool:
     why = f"its final map is {seen}"
     instead = "a model whose map is (N, C, H, W) and whose sides follow the image's"
     raise Refusal([Problem(what, why, "backbone.model", instead)])
-
-
-def _does_not_run(model: nn.Module, name: str, side: int, error: Exception) -> Refusal:
-    """A model that raises: because of the size, if it runs at another, or at any."""
-    why = f"{type(error).__name__}: {first_line(error)}"
-    fitting = [size for size in SIZES if size != side and runs_at(model, size)]
-    if fitting:
-        nearest = sorted(fitting, key=lambda size: abs(size - side))[:3]
-        what = f"backbone={name} does not run on images of {side} x {side}"
-        instead = f"task.image_size={nearest[0]}" + "".join(f", {size}" for size in nearest[1:])
-        return Refusal([Problem(what, why, "task.image_size", f"{instead} (each was tried)")])
-    what = f"backbone={name} cannot be followed through an image of {side} x {side}"
-    instead = "name the maps of strides 4, 8, 16, 32 and their channels in backbone.taps"
-    return Refusal([Problem(what, why, "backbone.model", instead)])
 
 
 def _no_chain(name: str, place: str, tokens: str) -> Refusal:

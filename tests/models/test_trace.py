@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torchvision import models
 
 from aistudio.errors import Refusal
 from aistudio.models.backbone import BackboneWrapper
+from aistudio.models.does_not_run import stated_sizes
 from aistudio.models.dry_run import runs_at, size_to_check_at
 
 
@@ -106,6 +108,118 @@ def test_a_model_of_one_size_is_refused_with_the_size_that_it_takes():
     assert problem.instead.startswith("task.image_size=256") and "made for 256 px" in problem.why
     wrapper = BackboneWrapper(OneSize(), "bound", image_size=256)
     assert wrapper.out_channels == 24 and wrapper(torch.randn(2, 3, 256, 256)).shape == (2, 24, 8, 8)
+
+
+class Mute(nn.Module):
+    def forward(self, x):
+        torch._assert(x.shape[3] % 9 == 0, "")
+        return x
+
+
+class MuteInside(Plain):
+    """Its error says nothing, and the size that it takes is one that nobody tries: it says it elsewhere."""
+
+    img_size = (3, 288, 288)
+
+    def __init__(self):
+        super().__init__()
+        self.stage = nn.Sequential(Mute(), self.stage)
+
+
+def test_an_error_without_words_is_shown_with_its_part_and_its_line():
+    with pytest.raises(Refusal) as refusal:
+        BackboneWrapper(MuteInside(), "mute")
+    (problem,) = refusal.value.problems
+    line = 'torch._assert(x.shape[3] % 9 == 0, "")'
+    assert problem.why.startswith(f"AssertionError in stage.0, a Mute: {line} (test_trace.py:")
+    assert problem.instead == "task.image_size=288 (the only size that it takes of those that were tried)"
+
+
+def test_sizes_that_a_model_states_are_tried():
+    model = Plain()
+    model.pretrained_cfg, model.stem.image_size = {"input_size": (3, 272, 272)}, 1024
+    assert stated_sizes(model) == {272, 1024}
+
+
+def test_a_model_that_raises_at_every_size_says_how_many_were_tried():
+    class TwoImages(Plain):
+        def forward(self, x, other):
+            return super().forward(x + other)
+
+    with pytest.raises(Refusal) as refusal:
+        BackboneWrapper(TwoImages(), "two")
+    (problem,) = refusal.value.problems
+    assert "missing 1 required positional argument" in problem.why and "15 other sizes" in problem.why
+    assert problem.instead.startswith("a model that takes one image alone")
+
+
+@dataclass
+class Given:
+    """What a model of another library gives."""
+
+    logits: object
+    maps: tuple
+
+
+class Several(nn.Module):
+    """All of its maps at once, the first at half the side."""
+
+    def __init__(self, given, scales=5, turned=False):
+        super().__init__()
+        self.layers = nn.ModuleList(conv(3 if not at else 4 + at, 5 + at, 2) for at in range(scales))
+        self.given, self.turned = given, turned
+
+    def forward(self, x):
+        maps = []
+        for layer in self.layers:
+            x = layer(x)
+            maps.append(x.permute(0, 2, 3, 1) if self.turned else x)
+        return self.given(maps)
+
+
+NESTS = {
+    "list": list,
+    "tuple": tuple,
+    "dict": lambda maps: {f"layer{at}": one for at, one in enumerate(maps)},
+    "dataclass": lambda maps: Given(maps[-1].mean((2, 3)), tuple(maps)),
+}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("nest", NESTS)
+def test_maps_that_come_all_at_once_are_taken(nest, turned):
+    model = Several(NESTS[nest], turned=turned)
+    wrapper = BackboneWrapper(model, "several").eval()
+    x = torch.randn(2, 3, 96, 160)
+    maps = wrapper.forward_multiscale(x)
+    assert {name: tuple(one.shape[1:]) for name, one in maps.items()} == {
+        "feat1": (6, 24, 40),
+        "feat2": (7, 12, 20),
+        "feat3": (8, 6, 10),
+        "feat4": (9, 3, 5),
+    }
+    assert wrapper.channels == {name: one.shape[1] for name, one in maps.items()} and wrapper.out_channels == 9
+    assert torch.equal(wrapper(x), maps["feat4"])
+    assert wrapper(torch.randn(2, 3, 32, 32)).shape == (2, 9, 1, 1)
+
+
+def test_maps_of_other_strides_give_the_last_one_alone():
+    wrapper = BackboneWrapper(Several(list, scales=4), "short").eval()
+    assert wrapper(torch.randn(2, 3, 64, 64)).shape == (2, 8, 4, 4) and wrapper.out_channels == 8
+    with pytest.raises(Refusal, match="none of the 4 maps that it gives has stride 32"):
+        wrapper.forward_multiscale(torch.randn(2, 3, 64, 64))
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, pytest.param(torch.compile, marks=pytest.mark.slow)])
+def test_what_only_runs_a_model_is_taken_off(wrap):
+    wrapper = BackboneWrapper(wrap(Plain()), "wrapped")
+    assert wrapper.out_channels == 24 and {name.split(".")[1] for name in wrapper.state_dict()} == {"stem", "stage"}
+
+
+def test_what_torch_jit_made_is_refused():
+    scripted = torch.jit.trace(conv(3, 8, 8).eval(), torch.zeros(1, 3, 64, 64))
+    with pytest.raises(Refusal, match=r"backbone=scripted is a \w+, made by torch.jit"):
+        BackboneWrapper(scripted, "scripted")
 
 
 def test_an_axis_that_cannot_be_told_is_refused():
