@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torchvision
 from torch import nn
+from torch.ao.quantization import FakeQuantizeBase
 from torch.overrides import TorchFunctionMode
 
 from aistudio.tasks.base import Task
@@ -138,7 +139,8 @@ def calibrate(model: nn.Module, task: Task, batch: Batch) -> nn.Module:
     """Give batch norms the statistics of one batch and switch to eval mode, in place.
 
     Fresh statistics (0, 1) squash the signal: an untrained EfficientNet in eval mode gives every image one output.
-    Frozen batch norms, which stay in eval mode, keep theirs.
+    Frozen batch norms, which stay in eval mode, keep theirs. Observers of torch's quantisation-aware training go on
+    watching in eval mode until they are told not to, as before a conversion: they are.
     """
     model.train()
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
@@ -150,4 +152,7 @@ def calibrate(model: nn.Module, task: Task, batch: Batch) -> nn.Module:
         task.loss(model, batch.inputs, batch.targets)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+    for module in model.modules():
+        if isinstance(module, FakeQuantizeBase):
+            module.disable_observer()
     return model.eval()

@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.ao.quantization import ObserverBase
+from torch.nn.modules.batchnorm import _NormBase
 
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.raised import is_out_of_memory
@@ -127,7 +129,7 @@ class OddSizes:
 
 @dataclass(frozen=True)
 class AllFinite:
-    """No NaN and no infinity in parameters, buffers, losses or outputs."""
+    """No NaN and no infinity in parameters, buffers, losses or outputs; a buffer may mask by minus infinity."""
 
     why: str
 
@@ -135,6 +137,7 @@ class AllFinite:
         """Looks through the model as built, one eval output and the first training loss."""
         named = dict(_named_floats(subject.built))
         bad = [name for name, finite in zip(named, all_finite(named.values()), strict=True) if not finite]
+        bad = [name for name in bad if name not in _unbounded(subject.built)] if bad else []
         if bad:
             cause = "a damaged weight file (load it alone and look), or an initialisation that divides by zero"
             return failed(f"NaN or infinity in {some(bad)}", "finite parameters and buffers", cause)
@@ -163,6 +166,17 @@ def _named_floats(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_floating_point():
             yield name, tensor.detach()
+
+
+def _unbounded(model: nn.Module) -> set[str]:
+    """Buffers that may hold infinities: masks, which are minus infinity, and observers that have seen nothing yet."""
+    found = set()
+    for path, module in model.named_modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            masks = not isinstance(module, _NormBase) and not bool((buffer.isnan() | (buffer == torch.inf)).any())
+            if masks or isinstance(module, ObserverBase):
+                found.add(f"{path}.{name}".lstrip("."))
+    return found
 
 
 def all_finite(tensors: Any) -> list[bool]:

@@ -60,6 +60,7 @@ class Gradients:
             )
         if cut:
             cause = "a detached, unused or dead layer: call it, remove it, or name it in sanity.checks.gradients.allow"
+            cause += "; a copy that only follows the model, such as an average of its weights, is requires_grad_(False)"
             seen = f"{len(cut)} of {len(gradients)} without gradient in each of {EARLY_STEPS} steps: {some(cut)}"
             return failed(seen, expected, cause)
         faint = 1.0 if late else _share_of_backbone(subject, gradients)
@@ -95,8 +96,9 @@ class OptimizerStep:
         expected = f"every parameter with a gradient above {self.above:g} changes"
         if stuck or not due:
             cause = "the optimiser holds other tensors (copies, or no longer the model's), or its learning rate is zero"
+            cause += ": compare optimizer.param_groups with model.parameters()"
             seen = f"{len(stuck)} of {len(due)} unchanged after {EARLY_STEPS} steps: {some(stuck)}"
-            return failed(seen, expected, f"{cause}: compare optimizer.param_groups with model.parameters()")
+            return failed(seen, expected, _lost_in_rounding(subject, stuck) or cause)
         seen = f"{len(due)} parameter tensors changed"
         return passed(f"{seen}, {late} of them not in step 1: a warm-up" if late else seen, expected)
 
@@ -160,6 +162,17 @@ class UsesTargets:
                 "the loss does not use its targets, or less than rounding shows: call it by hand with two targets",
             )
         return passed(f"loss {total:.3g}, with other targets {changed:.3g}", expected)
+
+
+def _lost_in_rounding(subject: Subject, stuck: Sequence[str]) -> str:
+    """That steps are smaller than the spacing of the numbers that half-precision weights can be, or ""."""
+    named = dict(subject.built.named_parameters())
+    kinds = {named[name].dtype for name in stuck if name in named}
+    if not kinds or not kinds <= {torch.bfloat16, torch.float16}:
+        return ""
+    kind = str(min(kinds, key=str)).removeprefix("torch.")
+    cause = f"the weights are {kind}, and a step is smaller than its spacing: nothing is added to them; keep them in "
+    return f"{cause}float32 (model.float()), and compute in {kind} by runtime.precision={kind}"
 
 
 def _share_of_backbone(subject: Subject, gradients: Mapping[str, float | None]) -> float:

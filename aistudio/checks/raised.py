@@ -19,7 +19,10 @@ ONE_VALUE = (
     "drop_last=True in the loader leaves such batches out, GroupNorm or LayerNorm in place of the batch norm takes them"
 )
 _DEVICES = "a tensor was made or left on another device: register_buffer it, or make it with device=x.device"
-_DTYPES = "two dtypes meet: look for .double(), .half() and numbers of numpy; give dtype=x.dtype"
+_DTYPES = (
+    "two dtypes meet: look for .double(), .half(), .bfloat16() and numbers of numpy; give dtype=x.dtype. Images come "
+    "in float32: weights stay float32, too, and runtime.precision=bfloat16 computes in bfloat16"
+)
 _MEANINGS = {  # words of torch's errors, and what to try first
     "Expected more than 1 value per channel": ONE_VALUE,
     "shapes cannot be multiplied": (
@@ -37,6 +40,10 @@ _MEANINGS = {  # words of torch's errors, and what to try first
     ),
     "out of bounds": (
         "an index that is not there, mostly a class id without output: compare the largest label with the last layer"
+    ),
+    "loss takes one tensor": (
+        "return the tensor itself from forward, e.g. return output.logits or output[0]; or write a task of your own "
+        "whose loss and raw_outputs take it out"
     ),
     "same device": _DEVICES,
     "not on the expected device": _DEVICES,

@@ -69,8 +69,11 @@ class WatchedTraining:
         return self._first
 
     def watched_steps(self, count: int) -> list[FirstStep]:
-        """The records of the first ``count`` steps, all in float32; what moved is told against the untouched model."""
-        return [self._watched_step() for _ in range(count)]
+        """The records of ``count`` steps, all in float32; what moved is told against the untouched model.
+
+        Each draws other random numbers: a block that is skipped at random is not skipped in all of them.
+        """
+        return [self._watched_step(self.seed + index) for index in range(count)]
 
     def advance(self, steps: int, enough: Callable[[float, float], bool]) -> list[float]:
         """Train for at most ``steps`` steps in all, until ``enough(first loss, loss)`` holds.
@@ -86,10 +89,10 @@ class WatchedTraining:
         self._pending = None  # lets go of the activations
         return self.losses[: index + 1]
 
-    def _watched_step(self) -> FirstStep:
+    def _watched_step(self, seed: int | None = None) -> FirstStep:
         calls: list[tuple[Any, Any]] = []  # what the model was given, and what it gave
         hook = self.model.register_forward_hook(lambda module, args, output: calls.append((args[:1], output)))
-        parts = self._forward(nullcontext())
+        parts = self._forward(nullcontext(), seed)
         hook.remove()
         self._descend()
         gradients = _largest_gradients(self.model)
@@ -110,8 +113,8 @@ class WatchedTraining:
         self._forward(self.autocast())
         self.seconds.append(time.perf_counter() - started)
 
-    def _forward(self, precision: AbstractContextManager) -> dict[str, Tensor]:
-        torch.manual_seed(self.seed)
+    def _forward(self, precision: AbstractContextManager, seed: int | None = None) -> dict[str, Tensor]:
+        torch.manual_seed(self.seed if seed is None else seed)
         self.model.train()
         with precision:
             parts = self.task.loss(self.model, self.batch.inputs, self.batch.targets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -16,6 +16,18 @@ Nest = TypeVar("Nest")
 def tensors_in(nest: object) -> list[Tensor]:
     """Every tensor, in order; whatever else the nest holds is left out."""
     return [leaf for leaf in tree_leaves(nest) if isinstance(leaf, Tensor)]
+
+
+def nest_in_words(nest: object) -> str:
+    """What a model gives that is no tensor: its type, and the names and shapes of the tensors right in it."""
+    if isinstance(nest, list | tuple):
+        fields: dict[str, object] = {f"[{place}]": value for place, value in enumerate(nest)}
+    else:
+        fields = dict(nest) if isinstance(nest, Mapping) else dict(vars(nest)) if hasattr(nest, "__dict__") else {}
+    held = [f"{name} {tuple(value.shape)}" for name, value in fields.items() if isinstance(value, Tensor)]
+    kind = type(nest).__name__
+    article = "an" if kind[0].lower() in "aeiou" else "a"
+    return f"{article} {kind}" + (f" with {', '.join(held)}" if held else "")
 
 
 def map_tensors(change: Callable[..., Any], nest: Nest, *others: Any) -> Nest:

@@ -13,9 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aistudio.models.nested import nest_in_words
+
 
 def apply(loss: Callable, output: Tensor, target: Tensor) -> Tensor:
-    """``loss(output, target)``; class weights inside the loss follow the output to its device first."""
+    """``loss(output, target)``; class weights inside the loss follow the output to its device first.
+
+    TypeError: the output is no tensor, but a dict or an object that holds one.
+    """
+    if not isinstance(output, Tensor):
+        raise TypeError(f"the model gives {nest_in_words(output)}, and this task's loss takes one tensor")
     if isinstance(loss, nn.Module):
         loss = loss.to(output.device)
     return loss(output, target)

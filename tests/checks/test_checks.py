@@ -1,6 +1,7 @@
 """What the checks stand on: the subject, the watched training, and outcomes that are not about bugs."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -29,6 +30,7 @@ from aistudio.checks.rounding import rounding_noise
 from aistudio.config.compose import compose
 from aistudio.data import Sample
 from aistudio.data.imagenet import normalize
+from aistudio.tasks.losses import apply
 
 
 def never(first, loss):
@@ -483,3 +485,32 @@ class FromBlocksTwice(FromBlocks):
 def test_what_arrives_is_seen_where_no_convolution_sees_images():
     assert outcomes(subject(FromBlocks), "input_range")["input_range"].status == "passed"
     assert outcomes(subject(FromBlocksTwice), "input_range")["input_range"].status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"logits": torch.zeros(4, 2), "loss": None}, "a dict with logits (4, 2)"),
+        ((torch.zeros(4, 2), torch.zeros(4)), "a tuple with [0] (4, 2), [1] (4,)"),
+        (SimpleNamespace(logits=torch.zeros(4, 2)), "a SimpleNamespace with logits (4, 2)"),
+        (3, "an int"),
+    ],
+)
+def test_an_output_that_is_no_tensor_is_said_with_what_is_in_it(given, words):
+    with pytest.raises(TypeError) as caught:
+        apply(nn.CrossEntropyLoss(), given, torch.zeros(4))
+    assert str(caught.value) == f"the model gives {words}, and this task's loss takes one tensor"
+
+
+def test_weights_in_half_precision_that_steps_do_not_reach_are_told_so():
+    class Half(Classifier):
+        def __init__(self):
+            super().__init__()
+            self.bfloat16()
+
+        def forward(self, x):
+            return super().forward(x.bfloat16()).float()
+
+    found = outcomes(subject(Half, lr=1e-4), "optimizer_step")["optimizer_step"]
+    assert found.status == "failed" and "runtime.precision=bfloat16" in found.cause
+    assert "runtime.precision" not in outcomes(subject(lr=0.0), "optimizer_step")["optimizer_step"].cause

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from tiny_models import CLASSES, SIZE, WIDTH, Classifier, Segmenter, battery, outcomes, segmentation, subject
 from torch import nn
+from torch.ao.quantization import FakeQuantize, MovingAverageMinMaxObserver
 
 from aistudio.tasks.classification import Classification
 from aistudio.tasks.regression import Regression
@@ -250,6 +252,78 @@ class OfOneSize(Classifier):
         self.backbone = BoundBackbone(*self.backbone)
 
 
+class Masked(Classifier):
+    """A mask of attention that is minus infinity in a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", torch.full((WIDTH, WIDTH), -torch.inf).triu(1))
+
+    def pooled(self, maps):
+        pooled = super().pooled(maps)
+        return ((pooled[:, :, None] * pooled[:, None] + self.mask).softmax(2) @ pooled[:, :, None])[:, :, 0]
+
+
+class FakeQuantised(Classifier):
+    """Quantisation-aware training: observers watch until they are told not to."""
+
+    def __init__(self):
+        super().__init__()
+        self.quantise = FakeQuantize(MovingAverageMinMaxObserver, quant_min=0, quant_max=255)
+
+    def pooled(self, maps):
+        return super().pooled(self.quantise(maps))
+
+
+class SkipsBlocks(Classifier):
+    """Whole blocks are left out of a step at random."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(4))
+
+    def pooled(self, maps):
+        pooled = super().pooled(maps)
+        for block in self.blocks:
+            if not self.training or torch.rand(()) > 0.2:
+                pooled = pooled + block(pooled).relu()
+        return pooled
+
+
+class HasTeacher(nn.Module):
+    """Two classifiers, of which the trainer lets one follow the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.student = Classifier()
+        self.teacher = deepcopy(self.student).requires_grad_(False)
+
+    def forward(self, x):
+        return self.student(x)
+
+
+class Adapted(Classifier):
+    """Low-rank adapters around layers whose weights the model loads by itself."""
+
+    class Adapter(nn.Module):
+        def __init__(self, layer):
+            super().__init__()
+            self.base = layer.requires_grad_(False)
+            self.down = nn.Conv2d(layer.in_channels, 2, 3, 2, 1, bias=False)
+            self.up = nn.Conv2d(2, layer.out_channels, 1, bias=False)
+            nn.init.zeros_(self.up.weight)
+
+        def forward(self, x):
+            return self.base(x) + self.up(self.down(x))
+
+    def __init__(self):
+        super().__init__()
+        loaded = torch.Generator().manual_seed(5)
+        for at in (0, 3, 6):
+            self.backbone[at].weight.data.normal_(std=0.1, generator=loaded)
+            self.backbone[at] = self.Adapter(self.backbone[at])
+
+
 def smoothed():
     return Classification(CLASSES, nn.CrossEntropyLoss(label_smoothing=0.2))
 
@@ -422,6 +496,12 @@ class ConvolvingHead(Segmenter):
         ("side_effects", "passed", lambda: subject(OldParametrizations)),
         ("input_range", "passed", lambda: subject(Coordinates)),
         ("structure", "passed", lambda: subject(OneActivation)),
+        ("structure", "passed", lambda: subject(HasTeacher)),
+        ("structure", "passed", lambda: subject(Adapted)),
+        ("all_finite", "passed", lambda: subject(Masked)),
+        ("all_finite", "passed", lambda: subject(FakeQuantised)),
+        ("deterministic", "passed", lambda: subject(FakeQuantised)),
+        *(("gradients", "passed", lambda seed=seed: subject(SkipsBlocks, seed=seed)) for seed in range(3)),
     ],
 )
 def test_no_check_fails_what_only_looks_like_its_bug(check, status, make):

@@ -6,6 +6,7 @@ from tiny_models import WIDTH, Classifier, outcomes, subject
 from torch import nn
 
 from aistudio.checks.raised import finding
+from aistudio.tasks.losses import apply
 
 
 def linear():
@@ -58,7 +59,17 @@ def batch_norm():
     nn.BatchNorm1d(2)(torch.zeros(1, 2))
 
 
+def half_weights():
+    nn.Conv2d(3, 2, 1).bfloat16()(torch.zeros(1, 3, 2, 2))
+
+
+def named_logits():
+    apply(nn.CrossEntropyLoss(), {"logits": torch.zeros(1, 2)}, torch.zeros(1))
+
+
 ADVICE = {
+    half_weights: "runtime.precision=bfloat16",
+    named_logits: "return output.logits",
     linear: "in_features",
     detached: "detach()",
     in_place: "overwritten",
