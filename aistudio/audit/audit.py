@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from aistudio.audit.boxes import check_boxes
 from aistudio.audit.classes import check_counts, check_names, count_examples
+from aistudio.audit.copied import check_copied, check_rectangles
 from aistudio.audit.corners import check_corners
 from aistudio.audit.duplicates import Entry, check_duplicates, entries
 from aistudio.audit.findings import Finding, group
@@ -20,7 +21,7 @@ from aistudio.audit.options import Options, refuse
 from aistudio.audit.polygons import check_polygons
 from aistudio.audit.records import Fault, ImageRecord, Labels, Place
 from aistudio.audit.sizes import check_sizes, label_sizes
-from aistudio.audit.splits import check_batches, check_rows, check_splits
+from aistudio.audit.splits import check_batches, check_masks_among, check_rows, check_splits
 from aistudio.audit.tree import Tree
 from aistudio.audit.values import check_values
 
@@ -132,6 +133,9 @@ def _check_files(
     yield from check_corners(labels, facts, sizes)
     yield from check_polygons(labels, facts, sizes)
     yield from check_masks(labels, facts, masks_found, options)
+    yield from check_copied(labels, facts, masks_found)
+    if options.task in ("segmentation", "instance_segmentation"):
+        yield from check_rectangles(labels)
 
 
 def _check_set(labels: Labels, options: Options) -> Iterator[Fault]:
@@ -141,6 +145,7 @@ def _check_set(labels: Labels, options: Options) -> Iterator[Fault]:
     yield from check_names(labels)
     yield from check_values(labels)
     yield from check_splits(labels)
+    yield from check_masks_among(labels)
     yield from check_rows(labels) if labels.format == "csv" else ()
     yield from check_batches(labels, options)
 

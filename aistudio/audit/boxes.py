@@ -24,18 +24,23 @@ def check_boxes(labels: Labels, facts: dict[str, ImageFacts], sizes: dict[str, S
     groups: dict[str, list[Judged]] = {}
     for image in labels.images:
         size = sizes.get(image.name)
-        sound = []
+        sound, judged_here = [], []
         for one in image.objects:
             if one.box is None:
                 continue
             scaled = _in_pixels(one.box, size, labels.relative)
             kind, message = judge(one, scaled, size, labels)
             other = kind in ("box_outside", "inverted_box") and _fits_otherwise(one, size, labels)
-            group = image.place.file if labels.format == "coco" else image.split
-            groups.setdefault(group, []).append((one, kind, message, other))
+            judged_here.append((one, kind, message, other))
             if not kind or kind == "tiny_box":
                 sound.append((scaled, one))
         yield from check_duplicates(sound, labels)
+        if _are_corners(judged_here, labels):
+            said = "all boxes of this image look like corners"
+            judged_here = [
+                (one, "box_format", f"{shown(written(one, labels))}: {said}", True) for one, *_ in judged_here
+            ]
+        groups.setdefault(image.place.file if labels.format == "coco" else image.split, []).extend(judged_here)
     for judged in groups.values():
         yield from _check_format(judged, labels)
         yield from (fault for one, kind, *_ in judged if not kind for fault in _check_area(one))
@@ -52,7 +57,8 @@ def _check_area(one: ObjectRecord) -> Iterator[Fault]:
 
 def _check_format(judged: list[Judged], labels: Labels) -> Iterator[Fault]:
     """The faults of boxes that one program wrote, which may all be in another format than stated."""
-    if len(judged) >= ENOUGH and all(_looks_like_corners(one, labels) for one, *_ in judged):
+    leaves = any(other for *_, other in judged)  # boxes that are all near the first corner look like corners, too
+    if leaves and len(judged) >= ENOUGH and all(_looks_like_corners(one, labels) for one, *_ in judged):
         for one, *_ in judged:
             said = f"{shown(written(one, labels))}: in every box the last two exceed the first two, as corners do"
             yield Fault("box_format", one.place, said)
@@ -62,6 +68,12 @@ def _check_format(judged: list[Judged], labels: Labels) -> Iterator[Fault]:
         if kind:
             hint = f"; read as {OTHER.get(labels.format, 'corners')} it would fit" if other else ""
             yield Fault("box_format" if other and doubtful else kind, one.place, message + hint)
+
+
+def _are_corners(judged: list[Judged], labels: Labels) -> bool:
+    """Whether the boxes of one image look like corners, all of them, and some would leave it otherwise."""
+    doubtful = len(judged) >= 2 and any(other for *_, other in judged)
+    return doubtful and all(_looks_like_corners(one, labels) for one, *_ in judged)
 
 
 def judge(one: ObjectRecord, box: Sequence[float], size: Size | None, labels: Labels) -> tuple[str, str]:

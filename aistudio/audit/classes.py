@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from aistudio.audit.masks import MaskFacts
 from aistudio.audit.records import Fault, ImageRecord, Labels, Place
@@ -21,6 +22,8 @@ BACKGROUND = {
     "unlabeled",
 }
 _IMBALANCE = 20  # times as many examples of the most frequent class
+_JOINED = re.compile(r"[|;,]")  # what people write between several labels in one cell
+_LOOK_ALIKE = str.maketrans("аеорсухіѕјԁοαν", "aeopcyxisjdoav")  # letters of other alphabets that look Latin
 LONG = 5  # letters of names in which one may be mistyped
 
 
@@ -41,6 +44,8 @@ def check_names(labels: Labels) -> Iterator[Fault]:
                 yield Fault("same_class_name", _place_of_name(labels, rarer), said)
             elif _is_similar(plain(name), plain(other)):
                 yield Fault("similar_class_names", _place_of_name(labels, rarer), said)
+        if joined := _joined(name, names):
+            yield Fault("similar_class_names", place, f"{name!r}: several labels in one, {' and '.join(joined)}?")
     for name, count in Counter(labels.classes).items():
         if count > 1:
             yield Fault(
@@ -54,8 +59,15 @@ def _place_of_name(labels: Labels, name: str) -> Place:
 
 
 def plain(name: str) -> str:
-    """A name without what people write now one way, now another."""
-    return "_".join(unicodedata.normalize("NFKC", name).casefold().replace("-", " ").replace("_", " ").split())
+    """A name without what people write now one way, now another, nor letters that cannot be seen."""
+    seen = "".join(letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) != "Cf")
+    return "_".join(seen.casefold().translate(_LOOK_ALIKE).replace("-", " ").replace("_", " ").split())
+
+
+def _joined(name: str, names: Iterable[str]) -> list[str]:
+    """The classes that a name is made of, where it is several of them."""
+    parts = [part.strip() for part in _JOINED.split(name)]
+    return parts if len(parts) > 1 and {*map(plain, parts)} <= {*map(plain, names)} else []
 
 
 def _singular(name: str) -> str:

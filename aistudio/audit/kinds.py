@@ -16,6 +16,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "name_case": (BREAKS, "on most disks A.jpg and a.jpg are two files"),
     "names_differ_in_case": (ODD, "on some disks one of the two overwrites the other"),
     "stray_file": (ODD, "a file that is no image lies among them"),
+    "mask_among_images": (POISONS, "a mask that lies beside its image is taken for an image, too"),
     "empty_file": (BREAKS, "a file of zero bytes cannot be read"),
     "not_an_image": (BREAKS, "no decoder can read it"),
     "truncated_image": (BREAKS, "its header is whole, its pixels are not: loaders stop, or train on grey"),
@@ -36,6 +37,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "no_label_file": (ODD, "YOLO takes an image without a label file for background; here it is left out"),
     "no_objects": (ODD, "most images of a split have nothing in them: were their labels lost?"),
     "empty_label_file": (BREAKS, "an empty file is no XML: loaders stop"),
+    "same_labels": (POISONS, "labels that were copied from another image lie beside the objects of this one"),
     # classes
     "class_out_of_range": (BREAKS, "the loss stops at a class that does not exist, or counts it as another"),
     "class_count": (BREAKS, "the number of classes and their names contradict each other"),
@@ -76,6 +78,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "bad_rle": (BREAKS, "run lengths that do not fill the image decode to nonsense, or crash"),
     "rle_size": (BREAKS, "a mask of another size than its image"),
     "missing_mask": (BREAKS, "an object without the mask that the task learns from"),
+    "mask_is_box": (ODD, "masks that are nothing but boxes teach a mask head to draw boxes"),
     # masks
     "mask_size": (BREAKS, "mask and image are of different sizes"),
     "mask_is_lossy": (POISONS, "JPEG changes class ids near every border"),

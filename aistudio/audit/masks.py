@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -30,7 +31,10 @@ _BINARY = ({0}, {0, 1}, {0, 255}, {1}, {255})
 
 @dataclass
 class MaskFacts:
-    """What a mask holds: the pixels of each id, and the share of its steps that lead over a value in between."""
+    """What a mask holds: the pixels of each id, a hash of them, whether borders go over values in between.
+
+    ``alpha``: all that differs from pixel to pixel is how opaque they are.
+    """
 
     name: str
     fault: str = ""
@@ -40,6 +44,8 @@ class MaskFacts:
     colours: bool = False
     ids: dict[int, int] = field(default_factory=dict)
     blended: bool = False
+    digest: str = ""
+    alpha: bool = False
 
 
 def read_masks(tree: Tree, names: Iterable[str]) -> dict[str, MaskFacts]:
@@ -63,6 +69,7 @@ def read_mask(tree: Tree, name: str) -> MaskFacts:
         with Image.open(tree.path(name), formats=FORMATS) as image:
             facts.lossy = image.format in ("JPEG", "MPO")
             values = _ids_in(image, np)
+            facts.alpha = image.mode in ("RGBA", "LA") and _is_only_alpha(image)
     except Exception as error:  # whatever a decoder raises
         facts.fault, facts.message = "truncated_image", first_line(error)
         return facts
@@ -72,6 +79,7 @@ def read_mask(tree: Tree, name: str) -> MaskFacts:
     found, counts = np.unique(values, return_counts=True)
     facts.ids = dict(zip(found.tolist(), counts.tolist(), strict=True))
     facts.blended = _is_blended(values.astype(np.int64))
+    facts.digest = hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=8).hexdigest()
     return facts
 
 
@@ -84,6 +92,12 @@ def _ids_in(image: Image.Image, np: ModuleType) -> np.ndarray | None:
         grey = (values[..., :3] == values[..., :1]).all() if values.shape[2] >= 3 else True
         return values[..., 0] if grey else None
     return values if values.dtype.kind in "iu" else None
+
+
+def _is_only_alpha(image: Image.Image) -> bool:
+    """Whether every band is of one value but the last, which is not."""
+    *colours, alpha = (low == high for low, high in image.getextrema())
+    return all(colours) and not alpha
 
 
 def _is_blended(values: np.ndarray) -> bool:
@@ -102,7 +116,7 @@ def check_masks(
     """Every mask for itself, and against its image."""
     binary = labels.format == "mvtec"
     many = 0 if binary else count_classes(labels, masks, options)
-    if not binary and many == 1 and any(255 in one.ids for one in masks.values()):
+    if not binary and many == 1 and any(255 in one.ids for one in masks.values()) and _is_binary(masks):
         for name, one in masks.items():
             if 255 in one.ids and not one.fault:
                 yield Fault("mask_not_ids", Place(name), "only 0 and 255: the objects are marked with the id to ignore")
@@ -117,10 +131,18 @@ def check_masks(
             yield Fault(one.fault, place, one.message)
         elif one.lossy:
             yield Fault("mask_is_lossy", place, f"a JPEG with {len(one.ids)} different values")
+        elif one.alpha:
+            yield Fault("mask_not_ids", place, "the ids are in the alpha channel; the colours are all the same")
         elif one.colours:
             yield Fault("mask_not_ids", place, "three channels that differ: colours, not class ids")
         else:
             yield from _check_binary(one, image) if binary else _check_ids(one, many, labels)
+
+
+def _is_binary(masks: dict[str, MaskFacts]) -> bool:
+    """Whether hardly a mask holds anything but 0 and 255."""
+    sound = [one for one in masks.values() if one.ids]
+    return 2 * sum(set(one.ids) <= {0, 255} for one in sound) > len(sound)
 
 
 def _check_mask_size(image: ImageRecord, mask: MaskFacts, facts: ImageFacts | None) -> Iterator[Fault]:

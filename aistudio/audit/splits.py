@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from posixpath import basename, splitext
 
 from aistudio.audit.options import Options
 from aistudio.audit.records import Fault, Labels, Place
+
+_MASK = re.compile(r"[ _.-](mask|seg|segmentation|gt|groundtruth)(_?\d+)?$", re.IGNORECASE)
 
 
 def check_splits(labels: Labels) -> Iterator[Fault]:
@@ -20,6 +24,16 @@ def check_splits(labels: Labels) -> Iterator[Fault]:
             yield Fault("names_differ_in_case", Place(image.name), f"and {other}")
     if labels.classes == ["normal", "anomalous"] and labels.format == "csv":
         yield from _check_test(labels)
+
+
+def check_masks_among(labels: Labels) -> Iterator[Fault]:
+    """Images that are named as the mask of an image beside them."""
+    stems = {splitext(image.name)[0] for image in labels.images}
+    for image in labels.images if labels.format != "masks" else ():
+        stem = splitext(image.name)[0]
+        plain = _MASK.sub("", stem)
+        if plain != stem and plain in stems:
+            yield Fault("mask_among_images", Place(image.name), f"named as the mask of {basename(plain)}")
 
 
 def check_rows(labels: Labels) -> Iterator[Fault]:

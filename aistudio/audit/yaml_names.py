@@ -66,6 +66,9 @@ def _read_names(content: dict[str, Any], file: str, labels: Labels) -> list[str]
         if missing:
             labels.blame("class_count", place, f"names jumps over {', '.join(map(str, missing))}")
         names = [names.get(number, f"class {number}") for number in range(max(numbers, default=-1) + 1)]
+    if isinstance(names, str):
+        labels.blame("class_count", place, f"names is one text, {names[:60]!r}, and should be a list")
+        names = [name.strip() for name in names.split(",")]
     names = [str(name) for name in names] if isinstance(names, list) else []
     if isinstance(count, int) and names and count != len(names):
         labels.blame("class_count", place, f"nc is {count}, and there are {len(names)} names")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
@@ -15,6 +15,7 @@ from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import Subject
 
 _DRAWS = 8  # of random numbers, to see how far they alone move a loss
+_VALUES, _SEVERAL = 65, 0.9  # values that are tried, and the share of them whose targets are to differ
 _MOST_CLASSES = 12  # that are painted, the first ones and the last ones
 
 
@@ -114,7 +115,27 @@ class TargetsDiffer:
                 "targets that differ",
                 "target() gives a constant",
             )
+        merged = _merged_values(subject) if subject.paints else 0
+        if merged:
+            seen = f"{_VALUES} different values have {merged} targets"
+            cause = "target() rounds, clips, casts or drops the sign of values: print it for two that are close"
+            return failed(seen, "another target for every value", cause)
         return passed(f"{len(targets)} targets that differ", "targets that differ")
+
+
+def _merged_values(subject: Subject) -> int:
+    """How many targets a sample has whose first value takes many, where that is far fewer; 0 where it is not."""
+    sample, target = subject.batch().samples[0], subject.task.target
+    given = torch.as_tensor(target(sample)).flatten()
+    most = float(torch.cat([torch.as_tensor(target(one)).flatten() for one in subject.batch().samples]).abs().max())
+    values = given.float().repeat(_VALUES, 1)
+    values[:, 0] = torch.linspace(-most, most, _VALUES)
+    try:
+        found = torch.stack([torch.as_tensor(target(replace(sample, values=one))).flatten() for one in values])
+    except Exception:  # it takes no values of that kind
+        return 0
+    count = len(found.unique(dim=0))
+    return count if 1 < count < _SEVERAL * _VALUES else 0  # 1: it does not look at values
 
 
 def _class_of(target: Any, classes: int) -> float | None:

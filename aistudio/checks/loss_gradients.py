@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from aistudio.checks.check_mode import starting_at_zero
 from aistudio.checks.edges import is_mask
 from aistudio.checks.hidden_units import silent_units
-from aistudio.checks.loss_truth import Says, one_hot
+from aistudio.checks.loss_truth import Says
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
+from aistudio.checks.right_outputs import one_hot
 from aistudio.checks.sensitivity import LossGradients
 from aistudio.checks.subject import Subject
 

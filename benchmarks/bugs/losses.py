@@ -116,6 +116,25 @@ def argmax_as_number(task, model, inputs, targets):
     return {"loss": F.l1_loss(model(inputs).argmax(1).float(), targets.float()) + 0 * model(inputs).sum()}
 
 
+def forgiving(task, model, inputs, targets):
+    """A focal weight the wrong way round."""
+    losses = F.cross_entropy(model(inputs), targets, reduction="none")
+    return {"loss": ((-losses).exp() ** 2 * losses).mean()}
+
+
+def yes_to_all(task, model, inputs, targets):
+    answer = model(inputs)
+    return {"loss": -(F.one_hot(targets, answer.shape[1]) * F.logsigmoid(answer)).sum(1).mean()}
+
+
+def rounded(task, model, inputs, targets):
+    return {"loss": F.mse_loss(model(inputs), targets.round())}
+
+
+def either_sign(task, model, inputs, targets):
+    return {"loss": F.mse_loss(model(inputs).abs(), targets.abs())}
+
+
 def class_without_weight(task, model, inputs, targets):
     answer = model(inputs)
     weight = torch.ones(answer.shape[1], device=answer.device)
@@ -173,6 +192,8 @@ BUGS = [
                 shuffled,
             ),
             ("targets sorted", "loss_rewards_truth loss_is_mean", sorted_targets),
+            ("a focal weight that forgives what is wrong", "loss_rewards_truth", forgiving),
+            ("yes to every class costs nothing", "loss_rewards_truth", yes_to_all),
             ("targets not standardised", "loss_rewards_truth overfits_one_batch", huge_targets),
         )
     ),
@@ -182,6 +203,8 @@ BUGS = [
             ("first output of three", "loss_is_whole gradients", first_output),
             ("last output lost", "loss_is_whole gradients", last_output_lost),
             ("outputs sorted", "loss_rewards_truth", sorted_values),
+            ("values rounded in the loss", "loss_rewards_truth", rounded),
+            ("values without their sign", "loss_rewards_truth", either_sign),
             ("images sorted", "loss_rewards_truth loss_is_mean", sorted_images),
             ("mean of the outputs", "loss_rewards_truth", mean_of_outputs),
             ("reduction=sum of values", "loss_is_mean", summed_values),

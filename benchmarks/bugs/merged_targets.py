@@ -90,5 +90,8 @@ BUGS = [
     Bug("objects all of one class", "targets_differ uses_targets", lambda: segmenting(target=objects_in_one_class)),
     Bug("classes of masks moved on by one", "targets_differ", lambda: segmenting(target=masks_shifted)),
     Bug("everything background", "targets_differ uses_targets", lambda: segmenting(target=everything_background)),
+    Bug(
+        "values rounded", "targets_differ", lambda: regressing(target=lambda task, sample: task.target(sample).round())
+    ),
     Bug("every value the same", "targets_differ uses_targets", lambda: regressing(target=constant_values)),
 ]

@@ -164,6 +164,13 @@ class TwoViews(Classification):
         return {"loss": self.criterion(model(torch.cat([inputs, inputs.flip(3)])), targets.repeat(2))}
 
 
+class Logarithms(Regression):
+    """Targets in other units than the values."""
+
+    def target(self, sample):
+        return (super().target(sample) + 9).log()
+
+
 class Mixed(Classification):
     """Targets that say how much of each class there is."""
 
@@ -341,6 +348,22 @@ def standardised():
     return Regression(3, lambda output, values: nn.functional.mse_loss(output, (values - 0.5) / 0.25))
 
 
+def concordance(output, values):
+    """As in the estimation of emotions: bounded, and taken over the batch."""
+    product = (output - output.mean(0)) * (values - values.mean(0))
+    apart = output.var(0, correction=0) + values.var(0, correction=0) + (output.mean(0) - values.mean(0)) ** 2
+    return 1 - (2 * product.mean(0) / (apart + 1e-8)).mean()
+
+
+def tube(output, values):
+    """Small errors cost nothing."""
+    return ((output - values).abs() - 0.05).relu().mean()
+
+
+def of_scaled_cosines(output, classes):
+    return nn.functional.cross_entropy(16 * nn.functional.normalize(output, dim=1), classes)
+
+
 def squared():
     """Classes by a squared error, as LeNet's."""
 
@@ -486,6 +509,10 @@ class ConvolvingHead(Segmenter):
         ("overfits_one_batch", "passed", lambda: subject(OldParametrizations)),
         ("loss_rewards_truth", "passed", lambda: subject(partial(Classifier, 3), standardised())),
         ("loss_rewards_truth", "passed", lambda: subject(task=squared())),
+        ("loss_rewards_truth", "passed", lambda: subject(partial(Classifier, 3), Regression(3, concordance))),
+        ("loss_rewards_truth", "passed", lambda: subject(partial(Classifier, 3), Regression(3, tube))),
+        ("loss_rewards_truth", "passed", lambda: subject(task=Classification(CLASSES, of_scaled_cosines))),
+        ("targets_differ", "passed", lambda: subject(partial(Classifier, 3), Logarithms(3, nn.MSELoss()))),
         ("loss_is_mean", "passed", lambda: subject(DropoutFunction)),
         ("loss_is_mean", "passed", lambda: subject(DropsPaths)),
         ("loss_is_mean", "skipped", lambda: subject(OwnNoise)),

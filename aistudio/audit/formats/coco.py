@@ -180,6 +180,8 @@ def _read_annotations(
             if number in seen:
                 labels.blame("duplicate_id", place, f"annotation id {number} is there already")
             seen.add(number)
+        else:
+            labels.blame("bad_entry", place, f"an annotation needs an id: {short(number)}")
         image = images.get(entry.get("image_id")) if isinstance(entry.get("image_id"), int | str) else None
         if image is None:
             labels.blame("unknown_image", place, f"image_id {short(entry.get('image_id'))} is no image of this file")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aistudio.audit.options import Options, refuse
 from aistudio.audit.records import ImageRecord, Labels, Place
-from aistudio.audit.tree import SPLITS, Tree, is_image_name, nearest, printable
+from aistudio.audit.tree import SPLITS, Tree, is_image_name, nearest, printable, split_of
 
 _SIDE_FILES = {"thumbs.db", "desktop.ini"}
 
@@ -13,22 +13,34 @@ def read(tree: Tree, options: Options) -> Labels:
     """A class is the sorted index of its folder, in each split for itself, as torchvision's ImageFolder counts."""
     labels = Labels(tree.root, "image_folder", [])
     top = tree.subfolders()
-    splits = [name for name in top if name.lower() in SPLITS and tree.subfolders(name)]
+    splits = _splits_among(tree, top)
     _refuse_higher_folder(tree, top)
-    folders = {SPLITS[name.lower()]: name for name in splits} or {"": ""}
+    folders = splits or {"": ""}
     for split, folder in folders.items():
         labels.split_classes[split] = [n for n in tree.subfolders(folder) if not (folder == "" and n == "__pycache__")]
     if not any(labels.split_classes.values()):
         what = f"data.root={printable(tree.root)} has no class folders"
         refuse(what, "every class is a folder of images", "data.root", "root/CLASS/*.jpg or root/train/CLASS/*.jpg")
-    for name in (name for name in top if splits and name.lower() in SPLITS and name not in splits):
-        labels.blame("empty_class", Place(name), f"the split {name} has no class folder")
+    for name in (name for name in top if splits and name not in splits.values()):
+        if name.lower() in SPLITS:
+            labels.blame("empty_class", Place(name), f"the split {name} has no class folder")
+        elif {*tree.subfolders(name)} & {*tree.subfolders(folders.get("train", name))}:
+            labels.blame("unknown_split", Place(name), f"{len(tree.images(name))} images in classes of train")
     train = "train" if "train" in folders else next(iter(folders))
     labels.classes = labels.split_classes[train]
     _place_files(tree, labels, folders)
     _note_hidden_folders(tree, labels, folders)
     _note_class_folders(labels, folders, train)
     return labels
+
+
+def _splits_among(tree: Tree, top: list[str]) -> dict[str, str]:
+    """The folder of each split: those with its name, or, if every folder says one (training_set, test_set), those."""
+    filled = [name for name in top if tree.subfolders(name)]
+    found = {SPLITS[name.lower()]: name for name in filled if name.lower() in SPLITS}
+    said = {split_of(name): name for name in filled}
+    alike = len(said) == len(top) > 1 and "" not in said
+    return found or (said if alike and len({(*tree.subfolders(name),) for name in filled}) == 1 else {})
 
 
 def _refuse_higher_folder(tree: Tree, top: list[str]) -> None:

@@ -10,6 +10,7 @@ from aistudio.audit.options import Options, refuse
 from aistudio.audit.records import ImageRecord, Labels, ObjectRecord, Place
 from aistudio.audit.tree import SPLITS, Tree, folder_of, printable, split_of
 
+_FEW_UNLISTED = 3
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -31,6 +32,7 @@ def read(tree: Tree, options: Options) -> Labels:
         if image is not None:
             labels.images.append(image)
     blame_unlabelled(labels, files, stems)
+    _blame_unlisted(labels, splits)
     named_classes(labels, named, options)
     return labels
 
@@ -152,6 +154,14 @@ def blame_unlabelled(labels: Labels, files: list[str], stems: dict[str, list[str
         for name in names:
             if stem not in described and name not in used:
                 labels.blame("missing_label", Place(name), "no XML file belongs to this image")
+
+
+def _blame_unlisted(labels: Labels, splits: dict[str, str]) -> None:
+    """The few that no list of a split names, where lists name all others; many are of a list for another task."""
+    missing = [image for image in labels.images if splitext(basename(image.place.file))[0] not in splits]
+    if splits and len(missing) <= max(_FEW_UNLISTED, len(labels.images) // 50):
+        for image in missing:
+            labels.blame("unlisted_image", image.place, "no list in ImageSets names it")
 
 
 def _lines_of(data: bytes, mark: bytes) -> list[int]:

@@ -17,7 +17,11 @@ Shape = Callable[[list[float], ObjectRecord], str]
 
 def read(tree: Tree, options: Options) -> Labels:
     """Boxes, or polygons with the boxes around them."""
-    return read_set(tree, options, "yolo", upright)
+    labels = read_set(tree, options, "yolo", upright)
+    if options.task == "instance_segmentation":
+        for one in (one for image in labels.images for one in image.objects if one.polygons is None):
+            labels.blame("missing_mask", one.place, "a box where the others are polygons")
+    return labels
 
 
 def upright(numbers: list[float], found: ObjectRecord) -> str:
@@ -174,9 +178,17 @@ def _blame_unused(tree: Tree, labels: Labels, texts: set[str], found: list[tuple
         known_text = splitext(basename(file))[0].lower() in NO_LABELS or "/" not in file
         if not known_text and ("labels" in file.split("/") or _is_label_text(tree, file)):
             labels.blame("missing_image", Place(file), "no image belongs to this label file")
+    _blame_endings(tree, labels, without)
     known = {image for image, _ in found}
     if any("images" in image.split("/") for image in known):
         labels.unlisted = [n for n in tree.images() if "images" in n.split("/") and n not in known]
+
+
+def _blame_endings(tree: Tree, labels: Labels, without: dict[str, str]) -> None:
+    """Label files that only Windows takes for such: ``NAME.TXT``."""
+    for file in tree.files:
+        if file.endswith((".TXT", ".Txt")) and file.lower() in without:
+            labels.blame("name_case", Place(file), f"its image is {without[file.lower()]}")
 
 
 def _is_label_text(tree: Tree, file: str) -> bool:
