@@ -39,9 +39,16 @@ def map_tensors(change: Callable[..., Any], nest: Nest, *others: Any) -> Nest:
 
 
 def copied(model: nn.Module) -> nn.Module:
-    """A deep copy. What a model remembers of its last pass, graph and all, is copied without the graph."""
+    """A deep copy. What a model remembers of its last pass, graph and all, is copied without the graph.
+
+    Modules stay in their modes: copies that torch.fx makes of its own are in train mode.
+    """
     held = [one for module in model.modules() for one in tensors_in(vars(module)) if not one.is_leaf]
-    return copy.deepcopy(model, {id(one): one.detach().clone() for one in held})
+    twin = copy.deepcopy(model, {id(one): one.detach().clone() for one in held})
+    modes = {name: module.training for name, module in model.named_modules()}
+    for name, module in twin.named_modules():
+        module.training = modes.get(name, module.training)
+    return twin
 
 
 def equal(one: object, other: object) -> bool:

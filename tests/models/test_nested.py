@@ -5,7 +5,7 @@ from collections import OrderedDict, namedtuple
 import pytest
 import torch
 
-from aistudio.models.nested import equal, map_tensors, tensors_in
+from aistudio.models.nested import copied, equal, map_tensors, tensors_in
 
 Pair = namedtuple("Pair", "boxes scores")
 ONE, TWO = torch.ones(2), torch.full((3,), 2.0)
@@ -41,3 +41,11 @@ def test_two_nests_are_changed_together():
 )
 def test_nests_that_differ_are_not_equal(one, other):
     assert not equal(one, other)
+
+
+def test_a_copy_stays_in_its_mode_which_torch_fx_forgets():
+    model = torch.fx.symbolic_trace(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout()).eval())
+    model.get_submodule("0").train()
+    modes = {name: module.training for name, module in model.named_modules()}
+    assert {name: module.training for name, module in copied(model).named_modules()} == modes
+    assert len(set(modes.values())) == 2
