@@ -154,6 +154,13 @@ def test_an_exception_is_a_failed_check_with_its_place():
     assert broken.seen.startswith("AssertionError: ") and "test_sanity.py" in broken.seen
 
 
+def test_what_several_checks_raise_alike_is_one_alarm():
+    same, other = entry("Mine", most=1), entry("OutOfMemory")
+    report = sanity_run(config(checks={"small": same, "smaller": same, "small_too": other}))
+    assert [check.status for check in report.checks] == ["failed", "skipped", "failed"] and not report.ok
+    assert report.checks[1].cause == "it raises what small has failed for"
+
+
 def test_too_little_memory_is_a_verdict_with_advice():
     report = sanity_run(config(checks={"memory": entry("OutOfMemory")}))
     assert report.verdict == "failed"

@@ -9,7 +9,7 @@ from functools import partial
 
 import torch
 
-from aistudio.checks.outcome import Check, Outcome
+from aistudio.checks.outcome import Check, Outcome, skipped
 from aistudio.checks.raised import finding
 from aistudio.checks.subject import Subject
 from aistudio.report.listeners import Listener
@@ -23,15 +23,18 @@ class Watch:
         self.listener = listener
         self.results: list[CheckResult] = []
         self.warnings: list[str] = []
+        self._raised: dict[str, str] = {}  # what was raised, and the check that met it first
 
     def run(self, name: str, why: str, check: Callable[[], Outcome]) -> None:
-        """One check; what it raises is a failed result."""
+        """One check; what it raises is a failed result, or a skipped one where an earlier check has met the same."""
         self.listener.started(name)
         started = time.perf_counter()
         try:
             outcome = _as_outcome(check())
         except Exception as error:  # a user's model may raise anything, and that is a finding, not a crash
             outcome = finding(error)
+            first = self._raised.setdefault(outcome.seen, name)
+            outcome = outcome if first == name else skipped(f"it raises what {first} has failed for")
         if outcome.warning:
             self.warnings.append(f"{name}: {outcome.warning}")
         self.add(_as_result(name, why, outcome, time.perf_counter() - started))
