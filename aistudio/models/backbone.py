@@ -54,6 +54,7 @@ class BackboneWrapper(nn.Module):
         self.channels: dict[str, int] = {}
         self._final: int | None = None
         self._scales: dict[str, int] = {}
+        turned: tuple[str, ...] = ()
         self.traced = taps is None
         model = unwrapped(model)
         refuse_scripted(model, f"backbone={backbone_name}", "backbone.model")
@@ -62,7 +63,7 @@ class BackboneWrapper(nn.Module):
             found = trace(model, backbone_name, image_size)
             self.model, self.out_channels, taps = found.features, found.out_channels, found.taps
             self.why_no_scales, self._method, self._nhwc = found.why_no_scales, found.method, found.nhwc
-            self._final = found.final
+            self._final, turned = found.final, found.turned
             self._scales = {feat: place for feat, (place, _) in zip(STRIDES, found.scales, strict=False)}
             self.channels = {feat: width for feat, (_, width) in zip(STRIDES, found.scales, strict=False)}
         else:
@@ -73,6 +74,7 @@ class BackboneWrapper(nn.Module):
             self.channels = dict(zip(STRIDES, taps.values(), strict=True))
         self.strides = dict(STRIDES) if self.channels else {}
         self._steps = _steps(self.model, list(taps))
+        self._turned = {feat for feat, tap in zip(STRIDES, taps, strict=False) if tap in turned}
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (N, 3, H, W) → the final feature map (N, out_channels, H/32, W/32)."""
@@ -91,7 +93,7 @@ class BackboneWrapper(nn.Module):
         for path, feat in self._steps:
             x = reduce(getattr, path, self.model)(x)  # get_submodule takes several times as long
             if feat:
-                maps[feat] = self._map(x)
+                maps[feat] = x.permute(0, 3, 1, 2) if feat in self._turned else x
         return maps
 
     def _given(self, x: Tensor) -> Any:

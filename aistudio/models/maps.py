@@ -32,6 +32,11 @@ class TwoPasses:
             if seen is not None:
                 seen.calls.append(Call(path, None, value, len(seen.operations.seen), 0, 0))
 
+    def is_nhwc(self, call: Call, final: bool) -> bool:
+        """Whether channels come last in the map of a call; where that cannot be told, as in the ``final`` one."""
+        found = layout(call.gave, self.other(call.path)) if is_map(call.gave) else ""
+        return found == "nhwc" if found else final
+
     def stride_of(self, call: Call, nhwc: bool) -> int:
         """The stride, one of `STRIDES`, that a map has in both images, with as many channels; or 0."""
         return self.stride(call.gave, self.other(call.path), nhwc)
@@ -83,33 +88,39 @@ def layout(value: Tensor, other: object) -> str:
     return "nchw" if shape[2] == shape[3] else "nhwc" if shape[1] == shape[2] else ""
 
 
-def find_taps(passes: TwoPasses, maps: list[Call], final: Tensor, nhwc: bool) -> tuple[dict[str, int], str]:
+def find_taps(
+    passes: TwoPasses, maps: list[Call], final: Tensor, nhwc: bool
+) -> tuple[dict[str, int], tuple[str, ...], str]:
     """The last map of each stride with its channels, looked for as few levels deep as will do; or why there are none.
 
-    The last one must be the final map, and nothing may be done to any of them in place later.
+    The last one must be the final map, and nothing may be done to any of them in place later. Beside them, those that
+    are (N, H, W, C).
     """
     maps = [call for call in maps if is_map(call.gave) and call.gave._version == call.version]
-    strides = {id(call): passes.stride_of(call, nhwc) for call in maps}
+    last = {id(call): passes.is_nhwc(call, nhwc) for call in maps}
+    strides = {id(call): passes.stride_of(call, last[id(call)]) for call in maps}
+    taps: dict[str, Call] = {}
     why = "it has no map between its layers"
     for depth in range(1, 2 + max((call.path.count(".") for call in maps), default=0)):
         shallow = [call for call in maps if call.path.count(".") < depth]
-        taps, why = _taps(shallow, strides, final, nhwc)
+        taps, why = _taps(shallow, strides, final)
         if not why:
             break
-    return taps if not why else {}, why
+    if why:
+        return {}, (), why
+    widths = {path: channels(call.gave, last[id(call)]) for path, call in taps.items() if is_map(call.gave)}
+    return widths, tuple(path for path, call in taps.items() if last[id(call)]), ""
 
 
-def _taps(maps: list[Call], strides: dict[int, int], final: Tensor, nhwc: bool) -> tuple[dict[str, int], str]:
-    taps: dict[str, int] = {}
+def _taps(maps: list[Call], strides: dict[int, int], final: Tensor) -> tuple[dict[str, Call], str]:
+    taps: dict[str, Call] = {}
     for stride in STRIDES:
         same = [call for call in maps if strides[id(call)] == stride]
         inside = [call for call in same if not any(tap.startswith(call.path + ".") for tap in taps)]
         if not inside or (stride == STRIDES[-1] and inside[-1].gave is not final):
             return {}, f"none of its layers ends with a map (N, C, H/{stride}, W/{stride}), as feat1 … feat4 need"
         outermost = [call for call in inside if call.gave is inside[-1].gave]
-        last = same[-1].gave
-        if is_map(last):
-            taps[min((call.path for call in outermost), key=lambda path: path.count("."))] = channels(last, nhwc)
+        taps[min((call.path for call in outermost), key=lambda path: path.count("."))] = inside[-1]
     return taps, ""
 
 

@@ -35,9 +35,9 @@ ACTIVATION = ("relu", "relu_")
 class Trace:
     """``features``, entered by ``method``, gives the final map, ``out_channels`` wide; (N, H, W, C) if ``nhwc``.
 
-    ``taps`` is empty where ``why_no_scales`` is not. Of a model that gives several maps at once, ``final`` is the place
-    of the last one among them, and ``scales`` are the places and channels of those at strides 4, 8, 16, 32, if all are
-    there; it has no taps.
+    ``taps`` is empty where ``why_no_scales`` is not; those in ``turned`` are (N, H, W, C). Of a model that gives
+    several maps at once, ``final`` is the place of the last one among them, and ``scales`` are the places and channels
+    of those at strides 4, 8, 16, 32, if all are there; it has no taps.
     """
 
     features: nn.Module
@@ -46,6 +46,7 @@ class Trace:
     why_no_scales: str = ""
     method: str = "forward"
     nhwc: bool = False
+    turned: tuple[str, ...] = ()
     final: int | None = None
     scales: tuple[tuple[int, int], ...] = ()
 
@@ -72,7 +73,7 @@ def trace(model: nn.Module, name: str, size: int = SIDE) -> Trace:
     if not is_map(seen.result) and (pooling not in POOLING or len(activations) > 1) and paths != ["features"]:
         if any(map(is_map, maps_in(seen.result))):
             return _several(model, name, passes)
-        raise _no_chain(name, f"after {paths[-1]}" if chain else "at its first layer", tokens)
+        raise _no_chain(model, name, f"after {paths[-1]}" if chain else "at its first layer", tokens)
     final, other, features = chain[-1].gave, passes.other(paths[-1]), _sequential(model, paths)
     assert isinstance(final, Tensor)  # a chain is of maps alone
     nhwc = _is_nhwc(name, final, other)
@@ -83,8 +84,8 @@ def trace(model: nn.Module, name: str, size: int = SIDE) -> Trace:
         passes.add("last_relu", final, other)
     kept = dict(features.named_children())
     calls = [call for call in seen.calls if call.path.split(".")[0] in kept]
-    taps, why = find_taps(passes, calls, final, nhwc)
-    return Trace(features, channels(final, nhwc), taps, why, nhwc=nhwc)
+    taps, turned, why = find_taps(passes, calls, final, nhwc)
+    return Trace(features, channels(final, nhwc), taps, why, nhwc=nhwc, turned=turned)
 
 
 def _several(model: nn.Module, name: str, passes: TwoPasses) -> Trace:
@@ -102,7 +103,7 @@ def _several(model: nn.Module, name: str, passes: TwoPasses) -> Trace:
     final = smallest if absent else places[STRIDES[-1]]
     scales = () if absent else tuple((places[stride], channels(maps[places[stride]], nhwc)) for stride in STRIDES)
     why = f"none of the {len(maps)} maps that it gives has stride {absent[0]}, as feat1 … feat4 need" if absent else ""
-    return Trace(model, channels(maps[final], nhwc), {}, why, passes.first.method, nhwc, final, scales)
+    return Trace(model, channels(maps[final], nhwc), {}, why, passes.first.method, nhwc, final=final, scales=scales)
 
 
 def _two_passes(model: nn.Module, name: str, size: int) -> tuple[TwoPasses, str]:
@@ -194,10 +195,12 @@ def _is_nhwc(name: str, value: Tensor, other: object) -> bool:
     raise Refusal([Problem(what, why, "backbone.model", instead)])
 
 
-def _no_chain(name: str, place: str, tokens: str) -> Refusal:
+def _no_chain(model: nn.Module, name: str, place: str, tokens: str) -> Refusal:
     what = f"backbone={name} cannot be cut into a backbone and a classifier"
     why = tokens or f"{place} its forward does more than to call the next layer or to pool"
     instead = "a model whose children are called in turn, or one that already returns a feature map"
+    if hasattr(model, "forward_intermediates"):  # timm's, which can make maps of its tokens
+        instead = f"features_only: true beside model_name, with which timm gives maps; or {instead}"
     return Refusal([Problem(what, why, "backbone.model", instead)])
 
 

@@ -203,6 +203,27 @@ def test_maps_that_come_all_at_once_are_taken(nest, turned):
     assert wrapper(torch.randn(2, 3, 32, 32)).shape == (2, 9, 1, 1)
 
 
+def test_scales_are_turned_where_only_the_last_map_is_not():
+    """As torchvision's Swin has it."""
+
+    class Between(Permute):
+        def forward(self, x):
+            return super().forward(x).contiguous()
+
+    class Back(nn.Module):
+        def forward(self, x):
+            return x.permute(0, 3, 1, 2)
+
+    stages = [nn.Sequential(conv(3, 5, 4), Between())]
+    stages += [nn.Sequential(Back(), conv(4 + at, 5 + at, 2), Between()) for at in (1, 2, 3)]
+    model = nn.Sequential(*stages, Back(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+    wrapper = BackboneWrapper(model, "mixed").eval()
+    x = torch.randn(2, 3, 96, 160)
+    maps = wrapper.forward_multiscale(x)
+    assert [tuple(one.shape[1:]) for one in maps.values()] == [(5, 24, 40), (6, 12, 20), (7, 6, 10), (8, 3, 5)]
+    assert list(wrapper.channels.values()) == [5, 6, 7, 8] and torch.equal(maps["feat4"], wrapper(x))
+
+
 def test_maps_of_other_strides_give_the_last_one_alone():
     wrapper = BackboneWrapper(Several(list, scales=4), "short").eval()
     assert wrapper(torch.randn(2, 3, 64, 64)).shape == (2, 8, 4, 4) and wrapper.out_channels == 8
@@ -338,6 +359,10 @@ def test_tokens_are_refused_in_words():
     with pytest.raises(Refusal) as refusal:
         BackboneWrapper(Tokens(), "tokens")
     assert refusal.value.problems[0].why == "its forward_features gives (1, 49, 24), no map (N, C, H, W)"
+    assert "features_only" not in refusal.value.problems[0].instead
+    Tokens.forward_intermediates = Tokens.forward_features  # as those of timm's that can make maps of tokens
+    with pytest.raises(Refusal, match="features_only: true"):
+        BackboneWrapper(Tokens(), "tokens")
 
 
 def test_a_model_that_meta_is_nothing_for_runs_on_a_black_picture():
