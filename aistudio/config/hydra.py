@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -11,12 +12,15 @@ from typing import Any, cast
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.defaults_list import create_defaults_list
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobRuntime
 from hydra.errors import HydraException
+from hydra.plugins.config_source import ConfigResult
 from hydra.version import VersionBase, setbase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -31,12 +35,38 @@ VERSION_BASE = "1.3"
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
 
 
+class _Repository(ConfigRepository):
+    """Hydra's files, of which those that ship and Hydra's own are read once in a process.
+
+    Reading YAML is half of a composition; a refusal composes twice, a sweep as often as it has jobs.
+    """
+
+    _read: dict[tuple[str, str, float], ConfigResult | None] = {}
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """What a file says, in a copy: Hydra takes the list of defaults out of it."""
+        source = self._find_object_source(config_path, ObjectType.CONFIG)
+        path = source.path if source and source.scheme() in ("file", "pkg") else ""
+        if path == str(conf_folder().resolve()):
+            changed = (Path(path) / f"{config_path.removesuffix('.yaml')}.yaml").stat().st_mtime
+        elif path == "hydra.conf":
+            changed = 0.0
+        else:
+            return super().load_config(config_path)
+        file = (path, config_path, changed)
+        if file not in self._read:
+            self._read[file] = super().load_config(config_path)
+        return deepcopy(self._read[file])
+
+
 def hydra_composed(overrides: Sequence[str], folders: Sequence[Path]) -> DictConfig:
     """What Hydra makes of the overrides, with its own section; user folders rank below the shipped one."""
     search = search_path(folders)
     kept = [override for override in overrides if key_of(override) != "hydra.searchpath"]
     try:
         with _another_hydra_put_back(), initialize_config_dir(str(conf_folder().resolve()), version_base=VERSION_BASE):
+            loader = cast(ConfigLoaderImpl, GlobalHydra.instance().config_loader())
+            loader.repository = _Repository(loader.get_search_path())
             return hydra_compose("config", overrides=[*kept, *search], return_hydra_config=True)
     except HydraException:  # a missing file is an OSError, too
         raise
@@ -49,6 +79,7 @@ def files_in_order(
 ) -> Iterator[tuple[Path, str, str, dict[str, Any]]]:
     """The files that a composition is made of, the last word last: folder, name, section, and what each says itself."""
     loader = ConfigLoaderImpl(create_config_search_path(str(conf_folder().resolve())))
+    loader.repository = _Repository(loader.get_search_path())
     kept = [override for override in overrides if key_of(override) != "hydra.searchpath"]
     with _another_hydra_put_back():
         parsed, repository = loader._parse_overrides_and_create_caching_repo("config", [*kept, *search_path(folders)])
