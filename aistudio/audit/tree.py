@@ -174,10 +174,18 @@ def _walk(root: Path, folders: dict[str, str]) -> Iterator[str]:
             if entry.name.startswith(".") or entry.name == "__MACOSX":
                 continue
             name = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_dir():
+            if _is_folder(entry):
                 todo.append((name, folder))
             else:
                 yield name
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    """Whether a folder, or a link to one; a link that leads back to itself is a file that nobody can read."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _name(entry: os.DirEntry) -> str:

@@ -91,6 +91,7 @@ def spoil(root, rng):
         (how if path.suffix not in (".jpg", ".png") and rng.random() < 0.8 else spoil_bytes)(path, rng)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", SETS)
 def test_spoiled_files_end_in_findings_or_a_refusal(name, tmp_path):
     write, kind, task = SETS[name]
@@ -106,3 +107,11 @@ def test_spoiled_files_end_in_findings_or_a_refusal(name, tmp_path):
         except Exception as error:
             raise AssertionError(f"seed {seed}") from error
         shutil.rmtree(root)
+
+
+def test_a_link_that_leads_to_itself_is_a_file_that_cannot_be_read(tmp_path):
+    write, kind, task = SETS["image_folder"]
+    write(tmp_path)
+    (tmp_path / "train" / "dog" / "loop.jpg").symlink_to("loop.jpg")
+    (fault,) = [fault for one in audit(Options(str(tmp_path), kind, task)).findings for fault in one.faults]
+    assert "loop.jpg" in str(fault.place)
