@@ -223,23 +223,8 @@ class Subject:
 
     def release(self) -> None:
         """Let go of every shared pass, so that a measurement of memory sees the model alone."""
-        for name in (
-            "_calibrated",
-            "_batch",
-            "output",
-            "raw_output",
-            "training",
-            "early_steps",
-            "loss_gradients",
-            "open_loss_gradients",
-            "looked_at",
-            "own_code",
-            "losing",
-            "_learned",
-            "_trained_at",
-            "_as_trained",
-        ):
-            self.__dict__.pop(name, None)
+        for name in self.__dict__.keys() - self.__dataclass_fields__.keys():
+            del self.__dict__[name]
 
     def autocast(self) -> AbstractContextManager:
         """The precision of the run as a context; float32 needs none."""
