@@ -19,6 +19,7 @@ from aistudio.config.shipped import defaults_of
 from aistudio.errors import Problem, Refusal, refuse
 
 _FLAG = re.compile(r"-{1,2}[A-Za-z]")
+_SETTING = re.compile(r"\+?[\w./]+=")
 _SHELLS = ("bash", "fish", "zsh")  # that Hydra completes for
 WAYS = "aistudio --help, aistudio --version, or GROUP=NAME such as task=regression"
 
@@ -40,7 +41,7 @@ def parsed(arguments: Sequence[str]) -> Namespace:
     """The flags and the overrides of a run; a `Refusal` with all that is none of them."""
     parser = get_args_parser()
     refuse([*_unknown_flags(arguments, flags())])
-    setattr(parser, "error", lambda message: refuse([Problem(message, "", COMMAND_LINE, WAYS)]))  # noqa: B010
+    setattr(parser, "error", lambda message: refuse([Problem(message, "", COMMAND_LINE, _ways(message))]))  # noqa: B010
     given, unknown = parser.parse_known_args(arguments)
     refuse([Problem(f"{one} is not taken", "it is no option", COMMAND_LINE, WAYS) for one in unknown])
     refuse([*_bare_words(given.overrides)])
@@ -49,19 +50,31 @@ def parsed(arguments: Sequence[str]) -> Namespace:
     return given
 
 
+def _ways(message: str) -> str:
+    """What the flag that argparse complains of takes, where it takes one of a few words; else what a line may say."""
+    for action in get_args_parser()._actions:
+        if action.choices and message.startswith(f"argument {'/'.join(action.option_strings)}:"):
+            return " or ".join(f"{action.option_strings[0]} {choice}" for choice in action.choices)
+    return WAYS
+
+
 def _unknown_flags(arguments: Sequence[str], known: Sequence[str]) -> Iterator[Problem]:
     """Options that there are none of; keys and groups among them are told as they are written here."""
     long = [flag for flag in known if flag.startswith("--")]
     for index, one in enumerate(arguments):
         flag, sign, value = one.partition("=")
-        if not _FLAG.match(flag) or flag in known or (len(flag) > 3 and any(other.startswith(flag) for other in long)):
+        if (
+            not _FLAG.match(flag)
+            or flag in known
+            or (len(flag) > 3 and sum(other.startswith(flag) for other in long) == 1)
+        ):
             continue
         following = arguments[index + 1] if index + 1 < len(arguments) else ""
         value = value if sign else "" if "=" in following or _FLAG.match(following) else following
         instead = _as_override(flag.lstrip("-").replace("-", "_"), value)
         near = get_close_matches(flag, long, n=1, cutoff=0.7)
-        why = "keys and groups are written without dashes" if instead and not near else "it is no option"
-        yield Problem(f"{flag} is not taken", why, COMMAND_LINE, near[0] if near else instead or WAYS)
+        why = "keys and groups are written without dashes" if _SETTING.match(instead) else "it is no option"
+        yield Problem(f"{flag} is not taken", why, COMMAND_LINE, instead or (near[0] if near else WAYS))
 
 
 def _as_override(name: str, value: str) -> str:

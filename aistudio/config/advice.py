@@ -76,27 +76,33 @@ def _is_another_model(name: str, there: Sequence[str]) -> bool:
 def absent_option(group: str, name: str, there: Sequence[str], why: str, where: str) -> Problem:
     """An option that a group does not have, and what to take."""
     what, words = f"{group}={name} does not exist", _table("options", group).get(bare(name), "")
+    name = re.split(r"[/:]|models\.", name)[-1] if group == "backbone" else name  # timm/resnet50
     others = [f"{other}={name}" for other in GROUPS if other != group and name in options(other)]
     near = option_here(group, name, there)
     if group == "data" and (path := _as_data(name)):
         return Problem(what, "data= names how it is written down, data.root= where it is", where, path)
+    if Path(name).suffix in (".yaml", ".yml"):
+        name, why = (
+            Path(name).stem,
+            f"an option is named as its file in the folder {group}/ is, without folder and suffix",
+        )
+        return Problem(what, why, where, f"{group}={name} --config-dir FOLDER, which holds {group}/{name}.yaml")
     if words:
         is_option = words.split()[0] in there and "," not in words and " or " not in words and ";" not in words
         return Problem(what, why, where, f"{group}={words}" if is_option else words)
     if others:
         return Problem(what, why, where, f"{others[0]}, for that is its group")
     if group == "backbone" and not near:
-        return _own_backbone(name, there, where)
+        return _own_backbone(what, name, there, where)
     first = [option for option in there if len(bare(name)) > 1 and bare(name) in bare(option)] or [near] * bool(near)
     first = [near] if near in first and bare(near) == bare(name) else first
     rest = [option for option in there if option not in first]
     return Problem(what, why, where, ", ".join([*(f"{one} (nearest)" for one in first), *rest]))
 
 
-def _own_backbone(name: str, there: Sequence[str], where: str) -> Problem:
+def _own_backbone(what: str, name: str, there: Sequence[str], where: str) -> Problem:
     """A model that does not ship: the lines that bring it, or why no lines would."""
-    what, low = f"backbone={name} does not exist", name.lower()
-    shipped = ", ".join(there)
+    low, shipped = name.lower(), ", ".join(there)
     if low.startswith(tuple(_tables()["detectors"].split())):
         return Problem(
             what, "it is a whole detector, and no backbone", where, _table("options", "architecture")["yolo"]

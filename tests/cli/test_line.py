@@ -9,6 +9,10 @@ LINE = [  # what is typed, and what to type
     ("--num-classes 5", "task.num_classes=5"),
     ("--lr=0.1", "architecture.learning.optimizer.lr=0.1"),
     ("--hep", "--help"),
+    ("--config mine.yaml", "--config-dir"),
+    ("--dry-run", "aistudio rules GROUP=NAME"),
+    ("--list", "aistudio catalog"),
+    ("--cfg", "--cfg job or --cfg hydra"),
     ("--multi-run backbone=resnet18", "--multirun"),
     ("-v", "aistudio --version"),
     ("-x backbone=resnet18", "aistudio --help"),
@@ -18,7 +22,7 @@ LINE = [  # what is typed, and what to type
     ("train backbone=resnet18", "aistudio backbone=resnet18 task=classification"),
     ("list", "aistudio catalog"),
     ("catalg", "aistudio catalog …"),
-    ("--cfg foo", "aistudio --help"),
+    ("--cfg foo", "--cfg job or --cfg hydra"),
     ("--cfg job backbone=resnet19", "resnet18 (nearest)"),
     ("--info defaults task=segmentaton", "segmentation (nearest)"),
     ("-sc install=powershell", "install=bash or install=fish"),
@@ -29,6 +33,7 @@ LINE = [  # what is typed, and what to type
 ]
 
 
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize(("line", "instead"), LINE, ids=[row[0] for row in LINE])
 def test_it_is_answered_with_what_to_type(line, instead, cli, no_torch):
     code, answer = cli(*line.split())
@@ -36,6 +41,7 @@ def test_it_is_answered_with_what_to_type(line, instead, cli, no_torch):
     assert "Traceback" not in answer and "usage:" not in answer
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("line", ["--help", "help", "-h", "help rules", "-h catalog", "rules --help", "catalog -h"])
 def test_help_is_asked_for_in_many_ways(line, cli, no_torch, capsys):
     code, answer = cli(*line.split())

@@ -69,6 +69,18 @@ LINE = [  # what is typed, and what to type
     ("backbone=resnet50d", "AISTUDIO_TRUST=timm"),
     ("backbone=vit_b_16", "Swin and ConvNeXt"),
     ("save_dir=x", "hydra.run.dir=x"),
+    ("backbone=conf/mine.yaml", "backbone=mine --config-dir FOLDER"),
+    ("runtime=gpu:0", "runtime.device=cuda:0"),
+    ("runtime=bf16", "runtime.precision=bfloat16"),
+    ("bf16=true", "runtime.precision=bfloat16"),
+    ("gpus=2", "one run takes one device"),
+    ("classes=10", "task.num_classes=10"),
+    ("dry_run=true", "aistudio rules"),
+    ("sanity=none", "sanity=quick is the least"),
+    ("architecture=fpn", "which have one on the backbone"),
+    ("loss=focal", "task.loss._target_=aistudio.tasks.FocalLoss"),
+    ("backbone=torchvision.models.resnet18", "resnet18 (nearest)"),
+    ("backbone=hf-hub:timm/resnet50", "resnet50 (nearest)"),
 ]
 ASKED = [  # the same, for what is told on other ways
     ("architecture.weights=imagenet", "backbone.weights=DEFAULT for its backbone"),
@@ -81,6 +93,7 @@ ASKED = [  # the same, for what is told on other ways
 WRONG = [  # what is typed, and what is not to be offered for it
     ("backbone._target_=os.system", "os.system"),
     ("backbone=resnet152", "(nearest)"),
+    ("backbone=timm/resnet152", "(nearest)"),
     ("task.nc=3", "task.name"),
     ("in_channels=1", "out_channels"),
     ("sanity.checks.lerns.steps=3", "architecture"),
