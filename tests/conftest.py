@@ -23,6 +23,20 @@ def pytest_configure(config):
     torch.set_num_threads(1)  # pytest-xdist has a worker for every core already
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m takes its choice
+def pytest_collection_modifyitems(items):
+    """Of each family that is marked ``sampled`` keep some cases, evenly spread, and let the others be slow."""
+    families = {}
+    for item in items:
+        if mark := item.get_closest_marker("sampled"):
+            families.setdefault((item.path, item.originalname, mark.args[0]), []).append(item)
+    for (*_, count), family in families.items():
+        kept = {index * len(family) // count for index in range(count)}
+        for index, item in enumerate(family):
+            if index not in kept:
+                item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def nothing_asked():
     """What one test asked of the environment is not to be taken out of what another one prints."""

@@ -53,6 +53,7 @@ def test_the_lists_that_tests_run_over_are_not_empty():
     assert all(groups.options(group) for group in groups.GROUPS)
 
 
+@pytest.mark.sampled(28)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_file_composes(path, no_torch):
     group, option = path.parent.name, path.stem
@@ -79,6 +80,7 @@ def weights():
     return file.getvalue()
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize(("arguments", "refused"), COMMANDS)
 def test_every_documented_command_does_what_is_shown(arguments, refused, weights, tmp_path, monkeypatch, no_torch):
     monkeypatch.chdir(tmp_path)

@@ -17,6 +17,7 @@ SMALL = "task.image_size=64"
 SEGMENTER = ("task=segmentation", "backbone=mobilenet_v3_large", SMALL)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("task", "count", "said"),
     [

@@ -32,6 +32,7 @@ def judged(*settings):
     return settle(aistudio.compose(*settings, "task.image_size=64", "runtime=cpu"))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "channels"),
     [("backbone_head", 1), ("backbone_head", 4), ("segmenter", 6), ("detector", 4), ("oriented", 2)],
@@ -54,6 +55,7 @@ def test_a_model_trains_on_images_of_so_many_channels(name, channels):
             task.loss(model, task.inputs(images), batch.targets)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("channels", [1, 4, 6])
 def test_a_grey_image_gives_what_it_gave_in_colour(channels):
     """The rule scales the kernels so that three alike channels, or any other number, say the same."""

@@ -136,6 +136,7 @@ def test_every_part_of_ones_own_is_used(repository, tmp_path):
     assert (tmp_path / "out" / "drawings" / "predictions.png").exists()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -308,6 +308,7 @@ FOLDERS = [
 ]
 
 
+@pytest.mark.sampled(48)
 @pytest.mark.parametrize("fault", [*BROKEN, *LOST, *TWICE, *FOLDERS], ids=name_of)
 def test_a_broken_or_misplaced_file_is_found(fault, tmp_path):
     expect(fault, tmp_path)

@@ -428,6 +428,7 @@ ENTRIES = [
 ]
 
 
+@pytest.mark.sampled(44)
 @pytest.mark.parametrize("fault", [*BOXES, *CORNERS, *SHAPES, *ENTRIES], ids=name_of)
 def test_a_wrong_label_is_found(fault, tmp_path):
     expect(fault, tmp_path)

@@ -313,6 +313,7 @@ MORE += [
 ]
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize("fault", MORE, ids=name_of)
 def test_what_other_tools_get_wrong_is_found(fault, tmp_path):
     expect(fault, tmp_path)

@@ -172,6 +172,7 @@ MASKS = [
 ]
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize("fault", [*TABLES, *MASKS], ids=name_of)
 def test_a_wrong_value_or_mask_is_found(fault, tmp_path):
     expect(fault, tmp_path)

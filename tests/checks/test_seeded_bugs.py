@@ -55,11 +55,13 @@ def test_no_check_fails_a_model_that_was_filled_from_a_file():
     assert all(one.status == "skipped" for one in outcomes(subject(), *of_weights).values())
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", HEALTHY)
 def test_no_check_fails_what_the_bugs_are_planted_in(name):
     assert failures(HEALTHY[name]()) == {}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize(
     ("model", "task"), [(Classifier, classification), (Segmenter, segmentation), (detector, detection)]

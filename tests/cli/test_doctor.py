@@ -51,6 +51,7 @@ def test_a_whole_model_of_ours_is_known_again(doctor):
     assert "aistudio's backbone with a head" in text
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("content", "code", "word"),
     [

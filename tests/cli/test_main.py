@@ -71,6 +71,7 @@ def test_a_sweep_runs_every_combination(tmp_path):
         assert (report["verdict"], report["config"]["backbone"]["name"]) == ("passed", name)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("arguments", "what", "instead"),
     [
@@ -150,6 +151,7 @@ def test_the_version_is_ours(capsys):
     assert capsys.readouterr().out == f"aistudio {aistudio.__version__}\n"
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("line", "offered", "not_offered"),
     [

@@ -196,6 +196,7 @@ def test_assembling_and_replaying_refuse_it(attack, stranger, composed, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("value", REFUSED)
 def test_what_may_not_be_asked_for_is_refused_and_not_called(value, with_values):
     with pytest.raises(Refusal) as refusal:
@@ -203,6 +204,7 @@ def test_what_may_not_be_asked_for_is_refused_and_not_called(value, with_values)
     assert "os.system" not in str(refusal.value), "and what it holds is not shown"
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_target_is_judged_as_it_would_be_built(name, with_values):
     with pytest.raises(Refusal, match=r"is not trusted|is no name|is chosen by an env"):

@@ -116,11 +116,13 @@ def file_of(folder, content, group="experiment", name="x"):
     return path
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("said", OVERRIDES)
 def test_odd_overrides_are_refused(said, no_torch):
     assert isinstance(answered(*OVERRIDES[said]), Refusal)
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("said", FILES)
 def test_odd_files_are_refused(said, tmp_path, no_torch):
     file_of(tmp_path, FILES[said])
@@ -145,6 +147,7 @@ def test_what_is_no_file_is_refused(tmp_path):
         assert isinstance(answered(folder=folder), Refusal)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("sign", SIGNS)
 def test_a_folder_of_ones_own_may_have_any_name(sign, tmp_path):
     folder = tmp_path / f"a{sign}b"
@@ -152,6 +155,7 @@ def test_a_folder_of_ones_own_may_have_any_name(sign, tmp_path):
     assert compose("experiment=x", config_dir=folder).runtime.seed == 5
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", NAMES)
 def test_an_experiment_of_any_name_is_answered_soon_and_can_be_swept(name, tmp_path):
     file_of(tmp_path, "runtime: {seed: 5}", name=name)
@@ -174,9 +178,10 @@ def test_no_job_is_kept_above_its_sweep():
 
 def test_any_text_can_be_quoted_for_hydra_and_for_the_configuration():
     chance = random.Random(0)
-    for _ in range(40):
-        text = "".join(chance.choices("ab'\"\\ ${}x:,[]=~#.", k=chance.randint(1, 12)))
-        assert hydra_composed([f"+task.loss.reduction={quoted(uninterpreted(text))}"], ()).task.loss.reduction == text
+    texts = ["".join(chance.choices("ab'\"\\ ${}x:,[]=~#.", k=chance.randint(1, 12))) for _ in range(200)]
+    line = [f"+task.loss.text{index}={quoted(uninterpreted(text))}" for index, text in enumerate(texts)]
+    loss = hydra_composed(line, ()).task.loss
+    assert [loss[f"text{index}"] for index in range(len(texts))] == texts
 
 
 def test_a_sweep_answers_numbers_that_cannot_be_read():

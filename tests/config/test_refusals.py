@@ -128,6 +128,7 @@ def test_there_are_enough_of_them():
     assert len(LINE) + len(YAML) >= 60
 
 
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize(("arguments", "what", "instead"), LINE, ids=[row[0] for row in LINE])
 def test_wrong_command_line(arguments, what, instead, cli, no_torch, tmp_path):
     code, answer = cli(*arguments.split())
@@ -158,6 +159,7 @@ YAML = [  # what a user's experiment says, what the answer must name, what it mu
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("text", "what", "instead"), YAML, ids=[row[0] for row in YAML])
 def test_wrong_yaml(text, what, instead, cli, no_torch, tmp_path):
     folder = tmp_path / "conf" / "experiment"

@@ -59,6 +59,7 @@ def test_an_architecture_fits_no_task_but_its_own(architecture):
         assert ("fits" in verdicts) == (task in own)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("task", SPECIFIED)
 def test_what_the_catalog_judges_the_composed_configuration_is_judged(task, no_torch):
     for backbone in sorted(ANY):

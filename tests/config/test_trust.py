@@ -130,6 +130,7 @@ def hostile(tmp_path, monkeypatch, cli, no_torch):
     return run
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("target", TARGETS)
 def test_code_that_nobody_trusts_is_refused(target, hostile):
     code, answer = hostile(PLACES["a loss"].format(call=CALL.format(json.dumps(target))))
@@ -142,6 +143,7 @@ def test_wherever_it_stands(place, hostile):
     assert code == 2 and "is not trusted" in answer, answer
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("said", HYDRA)
 def test_files_say_nothing_dangerous_to_hydra(said, hostile):
     for flags, more in (((), ()), (("-m",), ("runtime.seed=0,1",))):
@@ -149,6 +151,7 @@ def test_files_say_nothing_dangerous_to_hydra(said, hostile):
         assert code == 2 and "hydra." in answer, answer
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("said", [name for name in HYDRA if name not in ("a mode", "a search path")])
 def test_a_person_may_say_so_all_the_same(said, monkeypatch):
     own = composed_without_files((), "basic")
@@ -179,6 +182,7 @@ def test_hydras_ways_around_the_configuration_are_not_taken(option, cli, no_torc
     assert code == 2 and "is not taken" in answer and "  instead  " in answer
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("option", [("--cfg", "job"), ("--cfg", "hydra"), ("--info", "defaults"), ("--help",)])
 def test_looking_at_a_configuration_runs_none_of_it(option, tmp_path):
     (tmp_path / "evil.py").write_text(MODULE)

@@ -57,6 +57,7 @@ def test_a_stated_number_that_contradicts_the_data_is_refused(tmp_path):
         with_found_classes(config)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["image_folder", "csv_values"])
 def test_a_run_on_labelled_data_is_audited_first_and_learns(name, tmp_path):
     config = composed(tmp_path, name, "backbone=resnet18", "sanity=quick", "runtime=cpu")

@@ -54,6 +54,7 @@ SWEEPS = {
 }
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("line", SWEEPS.values(), ids=SWEEPS)
 def test_a_combination_is_judged_as_it_is_alone(line):
     jobs = [*judged(line)]

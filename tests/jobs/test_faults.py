@@ -169,6 +169,7 @@ def line_of(name, code, rows, folder):
     return f"| {name} | {code} | {' · '.join(cells)} | {reason} | {there} |"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["SIGTERM, `sweep.isolate=true`", "SIGTERM (Slurm, Docker)"])
 def test_sigterm_ends_all_and_leaves_reports_and_a_summary(name, tmp_path):
     code, rows, out, err = run(tmp_path, FAULTS[name], "b_fault,c_fine")
@@ -200,6 +201,7 @@ def test_a_run_that_is_ended_by_sigterm_leaves_a_report(tmp_path):
 GOES_ON = ("who reads the output goes (`\\| head -1`)", "the output's disk is full", "a terminal of ASCII")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", GOES_ON)
 def test_whatever_becomes_of_the_output_a_sweep_goes_on_to_its_summary(name, tmp_path):
     code, rows, out, err = run(tmp_path, FAULTS[name], "a_fine,c_fine")
@@ -209,6 +211,7 @@ def test_whatever_becomes_of_the_output_a_sweep_goes_on_to_its_summary(name, tmp
         assert "1/2  +  a_fine" in out and out.isascii()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_in_the_row(tmp_path):
     code, rows, out, err = run(tmp_path, FAULTS["the disk is full, `sweep.isolate=true`"], "b_fault,c_fine")
     assert code == 1 and "Traceback" not in out + err

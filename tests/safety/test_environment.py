@@ -110,6 +110,7 @@ COMMON = ["", "1", "0", "a", "on", "cpu", "/", "224", "true", "True", "null", "r
 COMMON += ["float32", "IMAGENET1K_V1", "torch", "1.0", "failed", "12", "0.1", "   ", "\n", "auto", "quick", "/usr:/bin"]
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("value", COMMON)
 def test_short_and_common_values_make_no_garbage(value, asked):
     asked(value)
@@ -204,6 +205,7 @@ def experiment(tmp_path, monkeypatch):
     return write
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("more", [(), ("-m", "runtime.threads=1,2"), ("rules",)], ids=["run", "sweep", "rules"])
 def test_refusals_hold_no_secret(place, more, experiment, cli, no_torch, tmp_path, monkeypatch):
@@ -235,6 +237,7 @@ def test_looking_at_a_configuration_shows_no_secret(line, experiment, tmp_path):
     assert ASKS in done.stdout.replace("\n", "") or line[0] == "--info" or "hydra" in line
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "line",
     ["backbone.name=", "task=", "backbone=", "runtime.device=", "task.image_size=", "~", "experiment=", "nothing.",
@@ -254,6 +257,7 @@ def test_what_a_person_typed_is_said_as_it_was_typed(line, cli, no_torch, monkey
 FORGED = ["{task: [backbone=evil]}", "{task: []}", "{hydra: [], task: ['x y']}", "{task: null}", "{task: x}", "null"]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("forged", FORGED)
 @pytest.mark.parametrize("more", [(), ("runtime.seed=0,1",)], ids=["one", "several"])
 def test_a_file_does_not_say_what_the_command_line_said(forged, more, experiment, cli, no_torch):

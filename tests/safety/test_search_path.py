@@ -46,6 +46,7 @@ def ran(folder):
     return (folder / "ran").read_text() if (folder / "ran").exists() else ""
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "line",
     [
@@ -137,6 +138,7 @@ REACH = [  # what is trusted, and whether the current folder is then on the path
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("names", "reached"), REACH)
 def test_the_current_folder_is_looked_in_last_and_only_for_what_is_trusted(names, reached, tmp_path):
     for name in ("mine.py", "yaml.py", "torch.py", "numpy.py", "hydra.py", "a_package/__init__.py"):

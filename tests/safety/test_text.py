@@ -144,6 +144,7 @@ def test_what_is_healthy_stays_as_it_is(text):
     assert refusal_text([Problem(text, text, text, text)]).splitlines()[:1] == [text] * bool(text)
 
 
+@pytest.mark.sampled(12)
 @every
 def test_a_refusal_has_the_lines_that_it_has(text):
     answer = refusal_text([Problem(text, text, text, text), Problem(text, text, text, text), Problem(text)])
@@ -151,6 +152,7 @@ def test_a_refusal_has_the_lines_that_it_has(text):
 
 
 @every
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize("draws", [False, True], ids=["into a file", "on a terminal"])
 def test_a_run_is_shown_as_text(text, draws, monkeypatch):
     from rich.console import Console
@@ -174,6 +176,7 @@ def test_a_run_is_shown_as_text(text, draws, monkeypatch):
         assert plain in shown
 
 
+@pytest.mark.sampled(12)
 @every
 def test_files_of_json_and_yaml_hold_it_as_it_is(text):
     for document in (report_json(report(text)), without_verdict("broke", text, {text: text}), as_json([text])):
@@ -216,6 +219,7 @@ def sweep_of(folder, text):
         (folder / str(index) / "report.json").write_text(in_json(json.dumps(parts)))
 
 
+@pytest.mark.sampled(12)
 @every
 def test_a_summary_shows_it_as_text(text, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("aistudio.report.plots.draw", lambda rows, folder: [])
@@ -259,6 +263,7 @@ def test_healthy_names_stay_as_they_are_in_markdown(name):
     assert in_markdown(name) == name
 
 
+@pytest.mark.sampled(12)
 @every
 def test_ci_formats_hold_it_as_text(text, tmp_path, monkeypatch):
     from aistudio.report.ci import Judgement, as_junit, as_sarif
@@ -280,6 +285,7 @@ def test_ci_formats_hold_it_as_text(text, tmp_path, monkeypatch):
             assert re.fullmatch(r"(?:[\w.~/:-]|%[0-9A-F]{2})+", uri, re.ASCII), uri
 
 
+@pytest.mark.sampled(12)
 @every
 def test_what_is_printed_past_all_that_is_text_too(text):
     file = io.StringIO()
@@ -291,6 +297,7 @@ def test_what_is_printed_past_all_that_is_text_too(text):
     assert file.getvalue() == "\r 50 %\r100 %\n" or file.getvalue() == "\r 50 %\r100 %\r\n"
 
 
+@pytest.mark.sampled(8)
 @every
 def test_names_in_a_configuration_are_refused_in_text(text, tmp_path, cli, no_torch):
     (tmp_path / "conf" / "experiment").mkdir(parents=True)
