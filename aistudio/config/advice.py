@@ -87,6 +87,8 @@ def absent_option(group: str, name: str, there: Sequence[str], why: str, where: 
             f"an option is named as its file in the folder {group}/ is, without folder and suffix",
         )
         return Problem(what, why, where, f"{group}={name} --config-dir FOLDER, which holds {group}/{name}.yaml")
+    if any(sign in name for sign in "*?"):
+        return Problem(what, "a pattern stands for several options", where, f"-m '{group}=glob({name})', a sweep")
     if words:
         is_option = words.split()[0] in there and "," not in words and " or " not in words and ";" not in words
         return Problem(what, why, where, f"{group}={words}" if is_option else words)
@@ -148,6 +150,8 @@ def key_here(name: str, value: str | None, known: Mapping[str, Any]) -> str:
     parts = name.split(".")
     depth = next((one for one in range(len(parts)) if not lookup(known, ".".join(parts[: one + 1]))[0]), len(parts) - 1)
     words = dict.fromkeys([parts[-1], parts[0]] if depth == 0 else parts[depth:] if depth == len(parts) - 1 else [])
+    if len(parts) == 1 and bare(name) in GROUPS:
+        return _setting(bare(name), value)
     for word in words:
         targets = [one for one in _table("keys").get(bare(word), "").split(" or ") if one and _takes(known, one)]
         targets += [one for one in _keys(known) if bare(one.rpartition(".")[2]) == bare(word)]

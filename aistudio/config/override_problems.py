@@ -108,7 +108,7 @@ def faulty_overrides(overrides: Sequence[str], folders: Sequence[Path]) -> Fault
         if fault := unknown_key(key.split("."), known, _value_typed(one)) if ours else None:
             problems.append(Problem(fault[0], fault[1], COMMAND_LINE, fault[2]))
             left_open.add(key)
-        elif problem := _keys_added(one, known) if ours else None:
+        elif problem := _no_section(one, known) if ours else None:
             problems.append(problem)
             left_open.add(key)
         elif section not in left_open or key in GROUPS:
@@ -126,10 +126,13 @@ def names_nothing(override: str, folders: Sequence[Path]) -> bool:
     return name not in available(key, folders)
 
 
-def _keys_added(override: Override, known: Tree) -> Problem | None:
-    """The answer to a mapping with keys that its section does not have: Hydra adds them only where a + says so."""
+def _no_section(override: Override, known: Tree) -> Problem | None:
+    """The answer to what is no section in the place of one, or has keys that it lacks: a + alone adds them."""
     key, value = override.key_or_group, override.value()
     section = lookup(known, key)[1]
+    if isinstance(value, list) and isinstance(section, Mapping):
+        instead = f"{key}.NAME=VALUE sets one of its keys, ~{key}.NAME takes one away"
+        return Problem(f"{key}={show(value)} is a list", f"{key} holds keys and values", COMMAND_LINE, instead)
     if not isinstance(value, Mapping) or not isinstance(section, Mapping):
         return None
     if not (new := [str(name) for name in value if str(name) not in section]):
@@ -154,6 +157,8 @@ def _syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem |
             whole = f"{key}={quoted(value)}"
             whole = shlex.quote(whole) if re.search(r'["$`\\\\!]', whole) else f'"{whole}"'
             instead = f"section.key=VALUE, here {whole}"
+        if value.startswith("=") and key in GROUPS:
+            why, instead = "one = stands between a group and its option", f"{key}={value.lstrip('=')}"
         return Problem(f"{override!r} cannot be read", why, COMMAND_LINE, instead), None
     group = parsed.key_or_group
     if parsed.is_sweep_override():

@@ -121,6 +121,8 @@ LINE = [  # arguments, what the answer must name, what it must offer
     ("--config-dir nowhere", "nowhere is not a folder", "--config-dir"),
     ("task=regression task.loss={_target_:torch.nn.L1Loss,reduction:sum}", "has no reduction that", "'+task.loss={"),
     ("sweep={tiemout:3}", "sweep.tiemout is unknown", "sweep.timeout"),
+    ("sanity.checks=[overfits_one_batch]", "is a list", "~sanity.checks.NAME"),
+    ("backbone==resnet18", "cannot be read", "backbone=resnet18"),
 ]  # fmt: skip
 
 
