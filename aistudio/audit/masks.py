@@ -96,7 +96,7 @@ def _ids_in(image: Image.Image, np: ModuleType) -> np.ndarray | None:
 
 def _is_only_alpha(image: Image.Image) -> bool:
     """Whether every band is of one value but the last, which is not."""
-    *colours, alpha = (low == high for low, high in image.getextrema())
+    *colours, alpha = (len({*image.getchannel(band).getextrema()}) == 1 for band in image.getbands())
     return all(colours) and not alpha
 
 
