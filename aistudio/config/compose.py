@@ -207,7 +207,7 @@ def resolve(config: DictConfig) -> tuple[Settled, list[Problem]]:
     if sections:
         why = "it holds keys and values"
         return nothing, [Problem(f"{name} is no section", why, name, f"{name}={options(name)[0]}") for name in sections]
-    missing = [_absent_value(key) for key in rules.missing_keys(unresolved)]
+    missing = [rules.missing_value(key) for key in rules.missing_keys(unresolved)]
     whole = _whole_tree(config, unresolved)
     if foreign := [*resolver_problems(whole)]:
         return nothing, foreign
@@ -221,11 +221,6 @@ def resolve(config: DictConfig) -> tuple[Settled, list[Problem]]:
         what, why = "a key is chosen by an environment variable", "a report could not say which"
         return nothing, [Problem(what, why, "the configuration", "values from ${oc.env:NAME}, and keys by name")]
     return Settled(values, written), [*left_over_problems(values)]
-
-
-def _absent_value(key: str) -> Problem:
-    """A value that has no default and was not given."""
-    return Problem(f"{key} is missing", "it has no default", key, f"{key}=VALUE")
 
 
 def _whole_tree(config: DictConfig, unresolved: Any) -> Any:

@@ -39,7 +39,7 @@ def model_settings(config: DictConfig | Mapping[str, Any]) -> Judged:
     for name in SECTIONS:
         part[name] = merged(tree("", "config")[name], part[name])
     stated = {name: _built(part[name]) for name in SECTIONS}
-    refuse([_missing(key) for key in rules.missing_keys(stated)] or [*resolver_problems(stated)])
+    refuse([rules.missing_value(key) for key in rules.missing_keys(stated)] or [*resolver_problems(stated)])
     if part is not whole:
         whole.update({name: f"${{{config._get_full_key(name)}}}" for name in SECTIONS})
     held = OmegaConf.create(whole, flags={"allow_objects": True})
@@ -56,10 +56,6 @@ def _keys_above(node: Any) -> list[Any]:
 
 def _built(section: Tree) -> Tree:
     return {key: value for key, value in section.items() if key != _NOT_BUILT}
-
-
-def _missing(key: str) -> Problem:
-    return Problem(f"{key} is missing", "it has no default", key, f"{key}=VALUE")
 
 
 def _absent_sections(part: Mapping[str, Any]) -> Iterator[Problem]:

@@ -30,7 +30,7 @@ def judge(config: Config, files: Mapping[str, str] | None = None) -> list[Proble
     misshapen = [*_shape_problems(config, names)]
     if misshapen:  # nothing can be compared with a rule that cannot be read
         return misshapen
-    missing = [Problem(f"{key} is missing", "it has no default", key, f"{key}=VALUE") for key in missing_keys(config)]
+    missing = map(missing_value, missing_keys(config))
     unfit = fit(config, names)
     targets = trust.target_problems(config)
     if unfit:  # a family's interpolated name of a model that it does not build says nothing more
@@ -215,6 +215,13 @@ def is_folder(path: str) -> bool:
 def below(value: Any, minimum: Any) -> bool:
     """Whether both are numbers and the first is less; what is no number is for ``limit_problems`` to say."""
     return is_a(value, float) and is_a(minimum, float) and 0 < value < minimum
+
+
+def missing_value(key: str) -> Problem:
+    """A value that has no default and was not given."""
+    return Problem(
+        f"{key} is missing", "it has no default", key, f"{key}={'FOLDER' if key.endswith('.root') else 'VALUE'}"
+    )
 
 
 def missing_keys(node: Any, path: str = "") -> Iterator[str]:

@@ -106,7 +106,7 @@ LINE = [  # arguments, what the answer must name, what it must offer
     ("data=images data.root=null", "data.root=null names no folder", "folder"),
     ("data=images data.root=", "data.root= names no folder", "folder"),
     # what is missing, unreadable, or not for one run
-    ("data=images", "data.root is missing", "data.root=VALUE"),
+    ("data=images", "data.root is missing", "data.root=FOLDER"),
     ("data=images data.root=nowhere", "data.root=nowhere is not a folder", "folder"),
     ("task.image_size", "'task.image_size' cannot be read", "section.key=VALUE"),
     ("a=b=c,,[", "cannot be read", "section.key=VALUE"),
