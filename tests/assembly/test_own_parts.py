@@ -125,6 +125,7 @@ def repository(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_every_part_of_ones_own_is_used(repository, tmp_path):
     done = repository("experiment=age", "sanity=quick", "runtime.threads=1")
     assert done.returncode == 0, done.stdout + done.stderr

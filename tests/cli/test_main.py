@@ -54,7 +54,7 @@ def test_the_report_says_what_was_run(good_run):
 
 def test_a_model_that_cannot_learn_fails_with_exit_code_1(tmp_path):
     done = aistudio(
-        "backbone=resnet18", "architecture.learning.optimizer.lr=0", "hydra.run.dir=out", *FAST, cwd=tmp_path
+        "backbone=mobilenet_v3_small", "architecture.learning.optimizer.lr=0", "hydra.run.dir=out", *FAST, cwd=tmp_path
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "✗" in done.stdout and "\nFAILED  " in done.stdout and "cause" in done.stdout

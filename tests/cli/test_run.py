@@ -120,6 +120,7 @@ def test_in_a_sweep_it_is_the_jobs_and_takes_nothing_from_the_others(monkeypatch
         assert report["verdict"] == "broke" and "in broken" in report["traceback"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("trust", "code"), [("", BUG), ("torch_like", BUG), ("hydra,aistudio", BUG), ("theirs", FAILED)]
 )
@@ -147,6 +148,7 @@ def test_who_raises_from_trusted_code_is_not_at_fault(monkeypatch):
     assert fault_code(RuntimeError()) == BUG and fault_code(SystemExit(0)) == FAILED
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("said", [0, None, 7, "words"])
 def test_a_library_that_ends_the_process_has_not_passed(said, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)

@@ -61,6 +61,7 @@ def program(tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_at_the_root(program):
     call = program("aistudio", "/task")
     ours = "backbone architecture task data epochs"

@@ -204,6 +204,7 @@ def test_the_script_imports_nothing_that_lies_in_the_current_folder(tmp_path):
         assert done.returncode == 0 and not (tmp_path / "ran").exists(), done.stderr
 
 
+@pytest.mark.slow
 def test_who_runs_it_may_trust_a_package_and_then_it_runs(tmp_path):
     (tmp_path / "evil.py").write_text(MODULE)
     line = [sys.executable, "-m", "aistudio", "+sanity.checks.mine._target_=evil.Check", "sanity=quick"]

@@ -20,6 +20,7 @@ def test_a_step_takes_what_was_forecast():
     )
 
 
+@pytest.mark.slow
 def test_in_half_precision_and_of_a_detector_too():
     assert proved(precision=torch.bfloat16)["forecast_ratio"].value == pytest.approx(1, abs=2e-3)
     assert proved(detector, detection())["forecast_ratio"].value == pytest.approx(1, abs=2e-2)

@@ -31,6 +31,7 @@ def test_tensors_count_until_they_die():
     assert allocator_peak(run, 5 * MB).tensors == pytest.approx(7 * MB, abs=100)  # numbers become tensors
 
 
+@pytest.mark.slow
 def test_the_profiler_announces_nothing(tmp_path):
     code = "import torch; from aistudio.costs.allocator import allocator_peak; allocator_peak(lambda: torch.rand(9), 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

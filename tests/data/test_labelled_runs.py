@@ -21,6 +21,7 @@ def composed(root, name, *overrides):
     return aistudio.compose(f"task={task}", f"data={kind}", f"data.root={root}", *overrides)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", SETS)
 def test_the_number_of_outputs_is_found_and_the_targets_are_sound(name, tmp_path):
     config = with_found_classes(composed(tmp_path, name))

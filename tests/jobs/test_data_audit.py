@@ -64,6 +64,7 @@ def test_what_may_be_right_passes_and_is_said(photos, tmp_path):
     assert "PASSED  1 kind of findings that may be right" in done.stdout
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -169,7 +169,7 @@ def line_of(name, code, rows, folder):
     return f"| {name} | {code} | {' · '.join(cells)} | {reason} | {there} |"
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGTERM, `sweep.isolate=true`", "SIGTERM (Slurm, Docker)"])
 def test_sigterm_ends_all_and_leaves_reports_and_a_summary(name, tmp_path):
     code, rows, out, err = run(tmp_path, FAULTS[name], "b_fault,c_fine")
@@ -201,7 +201,7 @@ def test_a_run_that_is_ended_by_sigterm_leaves_a_report(tmp_path):
 GOES_ON = ("who reads the output goes (`\\| head -1`)", "the output's disk is full", "a terminal of ASCII")
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GOES_ON)
 def test_whatever_becomes_of_the_output_a_sweep_goes_on_to_its_summary(name, tmp_path):
     code, rows, out, err = run(tmp_path, FAULTS[name], "a_fine,c_fine")

@@ -227,6 +227,7 @@ LINES = [
 ]  # fmt: skip
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("line", LINES, ids=" ".join)
 def test_looking_at_a_configuration_shows_no_secret(line, experiment, tmp_path):
     text = f"sanity: {{level: '{ASKS}'}}\nhydra: {{help: {{template: 'help {ASKS} \\e]0;x\\a'}}, job: {{name: x}}}}"

@@ -77,6 +77,7 @@ def told(task, output, samples):
     return {words: task.metrics(output, [truth(one) for one in samples])[name] for words, truth in truths.items()}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("task", TASKS, ids=lambda one: type(one).__name__)
 def test_outputs_that_fit_another_truth_are_told_by_its_name(task, samples):
     """Every other truth, by the outputs of a model that has learnt it."""
