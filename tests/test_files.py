@@ -67,6 +67,7 @@ FILES = [
 ]
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("place", "said"), AWAY)
 def test_a_link_to_a_folder_is_refused_before_anything_is_written(place, said, here, cli, no_torch):
     link(here / place)
@@ -75,6 +76,7 @@ def test_a_link_to_a_folder_is_refused_before_anything_is_written(place, said, h
     assert untouched(here)
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(("place", "said"), FILES)
 @pytest.mark.parametrize("kind", ["link", "dangling", "pipe"])
 def test_so_is_one_to_a_file_and_a_pipe(place, said, kind, here, cli, no_torch):

@@ -72,6 +72,7 @@ def test_what_the_catalog_judges_the_composed_configuration_is_judged(task, no_t
         assert found == expected
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "full_name", [name for name in groups.options("architecture") if "resnet" in name or "mobilenet" in name]
 )
@@ -113,6 +114,7 @@ def test_a_changed_rule_of_ours_is_said(no_torch):
     assert len(shipped.changed_rules(plain(smaller))) == 1
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("architecture", groups.options("architecture"))
 def test_no_shipped_rule_is_said_to_have_changed(architecture, no_torch):
     task = shipped.section("architecture", architecture)["tasks"][0]

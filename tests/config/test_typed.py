@@ -27,6 +27,7 @@ NAMES = (
 )
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_folder_is_what_was_typed(name, tmp_path, monkeypatch):
     (tmp_path / name).mkdir()

@@ -285,6 +285,7 @@ def timm(name: str) -> nn.Module:
     return pytest.importorskip("timm").create_model(name)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("layout", SEEN)
 def test_whose_names_they_are(layout):
     with torch.device("meta"):

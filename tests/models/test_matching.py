@@ -72,6 +72,7 @@ def matched(model, boxes, anchors, counts):
     return found
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", UPRIGHT)
 def test_every_box_is_matched_as_the_model_matches_it(name, side=300):
     model, images = built(name), boxes_of(side, 10, seed=side)

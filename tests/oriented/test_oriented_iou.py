@@ -126,6 +126,7 @@ def test_it_does_not_depend_on_where_the_pair_lies():
     assert torch.allclose(rotated_iou(b, a), rotated_iou(a, b), atol=1e-6)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("function", [rotated_iou, rotated_iou_matrix])
 def test_it_compiles_in_one_graph(function):
     compiled = torch.compile(function, backend="aot_eager", fullgraph=True)

@@ -19,6 +19,7 @@ def hull_iou(a, b):
     return box_iou(hull(a), hull(b))
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("threshold", [0.0, 0.1, 0.3, 0.5, 0.9, 1.0])
 @pytest.mark.parametrize("objects", [1, 30, 300])
 def test_it_equals_the_greedy_loop(objects, threshold):

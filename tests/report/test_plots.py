@@ -51,6 +51,7 @@ CASES = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("case", CASES)
 def test_every_name_is_there_inside_and_covers_neither_a_point_nor_another(case):
     figure = plots.accuracy(CASES[case])
