@@ -108,5 +108,5 @@ def _with_target(task: Any, image: Tensor, target: Any, factor: float) -> Image.
 def save_sheet(path: Path, sheet: Image.Image) -> None:
     """Write a sheet as PNG."""
     file = io.BytesIO()
-    sheet.save(file, "PNG", compress_level=6)
+    sheet.save(file, "PNG", compress_level=3)
     write_whole(path, file.getvalue())

@@ -51,8 +51,9 @@ def changed_rules(config: Mapping[str, Any]) -> list[str]:
 
 def _shipped_rules(group: str, name: str, backbone: str) -> list[Any]:
     """The rules of the shipped files that make something of this name: a family's and a full name's may both do."""
-    sections = (section(group, option) for option in options(group))
-    return [one.get("rules") for one in sections if one["name"].replace("${backbone.name}", backbone) == name]
+    names = {option: tree(group, option)[group]["name"] for option in options(group)}
+    named = [option for option, said in names.items() if said.replace("${backbone.name}", backbone) == name]
+    return [section(group, option).get("rules") for option in named]
 
 
 def models() -> list[tuple[str, str, str]]:
