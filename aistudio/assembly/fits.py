@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 from hydra.utils import get_object
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from aistudio.config import groups, shipped
 from aistudio.models.backbone import BackboneWrapper
@@ -18,6 +19,8 @@ from aistudio.models.checkpoint import shapes, state
 from aistudio.models.surgery import depending_on_classes, input_rule
 from aistudio.weights.match import Match, Shape, is_counter, match, plain_names
 
+_FILLING = {Tensor.normal_, Tensor.uniform_, Tensor.zero_, Tensor.fill_, Tensor.erfinv_, Tensor.mul_, Tensor.add_}
+_FILLING |= {Tensor.clamp_}
 LEAST = 0.5  # the share of a model's tensors from which on a file is worth mentioning beside it
 
 
@@ -43,6 +46,14 @@ class Fit:
         return self.filled == self.wanted
 
 
+class _NoNumbers(TorchFunctionMode):
+    """Leave out what fills tensors with numbers: on the meta device there are none, and pretending takes seconds."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """The tensor itself in place of it filled."""
+        return args[0] if func in _FILLING else func(*args, **(kwargs or {}))
+
+
 def fits(file: Mapping[str, Shape]) -> list[Fit]:
     """The models that a file fits, the best first; without one that is filled, the nearest."""
     found = [fit(file, *one) for one in (*_whole_models(file), *backbones())]
@@ -55,7 +66,7 @@ def fits(file: Mapping[str, Shape]) -> list[Fit]:
 
 def fit(file: Mapping[str, Shape], settings: str, key: str, build: Callable[[int], nn.Module], classes: int) -> Fit:
     """How a file fits a model; ``build`` makes it on the meta device for a number of classes."""
-    with torch.device("meta"):
+    with torch.device("meta"), _NoNumbers():
         model = build(classes)
     goals = shapes(state(model))
     found = match(file, goals)
