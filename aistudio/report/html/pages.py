@@ -7,6 +7,8 @@ style and its one script by their digests and nothing else, so that markup that 
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from base64 import b64encode
 from functools import cache
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from aistudio.safety.outlet import said
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, FileSystemBytecodeCache
 
 FOLDER = Path(__file__).parent
 LONGEST = 8000  # characters of one text; the rest is in the files
@@ -43,7 +45,17 @@ def environment() -> Environment:
         finalize=printed,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=_compiled(),
     )
+
+
+def _compiled() -> FileSystemBytecodeCache | None:
+    """Where compiled templates are kept: with the compiled modules, where Python may keep those."""
+    from jinja2 import FileSystemBytecodeCache
+
+    folder = FOLDER / "__pycache__"
+    kept = os.access(folder, os.W_OK) and not sys.dont_write_bytecode
+    return FileSystemBytecodeCache(os.fspath(folder), "%s.html") if kept else None
 
 
 def page(template: str, **values: Any) -> str:
