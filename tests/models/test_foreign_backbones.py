@@ -83,6 +83,62 @@ def test_every_check_of_standard_passes_a_small_backbone(name, tmp_path, monkeyp
     assert failures(tmp_path, model, "sanity=standard", "task.image_size=160", *fast) == {}
 
 
+DENSE = """
+from torch import nn
+from torch.nn.functional import interpolate
+from torchvision.models.detection import FCOS
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.ops import FeaturePyramidNetwork
+
+
+class Pyramid(nn.Module):
+    def __init__(self, body, width=32):
+        super().__init__()
+        self.body, self.out_channels = body, width
+        self.fpn = FeaturePyramidNetwork(list(body.channels.values()), width)
+
+    def forward(self, x):
+        return self.fpn(self.body.forward_multiscale(x))
+
+
+class Segmenter(nn.Module):
+    def __init__(self, backbone, num_classes):
+        super().__init__()
+        self.backbone = Pyramid(backbone)
+        self.head = nn.Conv2d(32, num_classes, 1)
+
+    def forward(self, x):
+        return {"out": interpolate(self.head(self.backbone(x)["feat1"]), x.shape[-2:], mode="bilinear")}
+
+
+def detector(backbone, num_classes):
+    anchors = AnchorGenerator(sizes=((8,), (16,), (32,), (64,)), aspect_ratios=((1.0,),) * 4)
+    return FCOS(Pyramid(backbone), num_classes, min_size=160, max_size=160, anchor_generator=anchors)
+"""
+ARCHITECTURE = """name: around
+tasks: [{task}]
+rules: {{backbones: {{allow: any}}}}
+model:
+  _target_: dense_of_theirs.{model}
+  backbone: {{_target_: aistudio.models.BackboneWrapper, model: "${{backbone.model}}", backbone_name: mine}}
+learning: {{optimizer: {{_target_: torch.optim.Adam, lr: 1e-3}}, steps: 40, ratio: 0.6}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "model"), [("segmentation", "Segmenter"), ("object_detection", "detector")])
+@pytest.mark.parametrize("more", ["", ", features_only: true"])
+def test_a_segmenter_and_a_detector_of_ones_own_stand_on_a_foreign_backbone(task, model, more, tmp_path, monkeypatch):
+    monkeypatch.setenv("AISTUDIO_TRUST", "timm,dense_of_theirs")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "dense_of_theirs.py").write_text(DENSE)
+    (tmp_path / "conf" / "architecture").mkdir(parents=True)
+    (tmp_path / "conf" / "architecture" / "around.yaml").write_text(ARCHITECTURE.format(task=task, model=model))
+    backbone = f"{{_target_: timm.create_model, model_name: test_convnext2{more}}}"
+    line = (f"task={task}", "architecture=around", "task.rules.backbones.allow=any", "task.image_size=160")
+    assert failures(tmp_path, backbone, *line, "sanity=quick", "sanity.measure.training=false") == {}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_model_that_cannot_be_cut_is_refused_with_the_reason_alone(name, tmp_path):
