@@ -162,7 +162,7 @@ def test_taps_of_models_nobody_described(name):
     assert [m.shape[-1] for m in maps.values()] == [16, 8, 4, 2]
 
 
-@pytest.mark.parametrize("name", ["squeezenet1_1", "swin_t"])
+@pytest.mark.parametrize("name", ["squeezenet1_1", "squeezenet1_0"])
 def test_models_without_four_scales_still_give_forward(name):
     wrapper = BackboneWrapper(models.get_model(name, weights=None).to("meta"), name)
     x = torch.empty(2, 3, 224, 224, device="meta")
@@ -172,6 +172,13 @@ def test_models_without_four_scales_still_give_forward(name):
         wrapper.forward_multiscale(x)
     assert f"backbone={name} has no forward_multiscale" in refusal.value.problems[0].what
     assert "(N, C, H/" in refusal.value.problems[0].why
+
+
+def test_maps_that_end_in_channels_are_turned():
+    wrapper = BackboneWrapper(models.get_model("swin_t", weights=None).to("meta"), "swin_t")
+    maps = wrapper.forward_multiscale(torch.empty(2, 3, 224, 224, device="meta"))
+    assert [tuple(one.shape[1:]) for one in maps.values()] == [(96, 56, 56), (192, 28, 28), (384, 14, 14), (768, 7, 7)]
+    assert list(wrapper.channels.values()) == [96, 192, 384, 768] and wrapper.out_channels == 768
 
 
 def test_a_model_that_is_no_chain_is_refused():
