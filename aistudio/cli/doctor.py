@@ -15,7 +15,7 @@ from aistudio.cli.line import Parser
 from aistudio.errors import FAILED, PASSED, REFUSED, Problem, Refusal
 from aistudio.files import file_digest
 from aistudio.safety.outlet import said
-from aistudio.weights.describe import facts, part_of, shapes_of
+from aistudio.weights.describe import facts, part_of, shapes_of, whole_numbers
 from aistudio.weights.header import Unreadable, read_header
 from aistudio.weights.layouts import recognise
 from aistudio.weights.match import plain_names
@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     part = part_of(header)
     show(facts(path, header, part, file_digest(path)).items())
     if part is None or header.code:
+        return REFUSED
+    if quantised := whole_numbers(part):
+        show(zip(("refused", "instead"), quantised, strict=True))
         return REFUSED
     from aistudio.assembly.fits import fits  # imports torch, which takes seconds
 

@@ -10,7 +10,7 @@ from typing import Any
 from aistudio.config.advice import value_here
 from aistudio.config.values import show, suggest
 from aistudio.errors import Problem
-from aistudio.weights.describe import part_of
+from aistudio.weights.describe import keys_of, part_of, whole_numbers
 from aistudio.weights.header import Unreadable, read_header
 from aistudio.weights.places import absent, find
 from aistudio.weights.published import Published, is_path, published
@@ -109,8 +109,11 @@ def _of_file(key: str, value: str) -> Iterator[Problem]:
             named = ", ".join(header.code[:3])
             instead = "torch.save(model.state_dict(), FILE), where that code is and if you trust it"
             raise Unreadable(f"it needs code to be read: {named}; nothing of it was run", instead)
-        if part_of(header) is None:
-            raise Unreadable("it holds no tensors by name")
+        part = part_of(header)
+        if part is None:
+            raise Unreadable(f"it holds no tensors by name{keys_of(header)}")
+        if quantised := whole_numbers(part):
+            raise Unreadable(*quantised)
     except Unreadable as fault:
         yield Problem(f"{key}={value} cannot be loaded", fault.why, key, fault.instead)
 

@@ -17,11 +17,35 @@ _LAST = re.compile(
     r"(^|\.)(fc|classifier|head|heads|cls_score|cls_logits|logits|conv_seg|class_embed|linear|last_layer)\b"
 )
 _MOST_SHOWN = 3
+_WHOLE = {"char", "byte", "short", "int", "long", "bool", "qint8", "quint8", "qint32"}
 
 
 def part_of(header: Header) -> Part | None:
     """The state dict in a file that would be taken."""
     return find_part(header.content, lambda value: isinstance(value, TensorInfo))
+
+
+def keys_of(header: Header) -> str:
+    """What is in a file without tensors, in a few words."""
+    content = header.content
+    if not isinstance(content, Mapping) or not content:
+        return ""
+    names = [str(name)[:40] for name in content]
+    if {"state", "param_groups"} <= {*names}:
+        return ": it is an optimizer's state, not a model's"
+    if any("_packed_params" in str(name) for name in content):
+        return ": they are packed into a quantised model's own form"
+    return f": {', '.join(names[:4])}{' …' * (len(names) > 4)}"
+
+
+def whole_numbers(part: Part) -> tuple[str, str] | None:
+    """Why weights that were rounded to whole numbers cannot be loaded, and what can; None for others."""
+    kernels = [one.dtype for one in part.tensors.values() if len(one.shape) > 1]
+    whole = [kind for kind in kernels if kind in _WHOLE]
+    if 2 * len(whole) <= len(kernels) or not whole:
+        return None
+    why = f"its weights are whole numbers ({whole[0]}): quantised, or saved by mistake"
+    return why, "the weights before quantisation"
 
 
 def shapes_of(part: Part) -> dict[str, tuple[int, ...]]:
@@ -36,7 +60,7 @@ def facts(path: Path, header: Header, part: Part | None, sha256: str) -> dict[st
         more = f" and {len(header.code) - _MOST_SHOWN} more" if len(header.code) > _MOST_SHOWN else ""
         said["code"] = f"it asks for {', '.join(header.code[:_MOST_SHOWN])}{more}; it was not run, and is never loaded"
     if part is None:
-        return {**said, "holds": "no tensors by name"}
+        return {**said, "holds": f"no tensors by name{keys_of(header)}"}
     types = Counter(one.dtype or "unknown" for name, one in part.tensors.items() if not is_counter(name))
     numbers = sum(count(one.shape) for one in part.tensors.values())
     kinds = " and ".join(kind for kind, _ in types.most_common(2))

@@ -15,6 +15,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from aistudio.weights.first_bytes import foreign_format, kind_of_text
+from aistudio.weights.no_file import SUFFIXES, why_absent, why_folder
 from aistudio.weights.unpickle import TensorInfo, unpickle
 
 _LONGEST_HEADER = 200_000_000  # bytes; that of a large language model's file has some millions
@@ -24,22 +26,6 @@ _SAFE_TYPES = {
     **{"F64": "double", "F32": "float", "F16": "half", "BF16": "bfloat16", "I64": "long", "I32": "int", "I16": "short"},
     **{"I8": "char", "U8": "byte", "BOOL": "bool"},
 }
-_OTHER_FORMATS = (  # first bytes, what that is, what to do with it
-    (b"\x89HDF", "an HDF5 file, as Keras writes them", "the same model's PyTorch weights"),
-    (b"GGUF", "a GGUF file of a language model", "the same model's PyTorch weights"),
-    (b"\x93NUMPY", "an array of NumPy's", "torch.save of a state dict"),
-    (b"\x1f\x8b", "compressed with gzip", "the file inside: gunzip it"),
-    (b"\xfd7zXZ", "compressed with xz", "the file inside: unxz it"),
-    (b"BZh", "compressed with bzip2", "the file inside: bunzip2 it"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "the file inside: unzstd it"),
-    (b"Rar!", "a RAR archive", "the file inside"),
-    (b"7z\xbc\xaf", "a 7z archive", "the file inside"),
-    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself", "git lfs pull"),
-    (b"\x89PNG", "a PNG image", "a file of weights"),
-    (b"\xff\xd8\xff", "a JPEG image", "a file of weights"),
-    (b"%PDF", "a PDF", "a file of weights"),
-    (b"\x7fELF", "a program", "a file of weights"),
-)
 
 
 class Unreadable(Exception):
@@ -65,9 +51,9 @@ def read_header(path: Path) -> Header:
     """The header of a file of weights. Raises `Unreadable` for anything else."""
     try:
         if path.is_dir():
-            raise Unreadable("it is a folder", _inside(path))
+            raise Unreadable(*why_folder(path))
         if not path.exists():
-            raise Unreadable("there is no such file", "the path of a file that exists")
+            raise Unreadable(*why_absent(path))
         if not path.is_file():
             raise Unreadable("it is no regular file")
         with path.open("rb") as file:
@@ -76,22 +62,11 @@ def read_header(path: Path) -> Header:
         raise Unreadable(error.strerror or type(error).__name__, "a file that you may read") from None
 
 
-def _inside(folder: Path) -> str:
-    found = sorted(path.name for path in folder.iterdir() if path.suffix in SUFFIXES)
-    return ", ".join(str(folder / name) for name in found[:4]) or "a file"
-
-
-SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar", ".pkl", ".th")
-
-
 def _read(file: BinaryIO, size: int) -> Header:
     start = file.read(512)
     file.seek(0)
     if not start:
         raise Unreadable("it is empty (0 bytes)")
-    for magic, what, instead in _OTHER_FORMATS:
-        if start.startswith(magic):
-            raise Unreadable(f"it is {what}", instead)
     if start.startswith(b"PK"):
         return _zip(file, size)
     if start[:1] == b"\x80":
@@ -100,6 +75,8 @@ def _read(file: BinaryIO, size: int) -> Header:
         return _safetensors(file, size)
     if start[257:262] == b"ustar":
         raise Unreadable("it is a tar archive", "the file inside: " + _first_of_tar(file))
+    if found := foreign_format(start) or kind_of_text(start):
+        raise Unreadable(f"it is {found[0]}", found[1])
     raise Unreadable(_unknown(start))
 
 
@@ -113,11 +90,6 @@ def _first_of_tar(file: BinaryIO) -> str:
 
 
 def _unknown(start: bytes) -> str:
-    text = start.lstrip().lower()
-    if text.startswith((b"<!doctype html", b"<html", b"<?xml")):
-        return "it is a web page: the download was answered with a page instead of the file"
-    if text.startswith(b"{") or text.startswith(b"["):
-        return "it is JSON: an index or a configuration, not the weights"
     printable = sum(32 <= byte < 127 or byte in b"\r\n\t" for byte in start)
     if printable > 0.95 * len(start):
         return "it is text"
@@ -155,6 +127,12 @@ def _other_zip(names: list[str]) -> tuple[str, str]:
         return "it is an archive of NumPy's arrays", "torch.save of a state dict"
     if any(name.startswith("word/") or name.startswith("xl/") for name in names):
         return "it is an office document", "a file of weights"
+    if "model.weights.h5" in names:
+        return "it is a Keras model", "the same model's PyTorch weights"
+    if any("com.apple.CoreML" in name for name in names):
+        return "it is a Core ML model", "the same model's PyTorch weights"
+    if any(name.endswith("archive_format") for name in names):
+        return "it is a program of torch.export's", "torch.export.load(FILE).state_dict, saved"
     inside = [name for name in names if name.endswith(SUFFIXES)]
     return "it is a zip archive", f"the file inside: {inside[0][:80]}" if inside else "a file of weights"
 
@@ -193,11 +171,20 @@ def _safetensors(file: BinaryIO, size: int) -> Header:
         metadata = {str(key): str(value) for key, value in (header.pop("__metadata__", None) or {}).items()}
         content = {str(name): TensorInfo(*_shape_and_type(one)) for name, one in header.items()}
         ends = [_end(one, length + 8) for one in header.values()]
+        gapless = _is_gapless([one["data_offsets"] for one in header.values()])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Unreadable(f"its header cannot be read ({type(error).__name__})", AGAIN) from None
     if ends and max(ends) != size:
         raise Unreadable(f"it is cut or damaged: {size} bytes, and its header speaks of {max(ends)}", AGAIN)
+    if not gapless:
+        raise Unreadable("its header lies: tensors overlap, or there are gaps between them", AGAIN)
     return Header("safetensors", content, size, (), metadata)
+
+
+def _is_gapless(offsets: list[list[int]]) -> bool:
+    """Whether each tensor begins where another ends, as the format asks."""
+    ends = sorted(offsets)
+    return all(one[0] == before for one, before in zip(ends, [0, *(last for _, last in ends)], strict=False))
 
 
 def _shape_and_type(entry: Mapping[str, Any]) -> tuple[tuple[int, ...], str]:

@@ -45,4 +45,4 @@ def test_a_file_with_code_is_described_all_the_same(state, tmp_path):
 
 
 def test_a_file_without_tensors(tmp_path):
-    assert described({"epoch": 3}, tmp_path)["holds"] == "no tensors by name"
+    assert described({"epoch": 3}, tmp_path)["holds"] == "no tensors by name: epoch"

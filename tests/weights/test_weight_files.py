@@ -100,6 +100,22 @@ WRONG = {  # content, and a word of the answer
     "git lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "HDF5"),
     "gguf": (b"GGUF\x03" + bytes(99), "GGUF"),
+    "onnx of torch": (b"\x08\x08\x12\x07pytorch\x1a\x052.1.0:\x80\x01" + bytes(99), "ONNX"),
+    "onnx of others": (b"\x08\x07\x12\x08skl2onnx" + bytes(64), "ONNX"),
+    "tensorflow lite": (b"\x1c\0\0\0TFL3\x14\0\x20\0" + bytes(99), "TensorFlow Lite"),
+    "saved model": (b"\x08\x01\x12\xb6\x05\n\x04\x12\x02v2" + bytes(99), "SavedModel"),
+    "frozen graph": (b"\n\x3f\n\x05input\x12\x0bPlaceholder" + bytes(99), "frozen graph"),
+    "tensorflow checkpoint": (b"\0\0\x06\x08\x01\x1a\x02\x08\x01\0" + bytes(99), "TensorFlow checkpoint"),
+    "core ml": (b"\x08\x04\x12\x20\n\x1e\n\x05image" + bytes(99), "Core ML"),
+    "caffe": (b"\n\x08ResNet50\x12\x04data" + bytes(99), "Caffe"),
+    "openvino": (b"<?xml version='1.0'?>\n<net name='x'>", "OpenVINO"),
+    "tensorrt": (b"ftrt" + bytes(99), "TensorRT"),
+    "flax": (b"\x81\xa6params\x81\xa5dense", "Flax"),
+    "darknet": (struct.pack("<iii", 0, 2, 5) + bytes(range(99)), "Darknet"),
+    "keras": (zipped(**{"config.json": b"{}", "model.weights.h5": b"\x89HDF"}), "Keras"),
+    "exported program": (zipped(**{"archive_format": b"pt2"}), "torch.export"),
+    "page after a mark": (b"\xef\xbb\xbf<!DOCTYPE html>", "web page"),
+    "an error of a server": (b'{"error": "Repository not found"}', "server"),
     "png": (b"\x89PNG\r\n\x1a\n" + bytes(99), "PNG"),
     "jpeg": (b"\xff\xd8\xff\xe0" + bytes(99), "JPEG"),
     "pdf": (b"%PDF-1.7\n", "PDF"),
@@ -125,6 +141,9 @@ WRONG = {  # content, and a word of the answer
     "empty dictionary": (saved({}), "empty dictionary"),
     "dictionary of numbers": (saved({"epoch": 3, "loss": 0.1}), "epoch, loss"),
     "optimiser alone": (saved(torch.optim.SGD([nn.Parameter(torch.ones(1))], 0.1).state_dict()), "state, param_groups"),
+    "whole numbers": (saved({name: (100 * one).char() for name, one in STATE.items()}), "quantised"),
+    "safetensors with a gap": (safetensors({"a": F32, "b": {**F32, "data_offsets": [16, 24]}}, bytes(24)), "gaps"),
+    "safetensors that overlap": (safetensors({"a": F32, "b": F32}, bytes(8)), "overlap"),
     "sparse": (saved({"a": torch.eye(3).to_sparse()}), "sparse"),
     "complex": (saved({"a": torch.zeros(3, dtype=torch.complex64)}), "complex"),
     "cut safetensors": (safetensors({"a": F32}, bytes(4)), "cut or damaged"),
@@ -216,6 +235,16 @@ def test_folders_and_names_of_nothing_are_answered(tmp_path):
     assert "best.pth" in refused.value.instead
     with pytest.raises(Unreadable, match="no such file"):
         read_header(tmp_path / "none.pth")
+    (tmp_path / "tf").mkdir()
+    (tmp_path / "tf" / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(Unreadable, match="SavedModel"):
+        read_header(tmp_path / "tf")
+    with pytest.raises(Unreadable, match="no such file") as refused:
+        read_header(tmp_path / "bset.pth")
+    assert refused.value.instead.endswith("best.pth (nearest)")
+    for address in ("https://example.org/best.pth", "hf://owner/model", "file:///best.pth"):
+        with pytest.raises(Unreadable, match="it is an address"):
+            read_header(Path(address))
     with pytest.raises(Unreadable, match="no regular file"):
         read_header(Path(os.devnull))
 
@@ -229,6 +258,10 @@ def test_a_header_says_what_torch_would_load(old, dtype, tmp_path):
     header = read_header(path)
     assert {name: one.shape for name, one in header.content.items()} == {n: tuple(t.shape) for n, t in state.items()}
     assert header.code == ()
+    if not dtype.is_floating_point:
+        with pytest.raises(Unreadable, match="whole numbers"):
+            read_checkpoint(path)
+        return
     for name, tensor in read_checkpoint(path).tensors.items():
         assert torch.equal(tensor, state[name]) and tensor.dtype == dtype
 
