@@ -108,7 +108,8 @@ class Segmenter(nn.Module):
         self.head = nn.Conv2d(32, num_classes, 1)
 
     def forward(self, x):
-        return {"out": interpolate(self.head(self.backbone(x)["feat1"]), x.shape[-2:], mode="bilinear")}
+        maps = (self.head(one) for one in self.backbone(x).values())
+        return {"out": sum(interpolate(one, x.shape[-2:], mode="bilinear") for one in maps)}
 
 
 def detector(backbone, num_classes):
