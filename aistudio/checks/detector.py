@@ -21,6 +21,7 @@ COUNT = re.compile(
     r"(detections?_per_im(g|age)|max_det(ections)?|max_per_im(g|age)|topk_candidates|_(pre|post)_nms_top_n)$"
 )
 _MATCHED = re.compile(r"^(high_threshold|fg_iou_thresh)$")
+_MANY = 8  # boxes whose order says something
 _LEAST_SAMPLED = 4  # regions an image to train on
 _LEAST_SHARE = 0.3  # that an anchor's shape must share with an object's, of the objects' median
 
@@ -151,6 +152,13 @@ class BoxesFollowTheImage:
         if max(counts) == 1:
             cause = "all but one are dropped after the head: look at its suppression and slices"
             return failed("one box for an image, without any threshold", "several boxes", cause)
+        scores = [one["scores"].float() for one in found if len(one["scores"]) >= _MANY]
+        if scores and all(bool((one == one[0]).all()) for one in scores):
+            cause = "scores are overwritten or rounded behind the head: no metric can put boxes in order"
+            return failed(f"all boxes have the score {float(scores[0][0]):.3g}", "scores that differ", cause)
+        if scores and all(bool((one.diff() > 0).all()) for one in scores):
+            cause = "scores are inverted (1 - score), or in another order than their boxes: the best box comes first"
+            return failed("scores go up from box to box in every image", "the best box first", cause)
         if min(counts[:2]) == 0:
             return skipped("the untrained model finds nothing in one of two sizes")
         reach = float(small.abs().amax())

@@ -69,6 +69,10 @@ class UsesImages:
         if dead:
             cause = "an output that is cut off: look for a ReLU on the logits or a masked class behind the last layer"
             return failed(f"always the same: {some(dead)}", expected, cause)
+        flat = [name for name in heads if outputs[name].dim() == 4 and _is_flat(outputs[name], self.relative)]
+        if flat:
+            cause = "a mean over all places in front of the last layer: an output map is to differ from place to place"
+            return failed(f"every place of an image gets the same: {some(flat)}", expected, cause)
         return passed(f"a spread of {widest:.2g}", expected)
 
 
@@ -181,6 +185,12 @@ def spread(outputs: Tensor) -> Tensor:
 def _one_channel_an_output(output: Tensor, count: int) -> bool:
     """Whether an output is (N, ``count``) or (N, ``count``, H, W), so that each channel means something of its own."""
     return output.dim() in (2, 4) and output.shape[1] == count
+
+
+def _is_flat(maps: Tensor, least: float) -> bool:
+    """Whether each map of (N, C, H, W) is one number throughout."""
+    apart = maps.float() - maps.float().mean((2, 3), keepdim=True)
+    return maps[0, 0].numel() > 1 and float(apart.abs().max()) <= least * float(maps.float().abs().max())
 
 
 def silent(spreads: Tensor, least: float) -> list[int]:

@@ -15,6 +15,8 @@ from aistudio.data.channels import with_channels
 from aistudio.data.imagenet import adapted_statistics
 
 _SHRUNK = 0.8  # of an image's side: what arrives smaller was cropped or shrunk
+_DULL = 0.02  # of white, five levels of 255: a batch that spans less is divided by 255 twice, or the like
+_VAGUE = ": a crop, a mask, a blur, a stretch of contrast, an augmentation that is always on"
 COARSE = 0.5  # units by which an image that was resized inside may differ: it is only known roughly
 _OTHERWISE: dict[str, Callable[[Tensor], Tensor]] = {  # (2, 3, H, W) in [0, 1], as a mistake would have it
     "with red and blue swapped (BGR)": lambda images: images.flip(1),
@@ -51,6 +53,9 @@ class InputRange:
         if least < -self.tolerance or most > 1 + self.tolerance:
             cause = "divide by 255 in the source, and normalise in the task's inputs() alone"
             return failed(f"the source gives images from {least:.3g} to {most:.3g}", "samples in [0, 1]", cause)
+        if 0 < most - least <= _DULL:
+            cause = "divide by 255 once, files of 16 bits by the largest value that they hold, and keep the contrast"
+            return failed(f"the source gives images from {least:.3g} to {most:.3g}", "samples that fill [0, 1]", cause)
         image = torch.zeros(subject.channels, subject.size, subject.size)
         image[:, :, subject.size // 2 :] = 1
         seen = self._arrived(subject, [image, image])
@@ -64,10 +69,11 @@ class InputRange:
         off = max(abs(a - b) for a, b in zip(low + high, black + white, strict=True))
         text = f"black arrives as {min(low):.2f}, white as {max(high):.2f}"
         expected = f"black {min(black):.2f}, white {max(white):.2f}"
+        found = next(self._of_pixels(subject, mean, std), None)
+        if found and (off <= self.tolerance or not found[1].endswith(_VAGUE)):
+            return failed(found[0], "every pixel where it was, normalised", found[1])
         if not off <= self.tolerance:
             return failed(text, expected, _wrong_range_because(min(low), max(high)))
-        for problem, cause in self._of_pixels(subject, mean, std):
-            return failed(problem, "every pixel where it was, normalised", cause)
         own = (
             "" if not _turned_inside(subject.built) else "; the model's own transform_input brings images to that range"
         )
@@ -110,8 +116,7 @@ class InputRange:
             return
         words = next((w for w, change in _OTHERWISE.items() if bool((seen - change(images)).abs().max() <= limit)), "")
         cause = "something changes images in front of the backbone: in task.inputs or in the model"
-        detail = "" if words else ": a crop, a mask, a blur, a stretch of contrast, an augmentation that is always on"
-        yield f"images arrive {words or f'changed, by up to {off:.2f} of white'}", cause + detail
+        yield f"images arrive {words or f'changed, by up to {off:.2f} of white'}", cause + ("" if words else _VAGUE)
 
 
 def _turned_inside(model: nn.Module) -> bool:

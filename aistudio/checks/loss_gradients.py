@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from aistudio.checks.check_mode import starting_at_zero
 from aistudio.checks.edges import is_mask
 from aistudio.checks.hidden_units import silent_units
 from aistudio.checks.loss_truth import Says
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
+from aistudio.checks.places import blind_parts, elsewhere, in_cells, is_mixed, lines
 from aistudio.checks.right_outputs import one_hot
 from aistudio.checks.sensitivity import LossGradients
 from aistudio.checks.subject import Subject
 
-_CELLS = 8  # an image is looked at in so many rows and columns
 COLOURS = ("red", "green", "blue")
 
 
@@ -51,6 +51,10 @@ class UsesEveryPlace:
         """The outcome, unless hidden layers behind the backbone have units that nothing asks."""
         if is_boxes(subject.batch().targets):  # of a class without object no layer is asked
             return outcome
+        moved = elsewhere(subject)
+        if moved:
+            cause = "output maps are turned or mirrored against the images: look for transpose(), flip() and view()"
+            return failed(f"a place of the output is decided by the image {moved}", outcome.expected, cause)
         found = silent_units(subject, self.silent)
         if not found:
             return outcome
@@ -62,8 +66,8 @@ class UsesEveryPlace:
         expected = "a gradient from every place, colour and channel"
         if not any(bool(image.any()) for image in gradients.images):
             return skipped("the loss has no gradient with respect to the images")
-        cells = torch.stack([_in_cells(image) for image in gradients.images]).sum(0)
-        blind = _blind_parts(cells, self.faint)
+        cells = torch.stack([in_cells(image) for image in gradients.images]).sum(0)
+        blind = blind_parts(cells, self.faint)
         if blind:
             cause = "a crop, a mask or a fade before the first layer, or a head that reads a part: look for slices"
             return failed(f"the loss does not see {blind} of the images", expected, cause)
@@ -82,12 +86,15 @@ class UsesEveryPlace:
         maps = gradients.maps
         if maps is None:
             return passed(seen, expected)
-        blind = _blind_parts(maps.amax((0, 1)), 1e-6, scattered=1.0) if min(maps.shape[2:]) > 1 else ""
+        blind = blind_parts(maps.amax((0, 1)), 1e-6, scattered=1.0) if min(maps.shape[2:]) > 1 else ""
         if blind:
             cause = "the head reads some places only: pool over all of them, x.mean((2, 3))"
             return failed(
                 f"the loss does not see {blind} of the last map ({maps.shape[2]} x {maps.shape[3]})", expected, cause
             )
+        if is_mixed(maps):
+            cause = "view() where permute() is meant: x.flatten(2).transpose(1, 2) gives (N, H * W, C)"
+            return failed("channels and places of the last map are mixed", expected, cause)
         quiet = int((maps.amax((0, 2, 3)) == 0).sum())
         if quiet > self.silent * maps.shape[1]:
             cause = (
@@ -95,30 +102,6 @@ class UsesEveryPlace:
             )
             return failed(f"{quiet} of {maps.shape[1]} channels of the last map have no say", expected, cause)
         return passed(f"{seen}; {maps.shape[1] - quiet} of {maps.shape[1]} channels have a say", expected)
-
-
-def _in_cells(image: Tensor) -> Tensor:
-    """(3, H, W) → (8, 8): the mean over each cell and the colours."""
-    return nn.functional.adaptive_avg_pool2d(image.float().mean(0)[None], _CELLS)[0]
-
-
-def _blind_parts(strength: Tensor, faint: float, scattered: float = 0.2) -> str:
-    """Rows and columns of a map of strengths that are faint throughout, or more than a share of it; "" for none."""
-    weak = strength <= faint * strength.max()
-    rows, columns = lines(weak.all(1)), lines(weak.all(0))
-    found = [f"rows {rows}"] * bool(rows) + [f"columns {columns}"] * bool(columns)
-    if not found and weak.float().mean() > scattered:
-        found = [f"{int(weak.sum())} of {weak.numel()} cells"]
-    return " and ".join(found) + (f" (of {len(strength)})" if found else "")
-
-
-def lines(silent: Tensor) -> str:
-    """Numbers of the rows that are silent: ``5 to 8``."""
-    numbers = (silent.nonzero().flatten() + 1).tolist()
-    if not numbers:
-        return ""
-    whole = numbers == list(range(numbers[0], numbers[-1] + 1))
-    return f"{numbers[0]} to {numbers[-1]}" if whole and len(numbers) > 1 else some(map(str, numbers), 6)
 
 
 @dataclass(frozen=True)
@@ -203,7 +186,10 @@ def _lost_boxes(subject: Subject) -> list[str]:
     if not subject.paints or not is_boxes(subject.batch().targets):
         return []
     batch = subject.batch(labels=[[0, last], [last, 0]])
-    if any(len(target["boxes"]) != 2 for target in batch.targets):
+    counts = {len(target["boxes"]) for target in batch.targets}
+    if counts == {1} and subject.task.max_objects > 1:
+        return ["one of two objects is in no target"]
+    if counts != {2}:
         return []
     model = subject.own_code
 

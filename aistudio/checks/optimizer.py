@@ -16,6 +16,8 @@ STEPS = 12
 WARM_UP = 3  # steps that may do nothing: a schedule may start at 0
 SHAPES = ((8,), (4, 3), (1,), (2, 1, 3, 3))  # a bias, a matrix, a scale, a kernel
 _FORGETS = 0.999  # momentum
+_STILL = 1.1  # times the rate of the step before
+_GROWN = 10.0  # times the learning rate that was configured, in a dozen steps
 SLOPE = 0.1  # of the problem: every number starts at START and should go up
 START = 0.01  # small, so that a weight decay which belongs to the gradient does not outweigh it
 MOST_UPHILL = 0.5  # of what goes downhill: averaging with earlier weights (Lookahead) takes a part of it back
@@ -123,6 +125,11 @@ class Optimizer:
         if trial.largest[-1] > 10 * max(trial.largest[:WARM_UP]) and trial.rates[-1] <= 2 * trial.rates[0]:
             seen = f"steps grow from {trial.largest[0]:.2g} to {trial.largest[-1]:.2g}"
             return seen, "a momentum of 1 or more never forgets (0.9 is usual), or gradients are summed over steps"
+        grown = trial.rates[-1] / max(trial.rates[0], float(trial.settings.get("initial_lr", 0.0)), 1e-30)
+        still_growing = trial.rates[-1] > _STILL * trial.rates[-2]  # a linear warm-up grows by less and less
+        if grown > _GROWN and still_growing and "max_lr" not in trial.settings:
+            seen = f"the learning rate grows to {grown:.2g} times what was configured, in {STEPS} steps"
+            return seen, "a schedule with a factor above 1, which has no end: gamma is below 1"
         return "", ""
 
 
@@ -131,6 +138,12 @@ def forgetful(settings: dict[str, Any]) -> tuple[str, str]:
     momentum, dampening = settings.get("momentum", 0), settings.get("dampening", 0)
     if isinstance(momentum, float | int) and momentum >= _FORGETS:
         return f"momentum={momentum:g}", "a gradient of a thousand steps ago still counts: a momentum of 0.9 is usual"
+    betas = settings.get("betas")
+    if isinstance(betas, tuple | list) and len(betas) == 2 and isinstance(betas[0], float) and betas[0] >= _FORGETS:
+        return (
+            f"betas={tuple(betas)}",
+            "a gradient of a thousand steps ago still counts: (0.9, 0.999) is the usual order",
+        )
     if momentum and isinstance(dampening, float | int) and dampening >= 0.99:
         return f"dampening={dampening:g}", "every gradient but the first is thrown away: 0 is usual"
     return "", ""

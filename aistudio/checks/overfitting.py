@@ -12,6 +12,7 @@ from aistudio.checks.optimizer import warming_up
 from aistudio.checks.outcome import Outcome, failed, passed, skipped
 from aistudio.checks.subject import Subject
 from aistudio.checks.task_metrics import with_metrics
+from aistudio.models.anatomy import named_backbone
 from aistudio.tasks.batch import pick
 
 _ROUGH = 0.1  # of the first loss: a training whose loss climbs by more in between has too high a learning rate
@@ -50,7 +51,7 @@ class OverfitsOneBatch:
         if outcome.status == "failed" and self.floor == 0 and (least := floor_of_smoothed(subject)) > 0:
             return replace(self, floor=least)(subject)
         if outcome.status == "passed":
-            return with_metrics(outcome, subject)
+            return with_metrics(_cut_off(subject, outcome), subject)
         batch = subject.batch()
         pairs = [pick(batch.targets, index) for index in range(len(batch.samples))]
         copies = contradiction(batch.samples, pairs)
@@ -109,6 +110,19 @@ class OverfitsOneBatch:
 
     def _left(self, first: float, loss: float) -> float:
         return (loss - self.floor) / (first - self.floor) if first > self.floor else float("inf")
+
+
+def _cut_off(subject: Subject, outcome: Outcome) -> Outcome:
+    """The outcome, unless the backbone had gradients at first and the rest of the model alone has some at the end."""
+    prefix = named_backbone(subject.built)[0]
+    had = {name for name, peak in subject.training.first.gradients.items() if peak}
+    has = {name for name, peak in subject.training.last_gradients().items() if peak}
+    inside = {name for name in had if name.startswith(prefix)} if prefix else set()
+    if not inside or inside & has or not has:
+        return outcome
+    cause = "something detaches it after some passes: look for counters and detach() in forward"
+    seen = f"{outcome.seen}, but the backbone, which had gradients at first, has none at the end"
+    return replace(outcome, status="failed", seen=seen, cause=cause)
 
 
 def another_rate(losses: Sequence[float]) -> tuple[float, str]:

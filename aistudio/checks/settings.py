@@ -100,6 +100,11 @@ class Structure:
             cause = "random layers that never learn are noise in front of the rest: load weights "
             cause += "(backbone.weights=DEFAULT) or unfreeze them (backbone.frozen=false, requires_grad)"
             return failed(f"{100 * share:.0f} % of the backbone is random and frozen: {some(frozen)}", expected, cause)
+        unmeasured = _held_norms(subject.losing)
+        if unmeasured:
+            cause = "train() leaves batch norms in eval mode, whose statistics (0 and 1) nobody has measured: "
+            cause += "load weights, or let them be in train mode"
+            return failed(f"in eval mode while training: {some(unmeasured)}", expected, cause)
         return passed(f"no shared block; {len(weights) - len(frozen)} of {len(weights)} weights are trained", expected)
 
 
@@ -116,6 +121,16 @@ def _random_ones(frozen: list[str], subject: Subject) -> list[str]:
 
 def _same(one: nn.Parameter, other: nn.Parameter) -> bool:
     return one.shape == other.shape and torch.equal(one, other)
+
+
+def _held_norms(model: nn.Module) -> list[str]:
+    """Batch norms that stay in eval mode where the model trains, with the statistics that they were made with."""
+    return [
+        name
+        for name, norm in model.named_modules()
+        if isinstance(norm, _NormBase) and not norm.training and norm.running_mean is not None
+        if norm.running_var is not None and not norm.running_mean.any() and bool((norm.running_var == 1).all())
+    ]
 
 
 def _learns_a_map(module: nn.Module) -> bool:

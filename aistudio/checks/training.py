@@ -134,6 +134,10 @@ class WatchedTraining:
             if parameter.grad is not None:
                 parameter.grad /= self.scale
 
+    def last_gradients(self) -> dict[str, float | None]:
+        """The largest gradients of the last step that was taken."""
+        return _largest_gradients(self.model)
+
     def _moved(self) -> frozenset[str]:
         before = dict(_named_tensors(self.before))
         return frozenset(name for name, now in _named_tensors(self.model) if not torch.equal(now, before[name]))
