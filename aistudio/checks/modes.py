@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,6 +13,11 @@ from aistudio.checks.check_mode import NothingDropped, own_code_in_training
 from aistudio.checks.evaluation import furthest, raw
 from aistudio.checks.outcome import Outcome, failed, passed, skipped, some
 from aistudio.checks.subject import Subject
+
+_PASSES = 64
+_LEAST, _MOST = 0.7, 1.5  # times the output that are nothing to speak of
+_KNOWN = 0.25  # of the outputs, by which the mean of the passes may be off
+_ALIKE = 0.9  # correlation from which on the mean is a multiple
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,8 @@ class ModesAgree:
         if distance <= self.relative:
             return passed(seen, expected)
         if noise > 0.1 * distance:
-            return skipped(
-                f"the model draws random numbers of its own in train mode (two outputs differ by {noise:.2g})"
-            )
+            own = f"the model draws random numbers of its own in train mode (two outputs differ by {noise:.2g})"
+            return replace(skipped(own), warning=_thinned(subject, model))
         still, moved = copies(subject.built, model)
         if moved:
             return skipped(f"eval mode uses averaged weights, which move ({some(moved)})")
@@ -57,6 +61,30 @@ class ModesAgree:
             "a layer, an activation, a pooling or an order of classes that only one mode has: look for self.training"
         )
         return failed(seen, expected, cause)
+
+
+def _thinned(subject: Subject, model: nn.Module) -> str:
+    """What to say where outputs of train mode are another multiple of those of eval mode in the mean; "" else.
+
+    It is no failure: layers that are skipped at random, and patches of images, need not be made up for. Only what
+    differs from image to image is looked at, for a bias behind a dropout stays.
+    """
+    inputs = subject.batch().inputs
+    found = []
+    for index in range(_PASSES):
+        torch.manual_seed(subject.seed + index)
+        with NothingDropped():
+            found.append(raw(subject, model, inputs))
+    for name, output in raw(subject, model.eval(), inputs).items():
+        passes = torch.stack([one[name].double() for one in found])
+        mean, given = (value - value.mean(0) for value in (passes.mean(0), output.double()))
+        unknown, size, own = (passes.var(0).sum() / _PASSES).sqrt(), given.norm(), mean.norm()
+        times = float((mean * given).sum() / size**2)
+        alike = float((mean * given).sum()) > _ALIKE * float(size * own)
+        if unknown < _KNOWN * size and alike and not _LEAST < times < _MOST:
+            said = f"outputs of train mode are {times:.2g} times those of eval mode in the mean of {_PASSES} passes: "
+            return said + "a dropout by hand must scale what it keeps by 1 / (1 - p), in train mode alone"
+    return ""
 
 
 def comparable(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import tiny_models
 import torch
-from tiny_models import WIDTH, Classifier, Segmenter, detection, detector, failures, segmentation, subject
+from tiny_models import WIDTH, Classifier, Segmenter, detection, detector, failures, outcomes, segmentation, subject
 from torch import nn
 
 from aistudio.data.synthetic import Synthetic
@@ -179,3 +179,23 @@ def test_the_bug_is_named(check, words, make):
 )
 def test_what_is_near_to_it_is_not(check, make):
     assert failures(make(), check) == {}
+
+
+class DroppedByHand(Classifier):
+    """Half of the features is dropped in train mode, and what is left is multiplied by ``scale``."""
+
+    scale = 1.0
+
+    def pooled(self, maps):
+        pooled = super().pooled(maps)
+        return pooled * (torch.rand_like(pooled) < 0.5) * self.scale if self.training else pooled
+
+
+class ScaledUp(DroppedByHand):
+    scale = 2.0
+
+
+@pytest.mark.parametrize(("model", "times"), [(DroppedByHand, "0.5 times"), (ScaledUp, "")])
+def test_a_dropout_by_hand_that_scales_nothing_up_is_a_warning(model, times):
+    outcome = outcomes(subject(model), "modes_agree")["modes_agree"]
+    assert outcome.status == "skipped" and times in outcome.warning and bool(times) == bool(outcome.warning)
