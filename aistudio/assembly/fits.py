@@ -19,8 +19,10 @@ from aistudio.models.checkpoint import shapes, state
 from aistudio.models.surgery import depending_on_classes, input_rule
 from aistudio.weights.match import Match, Shape, is_counter, match, plain_names
 
-_FILLING = {Tensor.normal_, Tensor.uniform_, Tensor.zero_, Tensor.fill_, Tensor.erfinv_, Tensor.mul_, Tensor.add_}
-_FILLING |= {Tensor.clamp_}
+_FILLING = {
+    *(Tensor.normal_, Tensor.uniform_, Tensor.zero_, Tensor.fill_),
+    *(Tensor.erfinv_, Tensor.mul_, Tensor.add_, Tensor.clamp_),
+}
 LEAST = 0.5  # the share of a model's tensors from which on a file is worth mentioning beside it
 
 

@@ -145,7 +145,7 @@ def _same_details(details: Any, one: Candidate, other: int, scene: tuple[Sequenc
     if a is None or b is None:
         return False
     a = turned(a, one[1])
-    if _correlation(a, b) < _SAME_DETAIL:
+    if correlation(a, b) < _SAME_DETAIL:
         return False
     others = [detail for index in scene[0] if (detail := details(index, side)) is not None]
     return not others or _rest(a, b, turned(np.mean(others, axis=0), scene[1])) >= _SAME_REST
@@ -156,10 +156,10 @@ def _rest(one: np.ndarray, other: np.ndarray, shared: np.ndarray) -> float:
     rests = [
         image * (float((image * shared).sum()) / max(float((image * image).sum()), 1e-9)) for image in (one, other)
     ]
-    return _correlation(rests[0] - shared, rests[1] - shared)
+    return correlation(rests[0] - shared, rests[1] - shared)
 
 
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
     """The cosine of the angle between two arrays; 0 where one of them is nothing."""
     import numpy as np
 

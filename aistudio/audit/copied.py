@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from aistudio.audit.alike import correlation
 from aistudio.audit.duplicates import objects_of
 from aistudio.audit.records import Fault, ImageRecord, Labels, Place
 
@@ -34,7 +35,7 @@ def check_copied(labels: Labels, facts: dict[str, ImageFacts], masks: dict[str, 
         other = first.setdefault(what, image)
         if image.mask is not None and image.mask == other.mask:
             continue
-        if other.name != image.name and _correlation(one.thumbnail, facts[other.name].thumbnail) < _OTHER:
+        if other.name != image.name and _likeness(one.thumbnail, facts[other.name].thumbnail) < _OTHER:
             said = f"the same as {other.mask or other.place}, and {image.name} shows something else than {other.name}"
             found.append(Fault("same_labels", image.place if image.mask is None else Place(image.mask), said))
     if len(found) <= _FEW * len(labels.images):
@@ -49,14 +50,11 @@ def _labels_of(image: ImageRecord, masks: dict[str, MaskFacts]) -> str:
     return objects_of(image) if len(image.objects) >= _OBJECTS else ""
 
 
-def _correlation(one: Any, other: Any) -> float:
-    """Of two thumbnails (16, 16, 3), in grey."""
-    import numpy as np
-
-    a, b = (thumbnail.astype(np.float64).mean(-1) for thumbnail in (one, other))
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float((a * b).sum()) / scale if scale > 0 else 1.0
+def _likeness(one: Any, other: Any) -> float:
+    """Of two thumbnails (16, 16, 3), in grey; 1 where one of them shows nothing."""
+    grey = [thumbnail.astype("float64").mean(-1) for thumbnail in (one, other)]
+    a, b = (thumbnail - thumbnail.mean() for thumbnail in grey)
+    return correlation(a, b) if a.any() and b.any() else 1.0
 
 
 def check_rectangles(labels: Labels) -> Iterator[Fault]:

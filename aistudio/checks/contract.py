@@ -137,7 +137,8 @@ class AllFinite:
         """Looks through the model as built, one eval output and the first training loss."""
         named = dict(_named_floats(subject.built))
         bad = [name for name, finite in zip(named, all_finite(named.values()), strict=True) if not finite]
-        bad = [name for name in bad if name not in _unbounded(subject.built)] if bad else []
+        unbounded = _unbounded(subject.built) if bad else set()
+        bad = [name for name in bad if name not in unbounded]
         if bad:
             cause = "a damaged weight file (load it alone and look), or an initialisation that divides by zero"
             return failed(f"NaN or infinity in {some(bad)}", "finite parameters and buffers", cause)

@@ -125,6 +125,17 @@ def _shared_shape(one: Tensor, other: Tensor) -> Tensor:
     return common / (one.prod(1)[:, None] + other.prod(1)[None] - common)
 
 
+def _without_order(scores: list[Tensor]) -> Outcome | None:
+    """What is found of the scores of several images: all alike, or the worst first."""
+    if scores and all(bool((one == one[0]).all()) for one in scores):
+        cause = "scores are overwritten or rounded behind the head: no metric can put boxes in order"
+        return failed(f"all boxes have the score {float(scores[0][0]):.3g}", "scores that differ", cause)
+    if scores and all(bool((one.diff() > 0).all()) for one in scores):
+        cause = "scores are inverted (1 - score), or in another order than their boxes: the best box comes first"
+        return failed("scores go up from box to box in every image", "the best box first", cause)
+    return None
+
+
 @dataclass(frozen=True)
 class BoxesFollowTheImage:
     """The boxes of an image twice as large are twice as large, and those of a tall image are inside it."""
@@ -152,13 +163,8 @@ class BoxesFollowTheImage:
         if max(counts) == 1:
             cause = "all but one are dropped after the head: look at its suppression and slices"
             return failed("one box for an image, without any threshold", "several boxes", cause)
-        scores = [one["scores"].float() for one in found if len(one["scores"]) >= _MANY]
-        if scores and all(bool((one == one[0]).all()) for one in scores):
-            cause = "scores are overwritten or rounded behind the head: no metric can put boxes in order"
-            return failed(f"all boxes have the score {float(scores[0][0]):.3g}", "scores that differ", cause)
-        if scores and all(bool((one.diff() > 0).all()) for one in scores):
-            cause = "scores are inverted (1 - score), or in another order than their boxes: the best box comes first"
-            return failed("scores go up from box to box in every image", "the best box first", cause)
+        if unordered := _without_order([one["scores"].float() for one in found if len(one["scores"]) >= _MANY]):
+            return unordered
         if min(counts[:2]) == 0:
             return skipped("the untrained model finds nothing in one of two sizes")
         reach = float(small.abs().amax())

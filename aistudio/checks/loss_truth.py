@@ -132,9 +132,7 @@ class LossRewardsTruth:
             )
             return failed(seen, expected, cause)
         if not smoothed and right_ones[-3] - best <= 1e-6 * unsure and best > _FLAT * unsure:
-            cause = (
-                "outputs are bounded before the loss (clamp, tanh, normalize): remove it, or multiply what is bounded"
-            )
+            cause = "outputs are bounded before the loss (clamp, tanh): remove it, or multiply what is bounded"
             return failed(f"right {best:.3g}, however certain, unsure {unsure:.3g}", expected, cause)
         said = shifted(right, CERTAIN[right_ones.index(best)], targets)
         return self._placed(subject, output, said, link, unsure) or passed(seen, expected)

@@ -75,7 +75,10 @@ def _thinned(subject: Subject, model: nn.Module) -> str:
         torch.manual_seed(subject.seed + index)
         with NothingDropped():
             found.append(raw(subject, model, inputs))
-    for name, output in raw(subject, model.eval(), inputs).items():
+    evaluated = raw(subject, model.eval(), inputs)
+    if not all(comparable(evaluated, one) for one in found):  # how many there are is chance, too
+        return ""
+    for name, output in evaluated.items():
         passes = torch.stack([one[name].double() for one in found])
         mean, given = (value - value.mean(0) for value in (passes.mean(0), output.double()))
         unknown, size, own = (passes.var(0).sum() / _PASSES).sqrt(), given.norm(), mean.norm()

@@ -22,18 +22,19 @@ _CLEARLY = 2.0  # times the gradient of the place itself, which is the strongest
 
 def elsewhere(subject: Subject) -> str:
     """How a map that is given for an image lies against it, where a mirrored place decides more; "" where none does."""
-    outputs = [one for one in subject.raw_output.values() if one.dim() == 4 and min(one.shape[2:]) >= CELLS]
-    inputs = take(subject.batch().inputs, 0, 2)
-    if not outputs or not isinstance(inputs, Tensor):
+    maps = (name for name, one in subject.raw_output.items() if one.dim() == 4 and min(one.shape[2:]) >= CELLS)
+    name, inputs = next(maps, None), take(subject.batch().inputs, 0, 2)
+    if name is None or not isinstance(inputs, Tensor):
         return ""
     leaf = inputs.detach().clone().requires_grad_()
     with torch.enable_grad():
-        said = subject.task.raw_outputs(subject.looked_at, leaf)
-        out = next(one for one in said.values() if one.dim() == 4)
+        out = subject.task.raw_outputs(subject.looked_at, leaf)[name]
         row, column = (place * side // CELLS for place, side in zip(_PLACE, out.shape[2:], strict=True))
         here = out[:, :, row : row + out.shape[2] // CELLS, column : column + out.shape[3] // CELLS]
-        energy = torch.autograd.grad(here.float().pow(2).sum(), leaf)[0].float().pow(2).sum(0)
-    cells = in_cells(energy)
+        slope = torch.autograd.grad(here.float().pow(2).sum(), leaf, allow_unused=True)[0]
+    if slope is None:  # a map that no image decides
+        return ""
+    cells = in_cells(slope.float().pow(2).sum(0))
     own = float(cells[_PLACE])
     words, most = max(((words, float(cells[place])) for words, place in _MIRRORED.items()), key=lambda pair: pair[1])
     return words if most > _CLEARLY * own else ""

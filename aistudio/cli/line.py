@@ -63,11 +63,8 @@ def _unknown_flags(arguments: Sequence[str], known: Sequence[str]) -> Iterator[P
     long = [flag for flag in known if flag.startswith("--")]
     for index, one in enumerate(arguments):
         flag, sign, value = one.partition("=")
-        if (
-            not _FLAG.match(flag)
-            or flag in known
-            or (len(flag) > 3 and sum(other.startswith(flag) for other in long) == 1)
-        ):
+        begun = [other for other in long if len(flag) > 3 and other.startswith(flag)]
+        if not _FLAG.match(flag) or flag in known or len(begun) == 1:
             continue
         following = arguments[index + 1] if index + 1 < len(arguments) else ""
         value = value if sign else "" if "=" in following or _FLAG.match(following) else following

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from aistudio.config.groups import GROUPS, options
+from aistudio.config.groups import GROUPS, options, quick_loader
 from aistudio.config.values import lookup, suggest
 from aistudio.errors import Problem
 
@@ -36,8 +36,7 @@ def _table(*keys: str) -> dict[str, str]:
 
 @cache
 def _tables() -> dict[str, Any]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load((Path(__file__).parent / "elsewhere.yaml").read_text(encoding="utf-8"), loader)
+    return yaml.load((Path(__file__).parent / "elsewhere.yaml").read_text(encoding="utf-8"), quick_loader())
 
 
 def bare(word: str) -> str:
@@ -82,11 +81,8 @@ def absent_option(group: str, name: str, there: Sequence[str], why: str, where: 
     if group == "data" and (path := _as_data(name)):
         return Problem(what, "data= names how it is written down, data.root= where it is", where, path)
     if Path(name).suffix in (".yaml", ".yml"):
-        name, why = (
-            Path(name).stem,
-            f"an option is named as its file in the folder {group}/ is, without folder and suffix",
-        )
-        return Problem(what, why, where, f"{group}={name} --config-dir FOLDER, which holds {group}/{name}.yaml")
+        file, why = Path(name).stem, f"an option is named as its file in {group}/ is, without folder and suffix"
+        return Problem(what, why, where, f"{group}={file} --config-dir FOLDER, which holds {group}/{file}.yaml")
     if any(sign in name for sign in "*?"):
         return Problem(what, "a pattern stands for several options", where, f"-m '{group}=glob({name})', a sweep")
     if words:

@@ -38,7 +38,7 @@ HYDRA_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
 class _Repository(ConfigRepository):
     """Hydra's files, of which those that ship and Hydra's own are read once in a process.
 
-    Reading YAML is half of a composition; a refusal composes twice, a sweep as often as it has jobs.
+    Reading them is a third of a composition; a refusal composes twice, a sweep as often as it has jobs.
     """
 
     _read: dict[tuple[str, str, float], ConfigResult | None] = {}

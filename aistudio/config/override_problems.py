@@ -144,22 +144,27 @@ def _no_section(override: Override, known: Tree) -> Problem | None:
     return Problem(what, why, COMMAND_LINE, shlex.quote(f"+{override.input_line}"))
 
 
+def _not_read(override: str) -> Problem:
+    """What Hydra's grammar does not take."""
+    why = "Hydra reads KEY=VALUE, +KEY=VALUE to add a key, ~KEY to take one away"
+    instead = "section.key=VALUE, such as task.num_classes=10"
+    key, sign, value = override.partition("=")
+    if sign and re.fullmatch(r"[+\w./@]+", key):
+        why = "a value with other signs than letters, digits and .-_/: stands in quotes"
+        whole = f"{key}={quoted(value)}"
+        whole = shlex.quote(whole) if re.search(r'["$`\\\\!]', whole) else f'"{whole}"'
+        instead = f"section.key=VALUE, here {whole}"
+    if value.startswith("=") and key in GROUPS:
+        why, instead = "one = stands between a group and its option", f"{key}={value.lstrip('=')}"
+    return Problem(f"{override!r} cannot be read", why, COMMAND_LINE, instead)
+
+
 def _syntax_or_choice(override: str, folders: Sequence[Path]) -> tuple[Problem | None, str | None]:
     """What is wrong with one override's form or choice, and the override as it may have been meant."""
     try:
         parsed = OverridesParser.create().parse_override(override)
     except NOT_READ:
-        why = "Hydra reads KEY=VALUE, +KEY=VALUE to add a key, ~KEY to take one away"
-        instead = "section.key=VALUE, such as task.num_classes=10"
-        key, sign, value = override.partition("=")
-        if sign and re.fullmatch(r"[+\w./@]+", key):
-            why = "a value with other signs than letters, digits and .-_/: stands in quotes"
-            whole = f"{key}={quoted(value)}"
-            whole = shlex.quote(whole) if re.search(r'["$`\\\\!]', whole) else f'"{whole}"'
-            instead = f"section.key=VALUE, here {whole}"
-        if value.startswith("=") and key in GROUPS:
-            why, instead = "one = stands between a group and its option", f"{key}={value.lstrip('=')}"
-        return Problem(f"{override!r} cannot be read", why, COMMAND_LINE, instead), None
+        return _not_read(override), None
     group = parsed.key_or_group
     if parsed.is_sweep_override():
         return Problem(

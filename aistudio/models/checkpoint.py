@@ -19,6 +19,7 @@ import numpy
 import torch
 from torch import Tensor, nn
 
+from aistudio.weights.describe import part_of, whole_numbers
 from aistudio.weights.header import AGAIN, Header, Unreadable, read_header
 from aistudio.weights.parts import Part, find_part
 
@@ -68,20 +69,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
     part = find_part(content, lambda value: isinstance(value, Tensor))
     if part is None:
         raise Unreadable(_without_tensors(content))
-    if _are_whole(part):
-        raise Unreadable(
-            "its weights are whole numbers: quantised, or saved by mistake", "the weights before quantisation"
-        )
+    described = part_of(header)
+    if described and (quantised := whole_numbers(described)):
+        raise Unreadable(*quantised)
     if odd := [name for name, tensor in part.tensors.items() if _is_odd(tensor)]:
         what = "its tensors are sparse, quantised or complex"
         raise Unreadable(f"{what}: {shown(odd)}", "the same weights as plain tensors")
     return Checkpoint(path, header.format, part)
-
-
-def _are_whole(part: Part) -> bool:
-    """Whether most of its kernels are whole numbers, which no layer learns."""
-    kernels = [tensor for tensor in part.tensors.values() if tensor.dim() > 1]
-    return 2 * sum(not (one.is_floating_point() or one.is_complex()) for one in kernels) > len(kernels)
 
 
 def _is_odd(tensor: Tensor) -> bool:

@@ -145,14 +145,11 @@ def _misfit(
 ) -> Problem:
     """The refusal of a file that does not fill a module: a short table."""
     what = f"{key}={checkpoint.path} does not fit {called}"
-    share = f"{filled} of {wanted} tensors found their place; weights_coverage={coverage:g} asks for "
     needed = "all of them" if coverage >= 1 else f"{coverage * wanted:.0f}"
+    why = f"{filled} of {wanted} tensors found their place; weights_coverage={coverage:g} asks for {needed}"
     if found.beyond:
-        share, needed = (
-            f"it is of a deeper model: {len(found.beyond)} of its tensors are of layers that",
-            " this one has not",
-        )
-    return Problem(what, share + needed, key, _advice(checkpoint, key), tuple(_rows(found, fine)))
+        why = f"it is of a deeper model: {len(found.beyond)} of its tensors are of layers that this one has not"
+    return Problem(what, why, key, _advice(checkpoint, key), tuple(_rows(found, fine)))
 
 
 def _rows(found: Match, fine: set[str]) -> list[str]:
