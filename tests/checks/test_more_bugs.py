@@ -10,6 +10,7 @@ from tiny_models import WIDTH, Classifier, Segmenter, detection, detector, failu
 from torch import nn
 
 from aistudio.data.synthetic import Synthetic
+from aistudio.tasks.object_detection import ObjectDetection
 
 
 class FlatMaps(Segmenter):
@@ -124,7 +125,7 @@ def growing(parameters, gamma=1.5):
 
 def warming(parameters):
     """A warm-up by hand, over a thousand steps, that tells nobody which rate it goes up to."""
-    optimizer = torch.optim.SGD(parameters, lr=1e-5)
+    optimizer = torch.optim.SGD(parameters, lr=1e-7)
 
     def warm(optimizer, *_):
         for group in optimizer.param_groups:
@@ -141,6 +142,13 @@ def one_cycle(parameters):
     return optimizer
 
 
+class OneObject(ObjectDetection):
+    """The first object of an image is its only target."""
+
+    def target(self, sample):
+        return {name: value[:1] for name, value in super().target(sample).items()}
+
+
 swapped = partial(torch.optim.Adam, lr=1e-2, betas=(0.999, 0.9))
 
 
@@ -155,6 +163,7 @@ swapped = partial(torch.optim.Adam, lr=1e-2, betas=(0.999, 0.9))
         ("structure", "in eval mode while training", lambda: subject(Held)),
         ("boxes_follow_the_image", "all boxes have the score", lambda: subject(of(Alike), detection(), lr=1e-3)),
         ("boxes_follow_the_image", "go up from box to box", lambda: subject(of(WorstFirst), detection(), lr=1e-3)),
+        ("loss_is_whole", "one of two objects", lambda: subject(detector, OneObject(4), lr=1e-3)),
         ("input_range", "the source gives images from", lambda: subject(source=Faint())),
         ("optimizer", "the learning rate grows", lambda: subject(optimizer=growing)),
         ("optimizer", "betas", lambda: subject(optimizer=swapped)),

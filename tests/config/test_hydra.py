@@ -20,6 +20,14 @@ def test_what_ships_is_read_once(monkeypatch):
     assert not [one for one in read if not isinstance(one, str)], "files; overrides are text"
 
 
+def test_it_is_what_hydras_own_repository_gives(monkeypatch):
+    lines = [], ["task=segmentation"], ["task=regression", "backbone=resnet18"], [], ["task=segmentation"]
+    hydra._Repository._read.clear()
+    remembered = [OmegaConf.to_container(hydra.hydra_composed(line, ())) for line in lines]
+    monkeypatch.setattr(hydra, "_Repository", hydra.ConfigRepository)
+    assert remembered == [OmegaConf.to_container(hydra.hydra_composed(line, ())) for line in lines]
+
+
 def test_what_is_done_to_one_composition_is_not_seen_in_the_next():
     spoiled = hydra.hydra_composed(["task=regression"], ())
     expected = OmegaConf.to_container(spoiled)

@@ -155,8 +155,9 @@ def test_a_file_that_does_not_fit_is_refused_with_a_short_table_and_changes_noth
 
 def test_a_deeper_model_does_not_fill_a_shallower_one_in_silence(tmp_path):
     wanted = state(tiny()) | {"layer1.1.conv1.weight": torch.rand(4, 4, 3, 3), "layer1.1.bn1.weight": torch.rand(4)}
-    with pytest.raises(Refusal, match=r"layer1\.1\.conv1\.weight: the model has no such layer"):
+    with pytest.raises(Refusal, match=r"layer1\.1\.conv1\.weight: the model has no such layer") as refused:
         load(tiny(), checkpoint(tmp_path, wanted))
+    assert "it is of a deeper model: 2 of its tensors" in refused.value.problems[0].why
     assert len(load(tiny(), checkpoint(tmp_path, wanted), coverage=0.99).left_over) == 2
     other_head = state(tiny()) | {"classifier.0.weight": torch.rand(4, 4), "layer2.0.conv1.weight": torch.rand(2, 2)}
     assert len(load(tiny(), checkpoint(tmp_path, other_head)).left_over) == 2
