@@ -1,7 +1,8 @@
 """What loading weights costs, against ``torch.load`` and ``load_state_dict`` of the same file, in turns in one process.
 
-The file is ResNet-50's, 102 MB of random numbers. Ours finds the state dict in it, matches the names, fills the model,
-and computes the SHA-256 that the receipt holds, in a thread beside. The peak is what a fresh process grows by.
+The file is ResNet-50's, 102 MB of random numbers. Ours finds the state dict in it, matches the names and fills the
+model. A run's receipt also wants the SHA-256, which takes longer than that and is a row of its own. The peak is what a
+fresh process grows by.
 
     python benchmarks/weights.py            # about 30 s
 """

@@ -7,9 +7,8 @@ tensor is accounted for and nothing is loaded in part without a word.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -73,22 +72,21 @@ def load_chosen(config: Config, model: nn.Module, build: Callable[[int], nn.Modu
 def _load_one(
     choice: Choice, path: Path, config: Config, model: nn.Module, build: Callable[[int], nn.Module], outputs: int
 ) -> Ledger:
-    """Fill a model, or its backbone, from one file, whose digest is computed beside."""
-    with ThreadPoolExecutor(1) as beside:
-        digest = beside.submit(lambda: file_digest(path) if path.is_file() else "")  # a pipe would never end
-        try:
-            checkpoint = read_checkpoint(path)
-        except Unreadable as fault:
-            raise Refusal([unreadable(choice, path, fault)]) from None
-        if choice.published is not None:
-            refuse(_unpublished(choice, choice.published, path, digest.result()))
-        prefix, part = ("", model) if choice.whole else filled_backbone(model)
-        section = "architecture" if choice.whole else "backbone"
-        called = f"{section}={config[section]['name']}"
-        anew = partial(depending_on_classes, build, outputs) if choice.whole else list
-        coverage = float(config.get("weights_coverage", 1.0))
-        ledger = load(part, checkpoint, prefix, anew, coverage, choice.key, called)
-        return replace(ledger, value=choice.value, published=choice.published, sha256=digest.result())
+    """Fill a model, or its backbone, from one file."""
+    digest = cache(lambda: file_digest(path) if path.is_file() else "")  # a pipe would never end
+    try:
+        checkpoint = read_checkpoint(path)
+    except Unreadable as fault:
+        raise Refusal([unreadable(choice, path, fault)]) from None
+    if choice.published is not None:
+        refuse(_unpublished(choice, choice.published, path, digest()))
+    prefix, part = ("", model) if choice.whole else filled_backbone(model)
+    section = "architecture" if choice.whole else "backbone"
+    called = f"{section}={config[section]['name']}"
+    anew = partial(depending_on_classes, build, outputs) if choice.whole else list
+    coverage = float(config.get("weights_coverage", 1.0))
+    ledger = load(part, checkpoint, prefix, anew, coverage, choice.key, called)
+    return replace(ledger, value=choice.value, published=choice.published, digest=digest)
 
 
 def filled_backbone(model: nn.Module) -> tuple[str, nn.Module]:

@@ -26,13 +26,13 @@ class Ledger:
     ``copied`` maps names of the model to names in the file: the same numbers, bit for bit. ``adapted`` maps names of
     the model to the file's name and the rule. ``remade`` are the layers that depend on the number of classes, which
     start anew. ``missing`` had no tensor in the file and kept its random numbers; ``left_over`` are tensors of the file
-    that the model has no place for. ``sha256`` is the file's, in hexadecimal digits.
+    that the model has no place for. ``digest`` computes the file's SHA-256, which takes longer than loading it.
     """
 
     file: Path
     part: str
     copied: Mapping[str, str]
-    sha256: str = ""
+    digest: Callable[[], str] = str
     setting: str = ""
     value: str = ""
     published: Published | None = None
@@ -41,6 +41,11 @@ class Ledger:
     missing: tuple[str, ...] = ()
     left_over: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """The file's, in hexadecimal digits; computed where somebody asks."""
+        return self.digest()
 
     @property
     def fresh(self) -> tuple[str, ...]:
