@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aistudio import drawing
 from aistudio.audit.audit import Audit
 from aistudio.audit.words import describe
-from aistudio.files import write_whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,9 +18,7 @@ def save_sheet(audit: Audit, path: Path) -> bool:
     sheet = SHEETS[path.name](audit)
     if sheet is None:
         return False
-    file = io.BytesIO()
-    sheet.save(file, "PNG", compress_level=3)
-    write_whole(path, file.getvalue())
+    drawing.save_sheet(path, sheet)
     return True
 
 

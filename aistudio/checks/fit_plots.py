@@ -10,8 +10,7 @@ from PIL import Image
 from aistudio.checks.fit_of_boxes import DetectorFit, percent
 from aistudio.checks.fit_of_classes import HALF, ClassFit
 from aistudio.checks.fit_of_crops import CropFit
-from aistudio.checks.predictions import save_sheet
-from aistudio.drawing import BAD, GOOD, NEUTRAL, Plot, Tile, colour, contact_sheet
+from aistudio.drawing import BAD, GOOD, NEUTRAL, Plot, Tile, colour, contact_sheet, save_sheet
 
 Fit = DetectorFit | ClassFit | CropFit
 BINS = 20

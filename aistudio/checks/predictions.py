@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ from aistudio.checks.check_mode import undo_check_mode
 from aistudio.checks.subject import Subject
 from aistudio.data.imagenet import MEAN, STD, adapted_statistics
 from aistudio.data.sample import Sample, invents_targets
-from aistudio.drawing import Tile, contact_sheet
+from aistudio.drawing import Tile, contact_sheet, save_sheet
 from aistudio.drawing.canvas import SIDE
-from aistudio.files import write_whole
 from aistudio.tasks.batch import pick
 from aistudio.tasks.drawing import canvas
 
@@ -103,10 +101,3 @@ def _with_target(task: Any, image: Tensor, target: Any, factor: float) -> Image.
     if not hasattr(task, "enlarge"):
         return canvas(image).finish([])
     return task.draw(image, task.enlarge(target, factor) if factor != 1 else target, None)
-
-
-def save_sheet(path: Path, sheet: Image.Image) -> None:
-    """Write a sheet as PNG."""
-    file = io.BytesIO()
-    sheet.save(file, "PNG", compress_level=3)
-    write_whole(path, file.getvalue())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import zlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from aistudio.drawing.colours import DIM, INK, PAPER, RULE
 from aistudio.drawing.words import broken, font_of, shortened
+from aistudio.files import write_whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,3 +69,13 @@ def reduced(image: Image.Image, width: int) -> Image.Image:
     return image.convert("RGB").resize(
         (width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS
     )
+
+
+def save_sheet(path: Path, sheet: Image.Image) -> None:
+    """Write a sheet as PNG.
+
+    Of what deflate can do, only runs are used: painted images and photographs get smaller by it, in half the time.
+    """
+    file = io.BytesIO()
+    sheet.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    write_whole(path, file.getvalue())

@@ -29,8 +29,8 @@ def so_far(folder: Path) -> dict[str, Any]:
 class Unfinished(Listener):
     """The report and the page of a run that goes on; it listens beside the terminal.
 
-    The report is written at every step, the page where that takes a small share of the time since it was last written.
-    What cannot be written is passed over: the end of the run says it.
+    The report is written whenever something begins, the page where that takes a small share of the time since it was
+    last written. What cannot be written is passed over: the end of the run says it.
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any], known: Mapping[str, Any]):
@@ -46,13 +46,13 @@ class Unfinished(Listener):
         self.write()
 
     def started(self, name: str) -> None:
-        """What begins now."""
+        """What begins now, which is what a run that is killed did not end."""
         self.doing = name
+        self.write()
 
     def checked(self, result: CheckResult) -> None:
         """A check that has ended."""
         self.known["checks"] = [*self.known["checks"], asdict(result)]
-        self.write()
 
     def write(self) -> None:
         """Write what is known."""

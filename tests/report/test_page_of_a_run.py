@@ -31,13 +31,12 @@ def test_a_run_that_goes_on_has_its_report_and_its_page(tmp_path):
     (tmp_path / "report.json").write_text(without_verdict("unfinished", "", {}, {"origins": {"task": "a file"}}))
     run = Unfinished(tmp_path, {"task": {"name": "t"}}, so_far(tmp_path))
     run.assembled({"backbone": "a net"})
-    run.started("overfits_one_batch")
-    run.due = 0  # a second may pass between two pages
     run.checked(CHECK)
+    run.due = 0  # a second may pass between two pages
+    run.started("uses_images")
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["verdict"] == "unfinished" and report["reason"].startswith(
-        "overfits_one_batch was the last that began"
-    )
+    assert report["verdict"] == "unfinished"
+    assert report["reason"].startswith("uses_images was the last that began")
     assert report["assembled"] == {"backbone": "a net"} and report["checks"][0]["name"] == "overfits_one_batch"
     assert report["origins"] == {"task": "a file"}
     assert "unfinished" in (tmp_path / "report.html").read_text() and "a net" in (tmp_path / "report.html").read_text()
@@ -49,10 +48,10 @@ def test_writing_pages_takes_a_small_share_of_a_run(tmp_path, monkeypatch):
     monkeypatch.setattr("aistudio.report.html.run_folder.write_page", lambda folder: written.append(time.sleep(0.01)))
     run = Unfinished(tmp_path, {}, {})
     for _ in range(20):
-        run.checked(CHECK)
+        run.started("uses_images")
     assert len(written) == 1
     run.due = 0
-    run.checked(CHECK)
+    run.started("uses_images")
     assert len(written) == 2
 
 
@@ -65,7 +64,7 @@ def test_what_ended_belongs_to_no_new_run(tmp_path):
 
 def test_a_disk_that_is_full_ends_no_run(tmp_path, monkeypatch):
     monkeypatch.setattr("aistudio.report.files.write_whole", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
-    Unfinished(tmp_path, {}, {}).checked(CHECK)
+    Unfinished(tmp_path, {}, {}).started("uses_images")
     leave_page(tmp_path)
     assert not [*tmp_path.iterdir()]
 
