@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    from PIL import Image
 
 _BLOCK = 40.0  # of 255: how far a sixteenth of the side may differ in the same image
 _SCENE_BLOCK = 8.0  # the same of images of one scene: less than what moves in it changes
@@ -31,7 +32,7 @@ _MAYBE = 0.25  # the same of thumbnails, of which little is left
 _GREY = (0.299, 0.587, 0.114)  # shares of red, green and blue, as PIL has them
 _WAYS = [(mirrored, quarters) for mirrored in (False, True) for quarters in range(4)]
 _ROWS = 2048  # thumbnails that are compared with all others at a time
-_CACHED = 64  # details
+_CACHED = 512  # images of up to 64 KiB, for those of one scene are compared with each other
 Candidate = tuple[int, int]  # an image, and a way to turn one
 
 
@@ -61,7 +62,7 @@ def alike(root: Path, those: Sequence[Seen]) -> Iterator[tuple[int, int]]:
             if way == 0:
                 neighbours.setdefault(one, set()).add(other)
                 neighbours.setdefault(other, set()).add(one)
-    details = lru_cache(_CACHED)(lambda index, side: _detail(root / those[index].name, side))
+    images = lru_cache(_CACHED)(lambda index, side: _grey(root / those[index].name, side))
     for one in sorted(candidates):
         for other, way in sorted(candidates[one]):
             scene, scene_way = _nearest(unit, other, neighbours.get(other, set()) - {one}), 0
@@ -73,7 +74,7 @@ def alike(root: Path, those: Sequence[Seen]) -> Iterator[tuple[int, int]]:
             if scene and _rest(seen, unit[other], turned(unit[scene].mean(0), scene_way)) < _MAYBE:
                 continue
             side = _side_of([those[index].stored for index in (one, other)])
-            if _same_details(details, (one, way), other, (scene, scene_way), side):
+            if _same_details(images, (one, way), other, (scene, scene_way), side):
                 yield one, other
                 break
 
@@ -134,20 +135,20 @@ def _side_of(sizes: Sequence[tuple[int, int] | None]) -> int:
     return max(16, min(256, shortest // _SHARES))
 
 
-def _same_details(details: Any, one: Candidate, other: int, scene: tuple[Sequence[int], int], side: int) -> bool:
+def _same_details(images: Any, one: Candidate, other: int, scene: tuple[Sequence[int], int], side: int) -> bool:
     """Whether what is left of two images without their broad shapes is the same, one of them turned.
 
     Of images of one scene, whether what is left without what the others show is the same, too.
     """
     import numpy as np
 
-    a, b = details(one[0], side), details(other, side)
-    if a is None or b is None:
+    pair = images(one[0], side), images(other, side)
+    if None in pair:
         return False
-    a = turned(a, one[1])
+    a, b = turned(_detail(pair[0]), one[1]), _detail(pair[1])
     if correlation(a, b) < _SAME_DETAIL:
         return False
-    others = [detail for index in scene[0] if (detail := details(index, side)) is not None]
+    others = [_detail(image) for index in scene[0] if (image := images(index, side)) is not None]
     return not others or _rest(a, b, turned(np.mean(others, axis=0), scene[1])) >= _SAME_REST
 
 
@@ -167,16 +168,23 @@ def correlation(one: np.ndarray, other: np.ndarray) -> float:
     return float((one * other).sum()) / scale if scale > 0 else 0.0
 
 
-def _detail(path: Path, side: int) -> np.ndarray | None:
-    """(side, side) float32: the grey image less what one of half the size says; None where it cannot be read."""
-    import numpy as np
+def _grey(path: Path, side: int) -> Image.Image | None:
+    """An image in grey, ``side`` pixels wide and high; None where it cannot be read."""
     from PIL import Image, ImageOps
 
     try:
         with Image.open(path, formats=FORMATS) as file:
-            grey = ImageOps.exif_transpose(file).convert("L")
+            whole = ImageOps.exif_transpose(file).convert("L")
     except Exception:  # it was read before; whatever changed since is not this check's matter
         return None
-    fine = grey.resize((side, side), Image.Resampling.BOX)
-    coarse = fine.resize((side // 2, side // 2), Image.Resampling.BOX).resize(fine.size, Image.Resampling.BILINEAR)
+    return whole.resize((side, side), Image.Resampling.BOX)
+
+
+def _detail(fine: Image.Image) -> np.ndarray:
+    """(side, side) float32: a grey image less what one of half the size says."""
+    import numpy as np
+    from PIL import Image
+
+    width, height = fine.size
+    coarse = fine.resize((width // 2, height // 2), Image.Resampling.BOX).resize(fine.size, Image.Resampling.BILINEAR)
     return np.asarray(fine, dtype=np.float32) - np.asarray(coarse, dtype=np.float32)
