@@ -43,7 +43,7 @@ def bytes_of(values: Any) -> int:
     return sum(storages.values())
 
 
-def allocator_peak(run: Callable[[], Any], before: int) -> AllocatorPeak:
+def allocator_peak(run: Callable[[], Any], before: int = 0) -> AllocatorPeak:
     """The peak while ``run`` runs on the CPU, on top of the ``before`` bytes that were alive (see `bytes_of`).
 
     The profiler does not see that blocks go which came before it: ``run`` must not free what was alive.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import gc
 import resource
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,27 +19,41 @@ def synchronize(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def peak_memory(run: Callable[[], None], device: torch.device) -> tuple[int, str]:
-    """Bytes at the highest point while ``run`` runs, and the name of the counter that says so."""
-    gc.collect()
-    _give_back()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
-        run()
-        return torch.cuda.max_memory_allocated(device), "torch.cuda.max_memory_allocated (tensors, weights included)"
-    if device.type == "mps":
-        run()
-        return torch.mps.driver_allocated_memory(), "torch.mps.driver_allocated_memory after the pass"
-    fresh = _reset_high_water()
-    run()
-    if fresh:
-        counter = (
-            "VmHWM - RssFile of this process, reset before the pass (Python and weights included, libraries' code not)"
-        )
-        return resident("VmHWM") - resident("RssFile"), counter
-    lifetime = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _is_mac() else 1024)
-    return lifetime, "ru_maxrss of this process since it started (Python, torch and weights included)"
+class HighWater:
+    """The highest point of memory from now on, by the best counter that there is."""
+
+    def __init__(self, device: torch.device):
+        gc.collect()
+        _give_back()
+        self.device = device
+        self.fresh = False
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(device)
+        elif device.type != "mps":
+            self.fresh = _reset_high_water()
+
+    @property
+    def counter(self) -> str:
+        """What counts, and what it includes."""
+        if self.device.type == "cuda":
+            return "torch.cuda.max_memory_allocated (tensors, weights included)"
+        if self.device.type == "mps":
+            return "torch.mps.driver_allocated_memory after the pass"
+        if self.fresh:
+            included = "Python and weights included, libraries' code not"
+            return f"VmHWM - RssFile of this process, reset before the pass ({included})"
+        return "ru_maxrss of this process since it started (Python, torch and weights included)"
+
+    def read(self) -> int:
+        """The highest point so far, in bytes."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        if self.device.type == "mps":
+            return torch.mps.driver_allocated_memory()
+        if self.fresh:
+            return resident("VmHWM") - resident("RssFile")
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _is_mac() else 1024)
 
 
 def _give_back() -> None:

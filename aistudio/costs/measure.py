@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from aistudio.checks.subject import Subject
 from aistudio.costs import machine
 from aistudio.costs.arithmetic import Arithmetic
-from aistudio.costs.counters import peak_memory
+from aistudio.costs.counters import HighWater
 from aistudio.costs.live_bytes import BLOCKS, LiveBytes
 from aistudio.costs.machine import Clocks, read_clocks
-from aistudio.costs.proof import proof
-from aistudio.costs.timing import as_measurements, time_repeatedly
+from aistudio.costs.proof import proof, watched_step
+from aistudio.costs.timing import Timing, as_measurements, one_pass, time_repeatedly
 from aistudio.models.anatomy import named_backbone
 from aistudio.models.nested import copied, tensors_in
 from aistudio.report.records import Measurement
@@ -88,17 +88,26 @@ class Measure:
             optimizer.step()
 
         what = f"one training step (forward, backward, {type(optimizer).__name__})"
+        if subject.device.type != "cpu":
+            step()  # kernels are chosen, and the optimiser gets its state
+        tensors = watched_step(subject, model, optimizer, batch)
         timed, spent = self._timed("training_step", what, step, step, subject, batch)
-        return [*timed, *proof(subject, model, optimizer, batch)], spent
+        return [*timed, *proof(subject, batch, tensors)], spent
 
     def _timed(
         self, name: str, what: str, first: Callable[[], None], run: Callable[[], None], subject: Subject, batch: Batch
     ) -> tuple[list[Measurement], Clocks]:
-        peak, counter = peak_memory(first, subject.device)  # which also warms up
-        timing = time_repeatedly(run, subject.device, self.repeats, self.budget, self.clocks)
+        """The figures of a pass; ``first`` tells its memory, and is timed where nothing else fits into the budget."""
+        water = HighWater(subject.device)
+        took = one_pass(first, subject.device, self.clocks)
+        peak = water.read()
+        if first is run and 2 * took.wall > self.budget:  # one pass is all that fits; the watched step went before
+            timing = Timing((took.wall,), (took.cpu,), took)
+        else:
+            timing = time_repeatedly(run, subject.device, self.repeats, self.budget, self.clocks)
         count, precision = len(batch.samples), str(subject.precision).removeprefix("torch.")
         setting = f"{what} of {count} images on {subject.device}, {precision}"
-        highest = f"highest memory in {setting}; counter: {counter}"
+        highest = f"highest memory in {setting}; counter: {water.counter}"
         memory = Measurement(f"{name}_peak_memory", peak, "bytes", highest)
         return [*as_measurements(name, setting, timing, count), memory], timing.spent
 

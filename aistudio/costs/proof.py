@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aistudio.checks.subject import Subject
-from aistudio.costs.counters import peak_memory, synchronize
+from aistudio.costs.counters import HighWater, synchronize
 from aistudio.costs.memory import Forecaster, Workload
 from aistudio.costs.real_step import real_peak
 from aistudio.costs.tell import BOUND
@@ -21,14 +21,28 @@ CPU = "the allocator's events of one step, what an operator allocates and frees 
 CUDA = "torch.cuda.max_memory_allocated of one step, kernels' workspaces included"
 
 
-def proof(subject: Subject, model: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch) -> list[Measurement]:
-    """What tensors took in one more step of ``model``, what was forecast of it, and the ratio.
+def watched_step(subject: Subject, model: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch) -> int | None:
+    """One training step: the bytes of tensors at its peak; None where a compiler or another device decides of that.
 
-    Nothing where a compiler or another device decides what is alive.
+    On the CPU the optimiser needs no state yet.
     """
-    if subject.compiled or subject.device.type not in ("cpu", "cuda"):
+    taken = batch.inputs, batch.targets
+    if subject.device.type == "cpu" and not subject.compiled:
+        return real_peak(model, optimizer, subject.task.loss, taken, subject.autocast).tensors
+    optimizer.zero_grad(set_to_none=True)
+    water = HighWater(subject.device)
+    with subject.autocast():
+        total = cast(Tensor, sum(subject.task.loss(model, *taken).values()))
+    total.backward()
+    optimizer.step()
+    synchronize(subject.device)
+    return water.read() if subject.device.type == "cuda" and not subject.compiled else None
+
+
+def proof(subject: Subject, batch: Batch, seen: int | None) -> list[Measurement]:
+    """What tensors took in a training step, what was forecast of it, and the ratio; nothing where that is not known."""
+    if seen is None:
         return []
-    seen = measured(subject, model, optimizer, batch)
     what = f"one training step of {len(batch.samples)} images"
     counter = CUDA if subject.device.type == "cuda" else CPU
     found = [Measurement("training_step_tensor_memory", seen, "bytes", f"tensors at the peak of {what}; {counter}")]
@@ -44,23 +58,6 @@ def proof(subject: Subject, model: nn.Module, optimizer: torch.optim.Optimizer, 
         Measurement("training_step_forecast_memory", forecast.bytes, "bytes", f"peak of {what}; {BOUND}", *ranged),
         Measurement("forecast_ratio", forecast.bytes / seen, "", "the forecast over what was measured", *ratio),
     ]
-
-
-def measured(subject: Subject, model: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch) -> int:
-    """The peak of one step in bytes; the optimiser has its state already."""
-    taken = batch.inputs, batch.targets
-    if subject.device.type == "cpu":
-        return real_peak(model, optimizer, subject.task.loss, taken, subject.autocast).tensors
-
-    def step() -> None:
-        with subject.autocast():
-            total = cast(Tensor, sum(subject.task.loss(model, *taken).values()))
-        total.backward()
-        optimizer.step()
-        synchronize(subject.device)
-
-    optimizer.zero_grad(set_to_none=True)
-    return peak_memory(step, subject.device)[0]
 
 
 def workload_of(subject: Subject, batch: Batch) -> Workload:

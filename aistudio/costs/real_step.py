@@ -23,7 +23,7 @@ def real_peak(
     batch: tuple[Any, Any],
     autocast: Callable[[], AbstractContextManager],
 ) -> AllocatorPeak:
-    """The peak of a training step on the CPU; takes one step before where the optimiser has no state yet."""
+    """The peak of a training step on the CPU whose optimiser has its state; it is the only step that is taken."""
     inputs, targets = batch
 
     def step() -> None:
@@ -34,11 +34,20 @@ def real_peak(
 
     model.train()
     if not optimizer.state:
-        step()
+        _give_state(optimizer)
     optimizer.zero_grad(set_to_none=True)
-    peak = allocator_peak(step, _held(model, optimizer, batch))
+    seen = allocator_peak(step)
+    held = _held(model, optimizer, batch)
     optimizer.zero_grad(set_to_none=True)
-    return peak
+    return AllocatorPeak(held + seen.tensors, held + seen.all)
+
+
+def _give_state(optimizer: torch.optim.Optimizer) -> None:
+    """The state that a step would leave, at the price of none: by gradients of zero."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
 
 
 def step_if_there_is_room(step: Callable[[int], AllocatorPeak], count: int, least: int = 1) -> AllocatorPeak | None:
@@ -60,5 +69,6 @@ def available() -> int:
 
 
 def _held(model: nn.Module, optimizer: torch.optim.Optimizer, batch: tuple[Any, Any]) -> int:
-    state = [list(values.values()) for values in optimizer.state.values()]
+    """The bytes that are alive before a step, told after it: a parameter that it gave no gradient has no state."""
+    state = [list(values.values()) for parameter, values in optimizer.state.items() if parameter.grad is not None]
     return bytes_of([list(model.parameters()), list(model.buffers()), state, batch])

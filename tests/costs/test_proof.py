@@ -5,6 +5,7 @@ import torch
 from tiny_models import Classifier, detection, detector, subject
 
 from aistudio.costs.measure import Measure
+from aistudio.costs.proof import proof
 
 
 def proved(model=Classifier, task=None, **fields):
@@ -49,8 +50,28 @@ def test_what_cannot_be_forecast_is_said_and_the_rest_measured():
     assert "forecast_ratio" not in found
 
 
-def test_a_compiled_step_is_not_compared():
-    one = subject(compiled=True)
-    from aistudio.costs.proof import proof
+def test_where_tensors_were_not_counted_nothing_is_compared():
+    one = subject()
+    assert proof(one, one.batch(), None) == []
 
-    assert proof(one, one.built, None, None) == []
+
+def test_parameters_without_a_gradient_have_no_state_and_are_not_counted():
+    class Spare(Classifier):
+        def __init__(self):
+            super().__init__()
+            self.unused = torch.nn.Linear(200, 200)
+
+    found = proved(Spare)
+    assert found["forecast_ratio"].value == pytest.approx(1, abs=1e-3)
+
+
+def test_a_step_that_is_longer_than_the_budget_is_taken_twice_in_all():
+    one, passes = subject(lr=1e-3), []
+    one.built.register_forward_hook(lambda module, *_: passes.append(1) if module.training else None)
+    found = {x.name: x for x in Measure(repeats=5, budget=1e-9)(one, 64, 3)}
+    assert len(passes) == 2, "one is watched, one is timed"
+    assert found["training_step"].value > 0 and "median of 1 pass after 1" in found["training_step"].definition
+    assert found["training_step_peak_memory"].value > found["training_step_tensor_memory"].value
+    passes.clear()
+    found = {x.name: x for x in Measure(repeats=5, budget=60)(one, 64, 3)}
+    assert len(passes) == 1 + 1 + 5
