@@ -112,11 +112,8 @@ class LossRewardsTruth:
         expected = f"right at most {self.left:g} of unsure, and wrong above it"
         spikes = () if is_values(targets) else (loss(-_SPIKE), loss(_SPIKE))
         if not all(map(isfinite, (best, unsure, wrong))) or any(map(isnan, spikes)):
-            return failed(
-                seen,
-                expected,
-                "a logarithm or a division that is not safe for certain outputs: take log_softmax, add an eps",
-            )
+            cause = "a logarithm or a division that is not safe for certain outputs: take log_softmax, add an eps"
+            return failed(seen, expected, cause)
         if isfinite(far) and far < min(best, 0.0) - 10:
             cause = "a term without a lower bound: a logarithm, a square or a clamp is missing"
             return failed(f"{far:.3g} for outputs of {FAR:g}", "a loss that stays above a floor", cause)
