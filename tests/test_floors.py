@@ -28,7 +28,7 @@ ROOMS = {  # room: what it may import; a dotted name stands for that file alone
     "models": GROUND | {"weights"},
     "data": GROUND | {"audit", "oriented"},
     "tasks": GROUND | {"data", "drawing", "models", "oriented"},
-    "checks": GROUND | {"tasks", "data", "drawing", "models", "weights", *RECORDS},
+    "checks": GROUND | {"tasks", "data", "drawing", "models", "oriented", "weights", *RECORDS},
     "costs": GROUND | {"checks", "tasks", "data", "models", *RECORDS},
     "assembly": GROUND | {"audit", "checks", "tasks", "data", "models", "config", "weights", *RECORDS},
     "forecast": GROUND | {"assembly", "costs", "checks", "tasks", "config", *RECORDS},

@@ -9,6 +9,7 @@ Legend of the shapes in these files: N images in the batch, C classes, K objects
 from aistudio.checks.batch_loss import LossIsMean, TargetsDiffer
 from aistudio.checks.contract import AllFinite, BackboneContract, OddSizes, OutputContract
 from aistudio.checks.data_fits_model import DataFitsModel
+from aistudio.checks.decoding import DecodesBoxes
 from aistudio.checks.detector import BoxesFollowTheImage, DetectorSettings
 from aistudio.checks.edges import BatchOfOne, BlankImages, EdgeLabels, IgnoredPixels, NoObjects
 from aistudio.checks.evaluation import BatchIndependence, Deterministic, Reproducible, StateDictRoundTrip, UsesImages
@@ -52,6 +53,7 @@ __all__ = [
     "Check",
     "Compiles",
     "DataFitsModel",
+    "DecodesBoxes",
     "Deterministic",
     "EdgeLabels",
     "Frozen",

@@ -92,7 +92,7 @@ BY_LAST_WORD = {  # of keys that no line above has; what objects of other packag
     "unseen": Limit(int, "it counts images", 2, MANY),
     "budget": Limit(float, "it is a time in seconds", 0, 1e6),
     **dict.fromkeys(("accuracy", "auroc", "r2", "miou", "map_50", "rotated_map_50", "mask_map_50"), SHARE),
-    **dict.fromkeys(("share", "ratio", "ratio_frozen", "cosine", "score_thresh", "label_smoothing"), SHARE),
+    **dict.fromkeys(("share", "ratio", "ratio_frozen", "cosine", "overlap", "score_thresh", "label_smoothing"), SHARE),
     **dict.fromkeys(("relative", "tolerance", "above", "slack"), SIZE),
     **dict.fromkeys(["least", "most", "hopeless", "worth", "matched", "resized", "score", "suppression"], SIZE),
     **dict.fromkeys(["drawn", "left", "left_smoothed", "fade", "shrink", "dropped", "faint", "silent"], SIZE),

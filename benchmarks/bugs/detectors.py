@@ -49,6 +49,35 @@ class LabelsOffByOne(GeneralizedRCNNTransform):
         return found
 
 
+class HalfAsLarge(GeneralizedRCNNTransform):
+    """Around the same centres."""
+
+    def postprocess(self, found, now, original):
+        found = super().postprocess(found, now, original)
+        for one in found:
+            centre, half = (one["boxes"][:, :2] + one["boxes"][:, 2:]) / 2, one["boxes"][:, 2:] - one["boxes"][:, :2]
+            one["boxes"] = torch.cat([centre - half / 4, centre + half / 4], 1)
+        return found
+
+
+class Moved(GeneralizedRCNNTransform):
+    """By an eighth of the image, as padding on one side does that nobody takes off again."""
+
+    def postprocess(self, found, now, original):
+        found = super().postprocess(found, now, original)
+        for one, (_, width) in zip(found, original, strict=True):
+            one["boxes"] = one["boxes"] + one["boxes"].new_tensor([width / 8, 0, width / 8, 0])
+        return found
+
+
+class OneLabel(GeneralizedRCNNTransform):
+    def postprocess(self, found, now, original):
+        found = super().postprocess(found, now, original)
+        for one in found:
+            one["labels"] = torch.ones_like(one["labels"])
+        return found
+
+
 class FirstOnly(GeneralizedRCNNTransform):
     def postprocess(self, found, now, original):
         return super().postprocess([{k: v[:1] for k, v in one.items()} for one in found], now, original)
@@ -109,6 +138,12 @@ BUGS = [
     Bug("boxes in 0 to 1", "boxes_follow_the_image", transformed(InUnits)),
     Bug("classes of boxes off by one", "output_contract", transformed(LabelsOffByOne)),
     Bug("only the best box is kept", "boxes_follow_the_image", transformed(FirstOnly)),
+    Bug("boxes half as large", "decodes_boxes", transformed(HalfAsLarge)),
+    Bug("boxes half as large, two stages", "decodes_boxes", transformed(HalfAsLarge, two_staged)),
+    Bug("boxes moved by an eighth", "decodes_boxes", transformed(Moved, anchored)),
+    Bug("one label for all boxes", "decodes_boxes", transformed(OneLabel), words="whatever the class"),
+    Bug("one label for all boxes, two stages", "decodes_boxes", transformed(OneLabel, two_staged)),
+    Bug("decoded otherwise than coded", "decodes_boxes", changed("box_coder.weights", (2.0, 2.0, 1.0, 1.0), anchored)),
     Bug("not normalised inside", "input_range", normalised([0.0] * 3, [1.0] * 3)),
     Bug("normalised to -1 … 1 inside", "input_range", normalised([0.5] * 3, [0.5] * 3)),
     Bug("one class too few", "edge_labels all_finite", lambda: detecting(fewer_classes)),

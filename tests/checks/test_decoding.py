@@ -1,0 +1,152 @@
+"""What a detector's own loss calls right comes out as the boxes that were asked for, or the check names the step."""
+
+import pytest
+import torch
+import torchvision
+from tiny_models import CLASSES, SIZE, Classifier, OneLevel, anchored, detection, detector, subject
+from torchvision.models.detection import FasterRCNN, MaskRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.ops import MultiScaleRoIAlign
+
+from aistudio.checks import DecodesBoxes
+from aistudio.oriented import RotatedFCOS
+from aistudio.tasks import InstanceSegmentation, OrientedObjectDetection
+
+CHECK = DecodesBoxes("why")
+ANCHORS = {"rpn_anchor_generator": AnchorGenerator(sizes=((12, 24, 40),), aspect_ratios=((0.5, 1.0, 2.0),))}
+REGIONS = {"box_roi_pool": MultiScaleRoIAlign(["only"], 7, 2), "min_size": SIZE, "max_size": SIZE}
+
+
+def two_staged(kind=FasterRCNN, **settings):
+    return lambda: kind(OneLevel(), CLASSES + 1, **{**ANCHORS, **REGIONS, **settings})
+
+
+def small_ssd():
+    return torchvision.models.detection.ssdlite320_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=CLASSES + 1
+    )
+
+
+def rotated():
+    return RotatedFCOS(OneLevel(), CLASSES + 1, SIZE, SIZE, strides=(8,))
+
+
+class Changed(RotatedFCOS):
+    def changed(self, boxes):
+        return boxes
+
+    def forward(self, images, targets=None):
+        found = super().forward(images, targets)
+        return found if self.training else [{**one, "boxes": self.changed(one["boxes"])} for one in found]
+
+
+class Clockwise(Changed):
+    def changed(self, boxes):
+        return torch.cat([boxes[:, :4], -boxes[:, 4:]], 1)
+
+
+class SidesSwapped(Changed):
+    def changed(self, boxes):
+        return boxes[:, [0, 1, 3, 2, 4]]
+
+
+def of(kind):
+    def build():
+        model = rotated()
+        model.__class__ = kind
+        return model
+
+    return build
+
+
+class AnotherOrder(FasterRCNN):
+    """Columns of the classes are read from the other end."""
+
+    def forward(self, images, targets=None):
+        found = super().forward(images, targets)
+        return found if self.training else [{**one, "labels": CLASSES + 1 - one["labels"]} for one in found]
+
+
+class Clipped(FasterRCNN):
+    """To the image's upper left quarter."""
+
+    def forward(self, images, targets=None):
+        found = super().forward(images, targets)
+        return found if self.training else [{**one, "boxes": one["boxes"].clamp(max=SIZE / 2)} for one in found]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    ("model", "task"),
+    [
+        (detector, detection),
+        (lambda: anchored(16, SIZE), detection),
+        (two_staged(), detection),
+        (two_staged(box_batch_size_per_image=2), detection),
+        (
+            two_staged(MaskRCNN, mask_roi_pool=MultiScaleRoIAlign(["only"], 14, 2)),
+            lambda: InstanceSegmentation(CLASSES),
+        ),
+        (rotated, lambda: OrientedObjectDetection(CLASSES)),
+        (small_ssd, detection),
+    ],
+    ids=["points", "anchors", "two stages", "few regions", "masks", "rotated", "ssd"],
+)
+def test_what_is_right_comes_out(model, task, seed):
+    one = subject(model, task(), seed=seed)
+    before = {name: value.clone() for name, value in one.built.state_dict().items()}
+    found = CHECK(one)
+    assert found.status == "passed", found
+    assert all(torch.equal(before[name], value) for name, value in one.built.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "words"),
+    [
+        (of(Clockwise), OrientedObjectDetection, "scaled, moved"),
+        (of(SidesSwapped), OrientedObjectDetection, "scaled, moved"),
+        (two_staged(AnotherOrder), None, "classes are changed"),
+        (two_staged(Clipped), None, "clipped"),
+    ],
+    ids=["clockwise", "sides swapped", "classes in another order", "clipped"],
+)
+def test_what_changes_it_is_told(model, task, words):
+    found = CHECK(subject(model, task(CLASSES) if task else detection()))
+    assert found.status == "failed" and words in found.cause, found
+
+
+def test_a_head_that_nobody_knows_is_skipped():
+    class Own(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = Classifier()
+
+        def forward(self, images, targets=None):
+            return {"loss": self.inner(torch.stack(images)).mean()} if self.training else []
+
+    assert "not known" in CHECK(subject(Own, detection())).cause
+    assert "no boxes" in CHECK(subject()).cause
+
+
+def test_objects_of_a_data_set_are_not_judged():
+    class Given:
+        def samples(self, count, size, generator):
+            raise AssertionError("only asked for the batch")
+
+    one = subject(detector, detection())
+    batch = one.batch()
+    one.__dict__["_batch"], one.source = batch, Given()
+    assert "data_fits_model" in CHECK(one).cause
+
+
+def test_a_loss_that_does_not_hang_on_the_head_is_skipped():
+    class Constant(torchvision.models.detection.FCOS):
+        def compute_loss(self, targets, head_outputs, anchors, num_anchors_per_level):
+            return {"loss": 1 + 0 * sum(value.sum() for value in head_outputs.values())}
+
+    def build():
+        model = detector()
+        model.__class__ = Constant
+        return model
+
+    assert "does not fall" in CHECK(subject(build, detection())).cause
