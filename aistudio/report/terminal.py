@@ -22,6 +22,7 @@ from aistudio.safety.encoding import let_go
 from aistudio.safety.outlet import drawn_on, said
 
 MARKS = {"passed": ("✓", "green"), "failed": ("✗", "bold red"), "skipped": ("–", "dim")}
+_NAMES = (24, 32)  # letters that the names of checks have room for
 _NARROW = 30  # columns, below which what a check has seen stands in the next line
 NO_WIDTH = 10_000  # columns where output is no terminal: a line is as long as what it says
 
@@ -117,7 +118,9 @@ class Terminal(Listener):
         """One line for a check; where it failed, also what was seen and expected and the likely cause."""
         mark, style = MARKS[result.status]
         seen = said(result.cause if result.status == "skipped" else result.seen)
-        name, seconds = f"  {said(result.name):<24}  ", f"{f'{result.seconds:.2f} s':>8}  "
+        longest = max((len(name) for name in self.steps), default=0)
+        name = f"  {said(result.name):<{min(max(longest, _NAMES[0]), _NAMES[1])}}  "
+        seconds = f"{f'{result.seconds:.2f} s':>8}  "
         head = 3 + len(name) + len(seconds)
         beside = self.width - head >= _NARROW
         lines = wrapped(seen, self.width - (head if beside else 6))

@@ -144,3 +144,12 @@ def test_the_counter_says_which_check_of_how_many_runs():
     assert terminal.step("gradients") == "1/2 gradients"
     assert terminal.step("measure") == "2/2 measure: up to 3 passes of batch 1 at 224 px"
     assert terminal.step("importing torch") == "importing torch"
+
+
+def test_what_checks_have_seen_stands_in_one_column():
+    file = io.StringIO()
+    terminal = Terminal(Console(file=file, width=120))
+    terminal.plan({"gradients": "", "only_remade_layers_are_random": ""})
+    for name in ("gradients", "only_remade_layers_are_random"):
+        terminal.checked(CheckResult(name, "why", "passed", seen="seen"))
+    assert len({line.index("seen") for line in file.getvalue().splitlines()}) == 1
