@@ -142,10 +142,10 @@ def _same_details(images: Any, one: Candidate, other: int, scene: tuple[Sequence
     """
     import numpy as np
 
-    pair = images(one[0], side), images(other, side)
-    if None in pair:
+    first, second = images(one[0], side), images(other, side)
+    if first is None or second is None:
         return False
-    a, b = turned(_detail(pair[0]), one[1]), _detail(pair[1])
+    a, b = turned(_detail(first), one[1]), _detail(second)
     if correlation(a, b) < _SAME_DETAIL:
         return False
     others = [_detail(image) for index in scene[0] if (image := images(index, side)) is not None]

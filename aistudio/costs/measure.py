@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
@@ -69,7 +70,7 @@ class Measure:
         if not one:
             with arithmetic, torch.no_grad(), subject.autocast():
                 subject.built.eval()(batch.inputs[:1])
-        first = forward if subject.compiled else counted
+        first = partial(forward) if subject.compiled else counted  # which compiles, and is not timed
         timed, spent = self._timed("forward", "one forward pass in eval mode", first, forward, subject, batch)
         own = [] if subject.compiled else [tensor_memory(live.peak, len(batch.samples))]
         return [*_of_one_image(arithmetic, batch), *timed, *own], spent

@@ -97,3 +97,12 @@ def test_the_peak_is_seen_after_the_memory_is_gone():
     if "VmHWM" not in water.counter:
         pytest.skip("this system's counter knows the whole life of the process only")
     assert 3.5e8 < large - small < 4.5e8
+
+
+def test_the_pass_that_compiles_is_not_timed(monkeypatch):
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: None)
+    one, passes = subject(compiled=True), []
+    one.built.register_forward_hook(lambda *_: passes.append(1))
+    found = named(Measure(repeats=1, budget=1e-9, training=False)(one, 64, 3))
+    assert len(passes) == 3, "one is counted, one compiles, one is timed"
+    assert "median of 1 pass after 1" in found["forward"].definition
