@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from aistudio.costs.allocator import AllocatorPeak, allocator_peak, bytes_of
 
 Loss = Callable[[nn.Module, Any, Any], Mapping[str, Tensor]]
+_FAINT = 1e-12  # a gradient: of zeros some optimisers take the norm, and divide by it
 SLACK = 1.5  # times what two small steps promise of a large one: the need is no straight line
 
 
@@ -43,11 +44,15 @@ def real_peak(
 
 
 def _give_state(optimizer: torch.optim.Optimizer) -> None:
-    """The state that a step would leave, at the price of none: by gradients of zero."""
+    """The state that a step would leave, at the price of none: weights stay, gradients are next to nothing."""
+    rates = [group.get("lr") for group in optimizer.param_groups]
     for group in optimizer.param_groups:
+        group["lr"] = 0.0
         for parameter in group["params"]:
-            parameter.grad = torch.zeros_like(parameter)
+            parameter.grad = torch.full_like(parameter, _FAINT)
     optimizer.step()
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
 
 
 def step_if_there_is_room(step: Callable[[int], AllocatorPeak], count: int, least: int = 1) -> AllocatorPeak | None:

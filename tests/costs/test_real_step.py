@@ -59,3 +59,23 @@ def test_no_step_without_room_for_it(monkeypatch, free, expected):
 
 def test_this_machine_says_how_much_is_free():
     assert real_step.available() > 10 * MB
+
+
+class ByNorm(torch.optim.SGD):
+    """Divides each gradient by its norm, as LARS does where nobody has thought of zeros."""
+
+    def step(self, closure=None):
+        for parameter in (one for group in self.param_groups for one in group["params"]):
+            parameter.grad /= parameter.grad.norm()
+        return super().step(closure)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop, torch.optim.Adagrad, ByNorm])
+def test_an_optimiser_gets_its_state_and_no_weight_moves(kind):
+    model = nn.Linear(10, 10)
+    kept = [one.detach().clone() for one in model.parameters()]
+    settings = {} if kind in (torch.optim.AdamW, torch.optim.Adagrad) else {"momentum": 0.9}
+    optimizer = kind(model.parameters(), lr=0.1, weight_decay=0.1, **settings)
+    real_step._give_state(optimizer)
+    assert all(map(torch.equal, kept, model.parameters()))
+    assert len(optimizer.state) == 2 and optimizer.param_groups[0]["lr"] == 0.1
