@@ -100,6 +100,13 @@ def test_what_is_right_comes_out(model, task, seed):
     assert all(torch.equal(before[name], value) for name, value in one.built.state_dict().items())
 
 
+def test_what_is_fitted_comes_to_rest():
+    assert (
+        DecodesBoxes("why", overlap=0.95, least=1.0)(subject(lambda: anchored(16, SIZE), detection())).status
+        == "passed"
+    )
+
+
 @pytest.mark.parametrize(
     ("model", "task", "words"),
     [
