@@ -7,7 +7,8 @@ follows the head in eval mode. Nothing there is learned, so what comes out must 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -17,6 +18,7 @@ from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
 from torchvision.models.detection.ssd import SSD
 from torchvision.ops import box_iou
 
+from aistudio.checks.decoding_masks import overlaps_of_masks
 from aistudio.checks.loss_gradients import is_boxes
 from aistudio.checks.outcome import Outcome, failed, passed, skipped
 from aistudio.checks.subject import Subject
@@ -34,13 +36,14 @@ class DecodesBoxes:
     """Outputs of the head that are right by the detector's own loss come out as the boxes that were asked for.
 
     ``steps`` of Adam fit them, at a ``rate`` that falls; ``least`` is the share of the objects that must overlap a box
-    of their class by ``overlap`` (IoU).
+    of their class by ``overlap`` (IoU), and a mask of it by ``overlap_of_masks``.
     """
 
     why: str
     steps: int = 40
     rate: float = 0.25
     overlap: float = 0.8
+    overlap_of_masks: float = 0.7
     least: float = 0.75
 
     def __call__(self, subject: Subject) -> Outcome:
@@ -67,7 +70,20 @@ class DecodesBoxes:
             return skipped(f"its head cannot be replaced ({type(error).__name__})")
         if not last < _FALLS * first:
             return skipped("the loss does not fall by the outputs of the head alone")
-        return self._judged(pairs, f"loss {first:.3g} -> {last:.3g}")
+        judged = self._judged(pairs, f"loss {first:.3g} -> {last:.3g}")
+        return self._with_masks(subject, judged) if judged.status == "passed" else judged
+
+    def _with_masks(self, subject: Subject, judged: Outcome) -> Outcome:
+        """The same of a detector with masks, whose mask head says what its loss compares with."""
+        overlaps = overlaps_of_masks(subject)
+        if overlaps is None:
+            return judged
+        count = int((overlaps >= self.overlap_of_masks).sum())
+        seen = f"{count} of {len(overlaps)} right masks come out with IoU >= {self.overlap_of_masks:g}"
+        if count >= self.least * len(overlaps):
+            return replace(judged, seen=f"{judged.seen}; {seen}")
+        cause = "masks are flipped, moved, cut or put beside other boxes behind the head: look where they are pasted"
+        return failed(seen, judged.expected, cause)
 
     def _fit(self, loss: Callable[[], Tensor], free: Sequence[Tensor]) -> tuple[float, float]:
         """The loss before and after."""
@@ -134,15 +150,18 @@ def _propose_objects(detector: Any, loss: Callable[[], Tensor]) -> None:
             loss()
     finally:
         hook.remove()
-    for name in ("mask", "keypoint"):  # what costs most and changes no box
-        vars(detector.roi_heads)["_modules"].update(
-            {f"{name}_{part}": None for part in ("roi_pool", "head", "predictor")}
-        )
+    for name in ("has_mask", "has_keypoint"):  # what costs most and teaches no box
+        setattr(detector.roi_heads, name, partial(_in_eval_mode, detector, getattr(detector.roi_heads, name)()))
     detector.roi_heads.fg_bg_sampler = BalancedPositiveNegativeSampler(_ALL, 1.0)
     objects = [one["boxes"] for one in seen[0]]
     larger = [_enlarged(boxes) for boxes in objects]
     both = [torch.cat(pair) for pair in zip(larger, objects, strict=True)]
     detector.rpn.forward = lambda *_, **__: ([*(larger if detector.training else both)], {})
+
+
+def _in_eval_mode(detector: Any, has: bool) -> bool:
+    """Whether a part that a detector has takes part."""
+    return has and not detector.training
 
 
 def _enlarged(boxes: Tensor) -> Tensor:

@@ -59,6 +59,40 @@ def of(kind):
     return build
 
 
+class Masked(MaskRCNN):
+    def changed(self, masks):
+        return masks
+
+    def forward(self, images, targets=None):
+        found = super().forward(images, targets)
+        return found if self.training else [{**one, "masks": self.changed(one["masks"])} for one in found]
+
+
+class Mirrored(Masked):
+    def changed(self, masks):
+        return masks.flip(3)
+
+
+class Transposed(Masked):
+    def changed(self, masks):
+        return masks.transpose(2, 3)
+
+
+class Inverted(Masked):
+    def changed(self, masks):
+        return 1 - masks
+
+
+class OfAnotherBox(Masked):
+    def changed(self, masks):
+        return masks.roll(1, 0)
+
+
+class ALittleMoved(Masked):
+    def changed(self, masks):
+        return masks.roll(SIZE // 8, 3)
+
+
 class AnotherOrder(FasterRCNN):
     """Columns of the classes are read from the other end."""
 
@@ -120,6 +154,34 @@ def test_what_is_fitted_comes_to_rest():
 def test_what_changes_it_is_told(model, task, words):
     found = CHECK(subject(model, task(CLASSES) if task else detection()))
     assert found.status == "failed" and words in found.cause, found
+
+
+MASKS = {"mask_roi_pool": MultiScaleRoIAlign(["only"], 14, 2)}
+
+
+def test_right_masks_come_out():
+    found = CHECK(subject(two_staged(Masked, **MASKS), InstanceSegmentation(CLASSES)))
+    assert found.status == "passed" and "right masks come out" in found.seen, found
+
+
+@pytest.mark.parametrize("kind", [Mirrored, Transposed, Inverted, OfAnotherBox, ALittleMoved])
+def test_masks_that_are_changed_behind_the_head_are_told(kind):
+    found = CHECK(subject(two_staged(kind, **MASKS), InstanceSegmentation(CLASSES)))
+    assert found.status == "failed" and "masks are flipped, moved" in found.cause, found
+
+
+def test_boxes_alone_are_judged_where_a_mask_head_is_built_otherwise():
+    class Own(MaskRCNN):
+        """Its predictor of boxes has no ``cls_score``."""
+
+    def build():
+        model = two_staged(Own, **MASKS)()
+        inner = model.roi_heads.box_predictor
+        model.roi_heads.box_predictor = torch.nn.Sequential(inner)
+        return model
+
+    found = CHECK(subject(build, InstanceSegmentation(CLASSES)))
+    assert found.status == "passed" and "masks" not in found.seen
 
 
 def test_a_head_that_nobody_knows_is_skipped():
