@@ -1,9 +1,12 @@
 """A detector that cannot answer, or answers elsewhere."""
 
 import torch
+from tiny_models import subject
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
+from aistudio.tasks import InstanceSegmentation
+from bugs.apart_subjects import CHECK_MODE, masked
 from bugs.bug import CLASSES, Bug, anchored, detecting, points, two_staged, with_
 
 
@@ -78,6 +81,18 @@ class OneLabel(GeneralizedRCNNTransform):
         return found
 
 
+class MasksMirrored(GeneralizedRCNNTransform):
+    def postprocess(self, found, now, original):
+        found = super().postprocess(found, now, original)
+        return found if self.training else [{**one, "masks": one["masks"].flip(3)} for one in found]
+
+
+class MasksOfAnotherBox(GeneralizedRCNNTransform):
+    def postprocess(self, found, now, original):
+        found = super().postprocess(found, now, original)
+        return found if self.training else [{**one, "masks": one["masks"].roll(1, 0)} for one in found]
+
+
 class FirstOnly(GeneralizedRCNNTransform):
     def postprocess(self, found, now, original):
         return super().postprocess([{k: v[:1] for k, v in one.items()} for one in found], now, original)
@@ -85,6 +100,11 @@ class FirstOnly(GeneralizedRCNNTransform):
 
 def transformed(kind, model=points):
     return lambda: detecting(with_(lambda made: setattr(made.transform, "__class__", kind), model))
+
+
+def masking(kind):
+    change = with_(lambda made: setattr(made.transform, "__class__", kind), masked)
+    return lambda: subject(change, InstanceSegmentation(CLASSES), check_mode=CHECK_MODE)
 
 
 def of(model, **settings):
@@ -144,6 +164,8 @@ BUGS = [
     Bug("one label for all boxes", "decodes_boxes", transformed(OneLabel), words="whatever the class"),
     Bug("one label for all boxes, two stages", "decodes_boxes", transformed(OneLabel, two_staged)),
     Bug("decoded otherwise than coded", "decodes_boxes", changed("box_coder.weights", (2.0, 2.0, 1.0, 1.0), anchored)),
+    Bug("masks mirrored behind the head", "decodes_boxes", masking(MasksMirrored), words="masks"),
+    Bug("masks of another box behind the head", "decodes_boxes", masking(MasksOfAnotherBox), words="masks"),
     Bug("not normalised inside", "input_range", normalised([0.0] * 3, [1.0] * 3)),
     Bug("normalised to -1 … 1 inside", "input_range", normalised([0.5] * 3, [0.5] * 3)),
     Bug("one class too few", "edge_labels all_finite", lambda: detecting(fewer_classes)),
