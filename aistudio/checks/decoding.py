@@ -48,11 +48,13 @@ class DecodesBoxes:
 
     def __call__(self, subject: Subject) -> Outcome:
         """No backbone is trained or run twice: the numbers behind the head are the parameters."""
-        batch = subject.batch()
-        if not is_boxes(batch.targets):
+        if not is_boxes(subject.batch().targets):
             return skipped("this task has no boxes")
         if not subject.paints:
             return skipped("objects of a data set need not be ones that a matcher takes: data_fits_model tells of them")
+        classes = subject.task.sample_labels
+        labels = [[index % classes, index % classes, (index + 1) % classes] for index in range(subject.batch_size)]
+        batch = subject.batch(labels=labels)  # two of a class and one of another, so that none hides behind its class
         model = subject.model()
         detector = next((one for one in model.modules() if isinstance(one, (*_DENSE, FasterRCNN))), None)
         if detector is None:
@@ -110,7 +112,9 @@ class DecodesBoxes:
         if own >= self.least * count:
             return passed(seen, expected)
         if any_class >= self.least * count:
-            cause = "classes are changed behind the head: an offset, an argmax over other columns, or one label for all"
+            cause = (
+                "classes are changed behind the head (an offset, another column, one label for all), or boxes dropped"
+            )
             return failed(f"{seen}, {any_class} whatever the class", expected, cause)
         cause = "boxes are scaled, moved, clipped or dropped behind the head, or coded otherwise there than in the loss"
         return failed(seen, expected, cause)

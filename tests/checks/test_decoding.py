@@ -156,6 +156,29 @@ def test_what_changes_it_is_told(model, task, words):
     assert found.status == "failed" and words in found.cause, found
 
 
+class OneAClass(FasterRCNN):
+    """The best box of each class alone is kept."""
+
+    def forward(self, images, targets=None):
+        found = super().forward(images, targets)
+        if self.training:
+            return found
+        best = [[int((one["labels"] == label).nonzero()[0]) for label in one["labels"].unique()] for one in found]
+        return [{key: value[rows] for key, value in one.items()} for one, rows in zip(found, best, strict=True)]
+
+
+class LabelsOfAnotherBox(FasterRCNN):
+    def forward(self, images, targets=None):
+        found = super().forward(images, targets)
+        return found if self.training else [{**one, "labels": one["labels"].roll(1)} for one in found]
+
+
+@pytest.mark.parametrize(("kind", "words"), [(OneAClass, "dropped"), (LabelsOfAnotherBox, "classes are changed")])
+def test_no_object_hides_behind_another(kind, words):
+    found = CHECK(subject(two_staged(kind), detection()))
+    assert found.status == "failed" and words in found.cause, found
+
+
 MASKS = {"mask_roi_pool": MultiScaleRoIAlign(["only"], 14, 2)}
 
 
