@@ -24,6 +24,7 @@ from aistudio.checks.outcome import Outcome, failed, passed, skipped
 from aistudio.checks.subject import Subject
 from aistudio.models.nested import map_tensors, tensors_in
 from aistudio.oriented import RotatedFCOS, rotated_iou_matrix
+from aistudio.tasks.batch import Batch
 
 _DENSE = (FCOS, RetinaNet, SSD, RotatedFCOS)  # whose head gives in training what it gives in eval mode
 _LARGER = 1.1  # times an object: the regions that the second stage is given
@@ -47,7 +48,7 @@ class DecodesBoxes:
     least: float = 0.75
 
     def __call__(self, subject: Subject) -> Outcome:
-        """No backbone is trained or run twice: the numbers behind the head are the parameters."""
+        """Nothing of the model is trained: the numbers behind the head are the parameters."""
         if not is_boxes(subject.batch().targets):
             return skipped("this task has no boxes")
         if not subject.paints:
@@ -73,11 +74,11 @@ class DecodesBoxes:
         if not last < _FALLS * first:
             return skipped("the loss does not fall by the outputs of the head alone")
         judged = self._judged(pairs, f"loss {first:.3g} -> {last:.3g}")
-        return self._with_masks(subject, judged) if judged.status == "passed" else judged
+        return self._with_masks(subject, batch, judged) if judged.status == "passed" else judged
 
-    def _with_masks(self, subject: Subject, judged: Outcome) -> Outcome:
+    def _with_masks(self, subject: Subject, batch: Batch, judged: Outcome) -> Outcome:
         """The same of a detector with masks, whose mask head says what its loss compares with."""
-        overlaps = overlaps_of_masks(subject)
+        overlaps = overlaps_of_masks(subject, batch)
         if overlaps is None:
             return judged
         count = int((overlaps >= self.overlap_of_masks).sum())
@@ -113,7 +114,7 @@ class DecodesBoxes:
             return passed(seen, expected)
         if any_class >= self.least * count:
             cause = (
-                "classes are changed behind the head (an offset, another column, one label for all), or boxes dropped"
+                "classes are changed behind the head (an offset, other columns, one label for all), or boxes dropped"
             )
             return failed(f"{seen}, {any_class} whatever the class", expected, cause)
         cause = "boxes are scaled, moved, clipped or dropped behind the head, or coded otherwise there than in the loss"

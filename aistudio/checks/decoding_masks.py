@@ -16,17 +16,18 @@ from torchvision.models.detection.roi_heads import project_masks_on_boxes
 from torchvision.ops import box_iou
 
 from aistudio.checks.subject import Subject
+from aistudio.tasks.batch import Batch
 from aistudio.tasks.metrics import mask_iou
 
 _CERTAIN = 10.0  # a logit
 
 
-def overlaps_of_masks(subject: Subject) -> Tensor | None:
-    """(K,) for each object of the batch the IoU of its mask with the best that is found of its class.
+def overlaps_of_masks(subject: Subject, batch: Batch) -> Tensor | None:
+    """(K,) for each object of a batch the IoU of its mask with the best that is found of its class.
 
     None where the detector is no Mask R-CNN, or is built otherwise.
     """
-    batch, model = subject.batch(), subject.model()
+    model = subject.model()
     detector = next((one for one in model.modules() if isinstance(one, MaskRCNN)), None)
     if detector is None or not all("masks" in one for one in batch.targets):
         return None

@@ -53,6 +53,8 @@ def _give_state(optimizer: torch.optim.Optimizer) -> None:
     optimizer.step()
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
+        if rate is None:  # an optimiser without one
+            del group["lr"]
 
 
 def step_if_there_is_room(step: Callable[[int], AllocatorPeak], count: int, least: int = 1) -> AllocatorPeak | None:

@@ -10,7 +10,7 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from aistudio.checks import DecodesBoxes
 from aistudio.oriented import RotatedFCOS
-from aistudio.tasks import InstanceSegmentation, OrientedObjectDetection
+from aistudio.tasks import InstanceSegmentation, ObjectDetection, OrientedObjectDetection
 
 CHECK = DecodesBoxes("why")
 ANCHORS = {"rpn_anchor_generator": AnchorGenerator(sizes=((12, 24, 40),), aspect_ratios=((0.5, 1.0, 2.0),))}
@@ -229,6 +229,14 @@ def test_objects_of_a_data_set_are_not_judged():
     batch = one.batch()
     one.__dict__["_batch"], one.source = batch, Given()
     assert "data_fits_model" in CHECK(one).cause
+
+
+def test_a_task_that_takes_no_object_is_skipped():
+    class Blind(ObjectDetection):
+        def target(self, sample):
+            return {name: value[:0] for name, value in super().target(sample).items()}
+
+    assert "no objects" in CHECK(subject(detector, Blind(CLASSES))).cause
 
 
 def test_a_loss_that_does_not_hang_on_the_head_is_skipped():

@@ -79,3 +79,12 @@ def test_an_optimiser_gets_its_state_and_no_weight_moves(kind):
     real_step._give_state(optimizer)
     assert all(map(torch.equal, kept, model.parameters()))
     assert len(optimizer.state) == 2 and optimizer.param_groups[0]["lr"] == 0.1
+
+
+def test_an_optimiser_without_a_rate_is_given_none():
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer.step = lambda: None
+    del optimizer.param_groups[0]["lr"]
+    real_step._give_state(optimizer)
+    assert "lr" not in optimizer.param_groups[0]
