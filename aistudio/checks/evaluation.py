@@ -29,10 +29,10 @@ class Deterministic:
 
     def __call__(self, subject: Subject) -> Outcome:
         """The shared raw output and another one, with other random numbers; then the state of the model."""
-        first, model = subject.raw_output, subject.calibrated()
+        first, model = subject.raw_output, subject.looked_at
+        before = {name: value.clone() for name, value in model.state_dict().items()}
         torch.manual_seed(subject.seed + 1)
         distance = furthest(first, raw(subject, model, subject.batch().inputs))
-        before = subject.calibrated_state()
         changed = [name for name, value in model.state_dict().items() if not torch.equal(value, before[name])]
         limit = 0.0 if subject.device.type == "cpu" else self.relative
         expected = f"the same output within {limit:g}, nothing changed by asking"

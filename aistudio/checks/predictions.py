@@ -56,7 +56,7 @@ def save_batch(subject: Subject, folder: Path, size: int) -> None:
 
 def predicted(subject: Subject) -> Iterator[Tile]:
     """A drawing for each image of the shared batch."""
-    model = subject.trained()
+    model = subject.give_trained()
     undo_check_mode(model, subject.built, subject.check_mode)
     cpu, task = subject.batch().to("cpu"), subject.task
     with torch.no_grad():

@@ -93,20 +93,16 @@ class Subject:
 
     def calibrated(self) -> nn.Module:
         """A fresh copy in eval mode whose batch-norm statistics have seen the batch, so that eval checks can see."""
-        return copied(self._calibrated)
+        return copied(self.looked_at)
 
     def calibrated_state(self) -> dict[str, Tensor]:
         """The state that every copy of the calibrated model starts from; to be read only."""
-        return self._calibrated.state_dict()
-
-    @cached_property
-    def _calibrated(self) -> nn.Module:
-        return calibrate(self.model(), self.task, self.batch())
+        return self.looked_at.state_dict()
 
     @cached_property
     def looked_at(self) -> nn.Module:
-        """A calibrated model in eval mode for passes without gradients; it is only asked."""
-        return self.calibrated()
+        """The calibrated model in eval mode for passes without gradients; it is only asked."""
+        return calibrate(self.model(), self.task, self.batch())
 
     @cached_property
     def own_code(self) -> nn.Module:
@@ -150,13 +146,13 @@ class Subject:
     def output(self) -> Any:
         """What a calibrated model in eval mode gives for the shared batch (float32 or under autocast)."""
         with torch.no_grad(), self.autocast():
-            return self._calibrated(self.batch().inputs)
+            return self.looked_at(self.batch().inputs)
 
     @cached_property
     def raw_output(self) -> dict[str, Tensor]:
         """The undecoded output of a calibrated model in eval mode for the shared batch, float32."""
         with torch.no_grad():
-            return self.task.raw_outputs(self._calibrated, self.batch().inputs)
+            return self.task.raw_outputs(self.looked_at, self.batch().inputs)
 
     @cached_property
     def training(self) -> WatchedTraining:
@@ -189,6 +185,12 @@ class Subject:
     def trained(self) -> nn.Module:
         """A copy of the model as far as it has been trained, recalibrated, in eval mode, still in `check_mode`."""
         return copied(self._trained)
+
+    def give_trained(self) -> nn.Module:
+        """The same model itself, to be changed at will: whoever asks next gets another one."""
+        model = self._trained
+        del self.__dict__["_trained_at"]
+        return model
 
     def trained_output(self) -> Any:
         """What the model, as far as it has been trained, gives in eval mode for the shared batch."""

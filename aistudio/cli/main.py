@@ -11,13 +11,13 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from importlib import import_module
 
 import aistudio
 from aistudio.config.advice import command_elsewhere
 from aistudio.config.groups import GROUPS, options
 from aistudio.config.trust import fault_code, trusted
 from aistudio.errors import FAILED, PASSED, REFUSED, Problem, Refusal, refuse
+from aistudio.jobs.imports import import_for_good
 from aistudio.report.refusals import tell
 from aistudio.safety.encoding import plain_where_needed
 from aistudio.safety.outlet import guard
@@ -77,14 +77,14 @@ def _command_in(arguments: Sequence[str]) -> tuple[Callable[[Sequence[str]], int
     """The command that a line asks for, and what it is told."""
     first = arguments[0] if arguments else ""
     if first in COMMANDS:
-        return import_module(COMMANDS[first]).main, arguments[1:]
+        return import_for_good(COMMANDS[first]).main, arguments[1:]
     if first in ("help", "-h", "--help"):
         asked = [one for one in arguments[1:] if one in COMMANDS]
-        return import_module(COMMANDS[asked[0]] if asked else RUN).main, ["--help"]
+        return import_for_good(COMMANDS[asked[0]] if asked else RUN).main, ["--help"]
     if first and first[0].isalpha() and "=" not in first:
         instead = _command_meant(first)
         refuse([Problem(f"{first} is no command", _WHY_FIRST, "the command line", instead)] if instead else [])
-    return import_module(RUN).main, arguments
+    return import_for_good(RUN).main, arguments
 
 
 def _command_meant(word: str) -> str:

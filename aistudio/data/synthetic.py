@@ -62,15 +62,15 @@ def _smooth_background(height: int, width: int, generator: Generator) -> Tensor:
     """(3, H, W) float32 in [0.25, 0.75]: slow, muted changes of colour, different in every image."""
     coarse = 0.25 + 0.5 * torch.rand((3, COARSE, COARSE), generator=generator)
     muted = 0.7 * coarse.mean(0, keepdim=True) + 0.3 * coarse
-    return _stretch(_stretch(muted, width).transpose(1, 2), height).transpose(1, 2).contiguous()
+    return _stretch(_stretch(muted, width, -1), height, -2)
 
 
-def _stretch(values: Tensor, length: int) -> Tensor:
-    """(…, N) → (…, ``length``), linearly; `F.interpolate` rounds otherwise with another number of threads."""
-    places = torch.arange(length) * ((values.shape[-1] - 1) / max(length - 1, 1))
-    left = places.long().clamp(max=values.shape[-1] - 2)
-    part = places - left
-    return values[..., left] * (1 - part) + values[..., left + 1] * part
+def _stretch(values: Tensor, length: int, along: int) -> Tensor:
+    """As many values along a dimension, linearly; `F.interpolate` rounds otherwise with another number of threads."""
+    places = torch.arange(length) * ((values.shape[along] - 1) / max(length - 1, 1))
+    left = places.long().clamp(max=values.shape[along] - 2)
+    part = (places - left).view(-1, *[1] * (-along - 1))
+    return values.index_select(along, left) * (1 - part) + values.index_select(along, left + 1) * part
 
 
 def class_colour(label: int) -> Tensor:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SIDE = 720  # pixels of the longer side that is drawn at; `aistudio.drawing.sheet` reduces it, which smooths every edge
 Points = Sequence[Sequence[float]]
+Place = tuple[int, int, int, int]  # left, top, right, bottom, whole pixels of the canvas
 
 
 class Canvas:
@@ -81,14 +82,18 @@ class Canvas:
         crosses the half.
         """
         inside = self._enlarged(mask)
-        ring = self._ring(inside, self.line + (4 if dashed else 2))
-        if dashed:
-            self.image.paste(BLACK, mask=ring)
-            self.image.paste(shade, mask=self._striped(self._ring(inside, self.line)))
+        if (box := inside.getbbox()) is None:
             return
-        self.image.paste(shade, mask=inside.point(lambda value: round(value * strength)))
-        self.image.paste(INK, mask=ring)
-        self.image.paste(shade, mask=self._ring(inside, self.line - 1))
+        width = self.line + (4 if dashed else 2)
+        place = _around(box, 4 * width, self.image.size)  # a blur reaches no further
+        inside, ring = inside.crop(place), self._ring(inside.crop(place), width)
+        if dashed:
+            self.image.paste(BLACK, place, ring)
+            self.image.paste(shade, place, self._striped(self._ring(inside, self.line), place))
+            return
+        self.image.paste(shade, place, inside.point(lambda value: round(value * strength)))
+        self.image.paste(INK, place, ring)
+        self.image.paste(shade, place, self._ring(inside, self.line - 1))
 
     def _enlarged(self, mask: Image.Image) -> Image.Image:
         """``mask`` at the canvas's size, its steps smoothed, 0 and 255 alone."""
@@ -96,8 +101,10 @@ class Canvas:
 
         grown = mask.convert("L").resize(self.image.size, Image.Resampling.BILINEAR)
         step = self.image.width / mask.width
-        smooth = grown.filter(ImageFilter.GaussianBlur(0.6 * step)) if step > 1 else grown
-        return smooth.point(lambda value: 255 if value > 127 else 0)
+        if step > 1 and (box := grown.getbbox()):
+            place = _around(box, math.ceil(3 * step), grown.size)
+            grown.paste(grown.crop(place).filter(ImageFilter.GaussianBlur(0.6 * step)), place)
+        return grown.point(lambda value: 255 if value > 127 else 0)
 
     def _ring(self, inside: Image.Image, width: float) -> Image.Image:
         """The edge of an area, about ``width`` pixels wide: where a blur of it is between inside and outside."""
@@ -106,16 +113,19 @@ class Canvas:
         blurred = inside.filter(ImageFilter.GaussianBlur(width))
         return blurred.point(lambda value: 255 if 79 < value < 176 else 0)  # half a sigma on either side
 
-    def _striped(self, ring: Image.Image) -> Image.Image:
-        """Every second piece of an edge: what lies in the black fields of a board whose diagonals no edge follows."""
+    def _striped(self, ring: Image.Image, place: Place) -> Image.Image:
+        """Every second piece of an edge: what lies in the black fields of a board whose diagonals no edge follows.
+
+        The board lies over the canvas; the edge is that of ``place``.
+        """
         from PIL import Image, ImageChops, ImageDraw
 
-        board, wide, high = Image.new("L", ring.size), 4 * self.line, 7 * self.line
+        board, wide, high = Image.new("L", self.image.size), 4 * self.line, 7 * self.line
         pen = ImageDraw.Draw(board)
-        for top in range(0, ring.height, high):
-            for left in range(top // high % 2 * wide, ring.width, 2 * wide):
+        for top in range(0, board.height, high):
+            for left in range(top // high % 2 * wide, board.width, 2 * wide):
                 pen.rectangle((left, top, left + wide - 1, top + high - 1), 255)
-        return ImageChops.multiply(ring, board)
+        return ImageChops.multiply(ring, board.crop(place))
 
     # -------------------------------------------------------------------------------------------------- words
     def tag(self, x: float, y: float, text: str, shade: Colour) -> None:
@@ -200,3 +210,9 @@ class Canvas:
             places.append((x, y))
             x += width
         return places
+
+
+def _around(inner: Place, margin: int, size: tuple[int, int]) -> Place:
+    """``inner`` and a margin around it, as far as the canvas reaches."""
+    left, top, right, bottom = inner
+    return max(0, left - margin), max(0, top - margin), min(size[0], right + margin), min(size[1], bottom + margin)

@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +19,7 @@ from aistudio.config.plain import plain
 from aistudio.config.trust import fault_code, trusted
 from aistudio.errors import FAILED, PASSED, REFUSED, Refusal, refusal_text
 from aistudio.files import no_link, shown, write_whole
+from aistudio.jobs.imports import import_for_good
 from aistudio.jobs.process import in_a_process_of_its_own
 from aistudio.report.files import DRAWINGS, LOG, PAGE, REPORT, write, write_without_verdict
 from aistudio.report.receipt import receipt
@@ -84,27 +84,9 @@ def begin(config: DictConfig, folder: Path, overrides: Sequence[str], folders: S
         write_without_verdict(folder / REPORT, "unfinished", "it has not begun", written, known)
 
 
-@cache
 def import_examine() -> Callable[..., SanityReport]:
-    """Import torch and what stands on it; once, for what is frozen later would never be freed.
-
-    Nothing that the imports make is garbage, so collecting among it is put off: a tenth to a half of the time. What is
-    frozen is thawed at exit, or libraries with C++ bindings would report it as leaked.
-    """
-    import atexit
-    import gc
-
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        from aistudio.sanity import examine
-
-        gc.freeze()
-    finally:
-        if collecting:
-            gc.enable()
-    atexit.register(gc.unfreeze)
-    return examine
+    """Import torch and what stands on it."""
+    return import_for_good("aistudio.sanity").examine
 
 
 def reported(config: DictConfig, folder: Path, overrides: Sequence[str], judged: Judged | None = None) -> int:

@@ -43,8 +43,11 @@ def copied(model: nn.Module) -> nn.Module:
 
     Modules stay in their modes: copies that torch.fx makes of its own are in train mode.
     """
-    held = [one for module in model.modules() for one in tensors_in(vars(module)) if not one.is_leaf]
-    twin = copy.deepcopy(model, {id(one): one.detach().clone() for one in held})
+    try:
+        twin = copy.deepcopy(model)
+    except RuntimeError:  # torch copies no tensor that has a graph behind it
+        held = [one for module in model.modules() for one in tensors_in(vars(module)) if not one.is_leaf]
+        twin = copy.deepcopy(model, {id(one): one.detach().clone() for one in held})
     modes = {name: module.training for name, module in model.named_modules()}
     for name, module in twin.named_modules():
         module.training = modes.get(name, module.training)

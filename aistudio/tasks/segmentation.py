@@ -110,24 +110,24 @@ class Segmentation(StackTask):
 
     def draw(self, image: Tensor, target: Tensor | None, output: dict[str, Tensor] | None) -> Image.Image:
         """Predicted classes as colours over the image, beside the expected ones, and a legend of the classes seen."""
-        found = None if output is None else output["out"].float().argmax(0)
-        masks = {"found": found, "expected" if output is not None else "target": target}
-        drawn = {word: self._tinted(image, mask) for word, mask in masks.items() if mask is not None}
+        found = None if output is None else output["out"].float().max(0).indices  # argmax(0) takes 20 times as long
+        given = {"found": found, "expected" if output is not None else "target": target}
+        masks = {word: mask for word, mask in given.items() if mask is not None}
+        labels = {word: set(mask.unique().tolist()) - {0} for word, mask in masks.items()}
+        drawn = {word: self._tinted(image, mask, labels[word]) for word, mask in masks.items()}
         if len(drawn) == 2:
             for word, on in drawn.items():
                 on.corner(word)
         first, *others = drawn.values() or [canvas(image)]
         for other in others:
             first = first.beside(other)
-        seen = sorted({label for mask in masks.values() if mask is not None for label in mask.unique().tolist()} - {0})
-        legend = [(self._named(label), self._shade(label)) for label in seen]
+        legend = [(self._named(label), self._shade(label)) for label in sorted(set().union(*labels.values()))]
         return first.finish([*self._judged(found, target), "no colour: background"], legend)
 
-    def _tinted(self, image: Tensor, mask: Tensor) -> Canvas:
+    def _tinted(self, image: Tensor, mask: Tensor, labels: set[int]) -> Canvas:
         on = canvas(image, grey=True)
-        for label in mask.unique().tolist():
-            if label:
-                on.area(area(mask == label), self._shade(label))
+        for label in sorted(labels):
+            on.area(area(mask == label), self._shade(label))
         return on
 
     def _judged(self, found: Tensor | None, target: Tensor | None) -> list[str]:
@@ -155,6 +155,7 @@ def _true_mask(sample: Sample, classes: int, ignore_index: int) -> Tensor:
     if len(masks):
         objects = masks.any(0)
         ring = 1 + min(mask.shape) // 256
-        near = F.max_pool2d(objects[None].float(), 2 * ring + 1, stride=1, padding=ring)[0] > 0
+        near = F.max_pool2d(objects[None].float(), (2 * ring + 1, 1), stride=1, padding=(ring, 0))
+        near = F.max_pool2d(near, (1, 2 * ring + 1), stride=1, padding=(0, ring))[0] > 0
         mask[near & ~objects] = ignore_index
     return mask

@@ -264,16 +264,6 @@ def at_noon(compose):
     return composed
 
 
-def test_what_only_torch_brings_is_frozen_once(monkeypatch):
-    frozen = []
-    monkeypatch.setattr("gc.freeze", lambda: frozen.append(1))
-    job.import_examine.cache_clear()
-    try:
-        assert {job.import_examine() for _ in range(3)} and len(frozen) == 1
-    finally:
-        job.import_examine.cache_clear()
-
-
 def test_handlers_are_ours_within_the_command_alone():
     before = [signal.getsignal(one) for one in signals.SIGNALS]
     with pytest.raises(signals.Ended), signals.ending_with_a_report():

@@ -7,6 +7,7 @@ import re
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,9 +51,15 @@ class Embedded:
 def embedded(folder: Path) -> tuple[list[Embedded], str]:
     """The images of a folder as they fit into a page, and a note on what is not shown."""
     files = found(folder)
-    shown = fitting(files[:MOST])
+    shown = _as_they_are(tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files[:MOST]))
     missing = len(files) - len(shown)
     return shown, f"{missing} more in {folder.name}" if missing else ""
+
+
+@lru_cache(maxsize=1)
+def _as_they_are(files: tuple[tuple[Path, int, int], ...]) -> list[Embedded]:
+    """The files, each with when it was changed and its bytes, as JPEG; a run writes its page again as it goes on."""
+    return fitting([path for path, _, _ in files])
 
 
 def found(folder: Path) -> list[Path]:
