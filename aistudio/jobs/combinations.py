@@ -61,7 +61,7 @@ def judged(overrides: Sequence[str], config_dir: str | Path | None = None) -> It
             batches[files] = tuple(refused) or composed(files, config_dir)
         batch = batches[files]
         if isinstance(batch, Batch):
-            values = {one.key: one.values[place] for one, place in pairs if one.values is not None}
+            values = {one.key: (one.values or ())[place] for one, place in pairs if one.sets_values}
             problems, config = batch.with_values(values) if batch.takes(values) else _judged_alone(line, config_dir)
             yield Job(name, line, tuple(problems), config)
         else:
@@ -75,7 +75,7 @@ class Batch:
         self.found = found
         self.unresolved = as_dict(found.config)
         self.interpolations = " ".join(interpolations(self.unresolved))
-        self.settled: dict[tuple[Any, ...], tuple[Settled, list[Problem]]] = {}
+        self.settled: dict[tuple[Any, ...], tuple[Settled, Sequence[Problem]]] = {(): (found.settled, found.obstacles)}
 
     def takes(self, values: Mapping[str, Any]) -> bool:
         """Whether these values do no more than replace values: nothing looks at their keys but rules."""

@@ -5,7 +5,7 @@ import random
 import pytest
 from omegaconf import OmegaConf
 
-from aistudio.config.compose import compose
+from aistudio.config.compose import compose, composition
 from aistudio.errors import Problem, Refusal, refusal_text
 from aistudio.jobs.axes import distinct
 from aistudio.jobs.combinations import Batch, in_short, judged
@@ -100,6 +100,17 @@ def test_values_are_composed_once(monkeypatch):
     jobs = [*judged(("backbone=resnet18,resnet34", "runtime.seed=range(0,50)", "task.image_size=96,128"))]
     assert len(jobs) == 200 and len(made) == 2
     assert len({(job.config["runtime"]["seed"], job.config["task"]["image_size"]) for job in jobs}) == 100
+
+
+@pytest.mark.parametrize("same", ["hydra.sweep.dir=runs", "task.loss={_target_:torch.nn.CrossEntropyLoss}", "+new=1"])
+def test_what_is_the_same_in_all_is_composed_with_each_once(monkeypatch, same):
+    composed = []
+    monkeypatch.setattr(
+        "aistudio.jobs.combinations.composition", lambda *given: composed.append(1) or composition(*given)
+    )
+    jobs = [*judged(["backbone=resnet18,resnet50", "task=classification", same, "runtime.seed=range(0,9)"])]
+    assert len(jobs) == 18 and len(composed) == 2
+    assert {job.config["runtime"]["seed"] for job in jobs} == {*range(9)}
 
 
 def test_no_torch_is_needed(no_torch):
