@@ -14,7 +14,6 @@ import pytest
 from omegaconf import read_write
 
 from aistudio.config import hydra
-from aistudio.jobs import job
 from aistudio.report import summary
 from aistudio.safety import signals
 from aistudio.safety.encoding import plain_where_needed
