@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
 from typing import Any
@@ -15,7 +15,7 @@ from aistudio.checks.check_mode import calibrate, resize_inside
 from aistudio.checks.subject import Subject
 from aistudio.data.sample import Sample
 from aistudio.data.synthetic import Synthetic
-from aistudio.models.nested import copied
+from aistudio.models.nested import alike, copied
 from aistudio.tasks.batch import Batch, draw_labels, join, make_batch, pick
 from aistudio.tasks.other_truths import MOTIONS, merged_labels, other_truths
 from aistudio.tasks.pairs import Transform, transform_batch
@@ -46,10 +46,10 @@ class Plan:
 class Judgement:
     """What a model is worth after ``steps`` steps, by unseen images.
 
-    ``metrics`` are those against the truth, ``name`` that of the one that counts and ``value`` it ("" and NaN where
-    none counts); ``fits`` what it would be if another truth held, ``merged`` if classes were one (empty before any
-    step); ``in_pairs`` what it is against the targets that the training itself would have for these images, transform
-    included.
+    ``metrics`` are those against the truth, ``name`` that of the one that counts most and ``value`` it ("" and NaN
+    where none counts); ``fits`` what it would be if another truth held, ``merged`` if classes were one (empty before
+    any step); ``in_pairs`` all metrics against the targets that the training itself would have for these images,
+    transform included (empty where they cannot be read).
     """
 
     steps: int
@@ -58,7 +58,7 @@ class Judgement:
     value: float = float("nan")
     fits: Mapping[str, float] = field(default_factory=dict)
     merged: Mapping[str, float] = field(default_factory=dict)
-    in_pairs: float | None = None
+    in_pairs: Mapping[str, float] = field(default_factory=dict)
 
 
 def best(fits: Mapping[str, float]) -> tuple[str, float]:
@@ -107,15 +107,24 @@ class FreshTraining:
         name = next((name for name in measured if name in self.counts), "")
         if not name or not step:
             return Judgement(step, measured, name, measured.get(name, float("nan")))
-        fits, merged = (
-            {words: self.task.metrics(output, [truth(one) for one in samples])[name] for words, truth in truths.items()}
-            for truths in (other_truths(self.task, self.plan.classes), merged_labels(self.plan.classes))
-        )
-        in_pairs = None
+        fits = self._fits(output, name, other_truths(self.task, self.plan.classes))
+        merged = self._fits(output, name, merged_labels(self.plan.classes))
+        in_pairs: Mapping[str, float] = {}
         if self.pairs.samples is not samples:
             output = self._output(model, self.pairs) if self.transform else output
-            in_pairs = self.task.metrics(output, self.pairs.samples)[name]
+            in_pairs = self.task.metrics(output, self.pairs.samples)
         return Judgement(step, measured, name, measured[name], fits, merged, in_pairs)
+
+    def _fits(self, output: Any, name: str, truths: Mapping[str, Callable[[Sample], Sample]]) -> dict[str, float]:
+        """A metric of outputs for the unseen images as it would be if other truths held."""
+        samples = self._unseen.samples
+        return {
+            words: self.task.metrics(output, [truth(one) for one in samples])[name] for words, truth in truths.items()
+        }
+
+    def fits_by(self, name: str) -> dict[str, float]:
+        """The same of the model as last judged, by another metric."""
+        return self._fits(self._output(self.model, self._unseen), name, other_truths(self.task, self.plan.classes))
 
     def how_apart(self, pairs: Batch, name: str) -> str:
         """In words, how targets lie against their images by what the model, as last judged, says of these pairs.
@@ -162,10 +171,28 @@ class FreshTraining:
 
     @cached_property
     def pairs(self) -> Batch:
-        """The unseen images as the training would have them; their samples say what their targets say."""
+        """The unseen images as the training would have them; their samples say what their targets say.
+
+        They are the unseen ones where the task cannot be asked about them: its targets have a form of their own.
+        """
         torch.manual_seed(self.subject.seed)
         batch = transform_batch(self.task, self._unseen.samples, self.transform or _as_they_are)
+        try:
+            for sample in batch.samples:
+                self.task.target(sample)
+        except Exception:
+            batch = replace(batch, samples=self._unseen.samples)
         return batch.to(self.subject.device, self.subject.channels_last)
+
+    def says_otherwise(self, own: Any, truth: Callable[[Sample], Sample] | None = None) -> bool:
+        """Whether the task makes other targets of the unseen images than ``own`` does, if ``truth`` held."""
+        truth = truth or _same
+        return not all(alike(self.task.target(one), own.target(truth(one))) for one in self._unseen.samples)
+
+    def how_otherwise(self, own: Any) -> str:
+        """In words, what ``own`` would have to hold true to make the task's targets; "" where nothing explains them."""
+        truths = other_truths(self.task, self.plan.classes)
+        return next((words for words, truth in truths.items() if not self.says_otherwise(own, truth)), "")
 
 
 def _as_they_are(image: Any, target: Any) -> tuple[Any, Any]:

@@ -61,6 +61,20 @@ def equal(one: object, other: object) -> bool:
     return all(map(_equal, tree_leaves(one), tree_leaves(other)))
 
 
+def alike(one: object, other: object) -> bool:
+    """Whether two nests are built alike, and their numbers equal: fractions within a hundredth of the largest."""
+    if tree_structure(one) != tree_structure(other):
+        return False
+    return all(_close(*pair) for pair in zip(tensors_in(one), tensors_in(other), strict=True))
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    if one.shape != other.shape or not one.is_floating_point() or not one.numel():
+        return torch.equal(one, other)
+    one, other = one.double(), other.double()
+    return float((one - other).abs().max()) <= 0.01 * float(other.abs().max())
+
+
 def _equal(one: object, other: object) -> bool:
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         return torch.equal(one, other)

@@ -50,7 +50,7 @@ class InstanceSegmentation(DetectionTask):
         ]
         found = [{**objects, "masks": objects["masks"][:, 0] >= 0.5} for objects in map(metrics.on_cpu, output)]
         masks, boxes = metrics.mask_average_precision(found, truth), metrics.box_average_precision(found, truth)
-        return {"mask_map_50": masks, "map_50": boxes}
+        return {"mask_map_50": masks["map_50"], "map_50": boxes["map_50"]}
 
     def draw(self, image: Tensor, target: dict[str, Tensor] | None, output: dict[str, Tensor] | None) -> Image.Image:
         """The best of the found objects, a colour each, with class and score; the expected ones are dashed."""

@@ -35,11 +35,14 @@ def mean_absolute_error(values: Tensor, truth: Tensor) -> float:
     return (values.double() - truth).abs().mean().item()
 
 
-def coefficient_of_determination(values: Tensor, truth: Tensor) -> float:
-    """R²: 1 - squared error / that of the mean truth, the mean over outputs; both (N, V). 0 is what a constant gets."""
+def coefficient_of_determination(values: Tensor, truth: Tensor) -> Tensor:
+    """R² of each output, (V,) float64: 1 - squared error / that of the mean truth; both (N, V).
+
+    1 is perfect, 0 what a constant gets, NaN where all true values are one.
+    """
     values, truth = values.double(), truth.double()
     scatter = (truth - truth.mean(0)).square().sum(0)
-    return (1 - (values - truth).square().sum(0) / scatter.where(scatter > 0, torch.nan)).nanmean().item()
+    return 1 - (values - truth).square().sum(0) / scatter.where(scatter > 0, torch.nan)
 
 
 def mean_intersection_over_union(found: Tensor, truth: Tensor, classes: int, ignore_index: int) -> float:
@@ -54,14 +57,14 @@ def mean_intersection_over_union(found: Tensor, truth: Tensor, classes: int, ign
     return (shared / either.where(either > 0, torch.nan)).nanmean().item()
 
 
-def box_average_precision(found: Sequence[Objects], truth: Sequence[Objects]) -> float:
-    """mAP at IoU .5 of upright boxes x1, y1, x2, y2."""
-    return _at_half(found, truth, lambda one, other: box_iou(one["boxes"].float(), other["boxes"].float()))
+def box_average_precision(found: Sequence[Objects], truth: Sequence[Objects]) -> dict[str, float]:
+    """``map_50`` and ``map_75`` of upright boxes x1, y1, x2, y2."""
+    return _average_precision(found, truth, lambda one, other: box_iou(one["boxes"].float(), other["boxes"].float()))
 
 
-def mask_average_precision(found: Sequence[Objects], truth: Sequence[Objects]) -> float:
-    """mAP at IoU .5 of masks (K, H, W) bool."""
-    return _at_half(found, truth, lambda one, other: mask_iou(one["masks"], other["masks"]))
+def mask_average_precision(found: Sequence[Objects], truth: Sequence[Objects]) -> dict[str, float]:
+    """``map_50`` and ``map_75`` of masks (K, H, W) bool."""
+    return _average_precision(found, truth, lambda one, other: mask_iou(one["masks"], other["masks"]))
 
 
 def mask_iou(one: Tensor, other: Tensor) -> Tensor:
@@ -71,8 +74,10 @@ def mask_iou(one: Tensor, other: Tensor) -> Tensor:
     return shared / (one.sum(1)[:, None] + other.sum(1)[None] - shared).clamp(min=1)
 
 
-def _at_half(found: Sequence[Objects], truth: Sequence[Objects], overlap: Overlap) -> float:
-    return cast(float, mean_average_precision(list(found), list(truth), overlap, (0.5,))["map"])
+def _average_precision(found: Sequence[Objects], truth: Sequence[Objects], overlap: Overlap) -> dict[str, float]:
+    """The mean over classes of the average precision at an ``overlap`` of .5, and of .75."""
+    measured = mean_average_precision(list(found), list(truth), overlap, (0.5, 0.75))
+    return {name: cast(float, measured[name]) for name in ("map_50", "map_75")}
 
 
 def on_cpu(found: Objects) -> Objects:

@@ -34,9 +34,9 @@ class ObjectDetection(DetectionTask):
         return problems or detection_contracts.outside_problems(output, inputs)
 
     def metrics(self, output: Sequence[dict[str, Tensor]], samples: Sequence[Sample]) -> dict[str, float]:
-        """``map_50``: the mean over classes of the average precision at IoU .5."""
+        """``map_50``: the mean over classes of the average precision at IoU .5; ``map_75``: at .75."""
         truth = [{"boxes": sample.known("extents"), "labels": sample.known("labels") + 1} for sample in samples]
-        return {"map_50": metrics.box_average_precision([metrics.on_cpu(one) for one in output], truth)}
+        return metrics.box_average_precision([metrics.on_cpu(one) for one in output], truth)
 
     def draw(self, image: Tensor, target: dict[str, Tensor] | None, output: dict[str, Tensor] | None) -> Image.Image:
         """The best of the found boxes with class and score; the expected ones are dashed."""

@@ -80,10 +80,17 @@ class Regression(StackTask):
         return tensor_problems(output, (len(inputs), self.num_outputs))
 
     def metrics(self, output: Tensor, samples: Sequence[Sample]) -> dict[str, float]:
-        """``mae``: the mean absolute error in the user's units; ``r2``: 1 is perfect, 0 what a constant gets."""
+        """``mae``: the mean absolute error in the user's units; ``r2``: 1 is perfect, 0 what a constant gets.
+
+        Both are means over the values; of several ``r2_least`` is that of the value that is told worst.
+        """
         values, truth = output.detach().cpu(), torch.stack([true_values(one, self.num_outputs) for one in samples])
         error = metrics.mean_absolute_error(values * self.std, truth * self.std)  # std may be one a value
-        return {"mae": error, "r2": metrics.coefficient_of_determination(values, truth)}
+        each = metrics.coefficient_of_determination(values, truth)
+        least = (
+            {"r2_least": each[~each.isnan()].min().item()} if self.num_outputs > 1 and not each.isnan().all() else {}
+        )
+        return {"mae": error, "r2": each.nanmean().item(), **least}
 
     def draw(self, image: Tensor, target: Tensor | None, output: Tensor | None) -> Image.Image:
         """The predicted values in the user's units; below, those that were expected."""

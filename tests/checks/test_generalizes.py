@@ -127,7 +127,7 @@ def test_what_is_trained_on_is_compared_with_what_is_true():
     transform = lambda image, target: (image, (target + 1) % CLASSES)  # noqa: E731
     one = subject()
     last = [*FreshTraining(one, one.task, replace(PLAN, steps=20, every=20), ("accuracy",), transform).judgements()][-1]
-    assert last.in_pairs > 0.8 and last.value < 0.2 and last.fits["with labels one too high"] > 0.8
+    assert last.in_pairs["accuracy"] > 0.8 and last.value < 0.2 and last.fits["with labels one too high"] > 0.8
 
 
 def test_a_transform_enters_by_its_dotted_path():
@@ -168,7 +168,7 @@ def test_a_loss_of_ones_own_is_replaced_in_the_comparison():
 
 
 def test_the_best_of_no_truths_is_none():
-    assert Judgement(0, {}).fits == {} and Judgement(0, {}).in_pairs is None
+    assert Judgement(0, {}).fits == {} and Judgement(0, {}).in_pairs == {}
 
 
 # ---- slow: tasks that know places ----

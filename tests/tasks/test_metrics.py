@@ -48,10 +48,10 @@ def test_errors_of_values_by_hand():
     values, truth = torch.tensor([[1.0, 0], [2, 0], [3, 0]]), torch.tensor([[1.0, 1], [2, 2], [6, 3]])
     assert metrics.mean_absolute_error(values, truth) == pytest.approx((0 + 0 + 3 + 1 + 2 + 3) / 6)
     first, second = 1 - 9 / 14, 1 - 14 / 2
-    assert metrics.coefficient_of_determination(values, truth) == pytest.approx((first + second) / 2)
+    assert metrics.coefficient_of_determination(values, truth).tolist() == pytest.approx([first, second])
     constant = truth.mean(0).expand(3, 2)
-    assert metrics.coefficient_of_determination(constant, truth) == pytest.approx(0)
-    assert math.isnan(metrics.coefficient_of_determination(values[:1], truth[:1]))
+    assert metrics.coefficient_of_determination(constant, truth).tolist() == pytest.approx([0, 0])
+    assert metrics.coefficient_of_determination(values[:1], truth[:1]).isnan().all()
 
 
 def test_mean_iou_by_hand():
@@ -76,7 +76,11 @@ def test_average_precision_of_boxes_by_hand():
         objects([[0.0, 0, 10, 9], [0, 0, 10, 10], [20, 21, 30, 30]], [1, 1, 1], [0.9, 0.8, 0.7]),
         objects([[0.0, 0, 8, 7], [20, 0, 30, 5]], [2, 2], [0.6, 0.5]),
     ]
-    assert metrics.box_average_precision(found, truth) == pytest.approx(((1 + 2 / 3) / 2 + 1 / 2) / 2)
+    measured = metrics.box_average_precision(found, truth)
+    assert measured["map_50"] == pytest.approx(((1 + 2 / 3) / 2 + 1 / 2) / 2)
+    assert measured == {"map_50": measured["map_50"], "map_75": measured["map_50"]}  # .9 and .875 are above .75, too
+    tight = [objects([[0.0, 0, 10, 6]], [1], [0.9]), objects([], [], [])]
+    assert metrics.box_average_precision(tight, truth) == {"map_50": 0.25, "map_75": 0.0}
 
 
 def test_average_precision_of_masks_by_hand():
@@ -84,8 +88,8 @@ def test_average_precision_of_masks_by_hand():
     square[0, :4, :4], square[1, 4:, 4:] = True, True
     truth = [{"labels": torch.tensor([1, 1]), "masks": square}]
     found = [{"labels": torch.tensor([1, 1]), "scores": torch.tensor([0.9, 0.8]), "masks": square.flip(2)}]
-    assert metrics.mask_average_precision(found, truth) == 0
-    assert metrics.mask_average_precision([{**found[0], "masks": square.flip(0)}], truth) == 1
+    assert metrics.mask_average_precision(found, truth) == {"map_50": 0, "map_75": 0}
+    assert metrics.mask_average_precision([{**found[0], "masks": square.flip(0)}], truth) == {"map_50": 1, "map_75": 1}
     assert metrics.mask_iou(square[:1], square[:1] & False).item() == 0
 
 
@@ -100,7 +104,8 @@ def test_metrics_of_images_agree_with_scikit_learn(seed):
     scores, positive = random(50, seed=seed).mul(3).round(), random(50, classes=2, seed=seed + 9).bool()
     assert metrics.area_under_roc(scores, positive) == pytest.approx(learn.roc_auc_score(positive, scores))
     values, truth = random(50, 3, seed=seed), random(50, 3, seed=seed + 9)
-    assert metrics.coefficient_of_determination(values, truth) == pytest.approx(learn.r2_score(truth, values), abs=1e-5)
+    theirs = learn.r2_score(truth, values, multioutput="raw_values")
+    assert metrics.coefficient_of_determination(values, truth).tolist() == pytest.approx([*theirs], abs=1e-5)
     assert metrics.mean_absolute_error(values, truth) == pytest.approx(learn.mean_absolute_error(truth, values))
     found, mask = random(4, 9, 9, classes=4, seed=seed), random(4, 9, 9, classes=4, seed=seed + 9)
     jaccard = learn.jaccard_score(mask.flatten(), found.flatten(), average="macro")
@@ -130,17 +135,18 @@ def inside(boxes, size=64):
     return y[:, :, None] & x[:, None, :]
 
 
+@pytest.mark.parametrize("percent", [50, 75])
 @pytest.mark.parametrize("kind", ["bbox", "segm"])
 @pytest.mark.parametrize(("seed", "spread"), [(0, 0.1), (1, 2.0), (2, 4.0), (3, 3.0)])
-def test_average_precision_agrees_with_torchmetrics(kind, seed, spread):
+def test_average_precision_agrees_with_torchmetrics(kind, seed, spread, percent):
     """COCO's tool reads the curve at 101 places and lets a detection turn to the next best box."""
     detection = pytest.importorskip("torchmetrics.detection")
     pytest.importorskip("pycocotools")
     found, truth = some_objects(seed, spread)
-    theirs = detection.MeanAveragePrecision(iou_type=kind, iou_thresholds=[0.5])
+    theirs = detection.MeanAveragePrecision(iou_type=kind, iou_thresholds=[percent / 100])
     theirs.update(found, truth)
     ours = metrics.box_average_precision if kind == "bbox" else metrics.mask_average_precision
-    assert ours(found, truth) == pytest.approx(float(theirs.compute()["map"]), abs=0.015)
+    assert ours(found, truth)[f"map_{percent}"] == pytest.approx(float(theirs.compute()["map"]), abs=0.015)
 
 
 # ---- through the tasks ----
@@ -158,10 +164,10 @@ TASKS = [
 PERFECT = [
     {"accuracy": 1.0},
     {"auroc": 1.0},
-    {"mae": 0.0, "r2": 1.0},
+    {"mae": 0.0, "r2": 1.0, "r2_least": 1.0},
     {"miou": 1.0},
-    {"map_50": 1.0},
-    {"rotated_map_50": 1.0},
+    {"map_50": 1.0, "map_75": 1.0},
+    {"rotated_map_50": 1.0, "rotated_map_75": 1.0},
     {"mask_map_50": 1.0, "map_50": 1.0},
 ]
 
@@ -189,3 +195,11 @@ def test_errors_of_values_are_in_the_users_units():
     task, batch = Regression(2, nn.MSELoss(), mean=40.0, std=12.0), make_batch(TASKS[2], Synthetic(), 4, SIZE, 0)
     output = batch.targets[:, :2] + 0.5
     assert task.metrics(output, batch.samples)["mae"] == pytest.approx(6.0)
+
+
+def test_the_worst_of_several_values_is_told_apart():
+    task, batch = Regression(3, nn.MSELoss()), make_batch(TASKS[2], Synthetic(), 16, SIZE, 0)
+    output = batch.targets[:, :3] * torch.tensor([1.0, 1, -1])
+    measured = task.metrics(output, batch.samples)
+    assert measured["r2_least"] < -1 and measured["r2"] == pytest.approx((2 + measured["r2_least"]) / 3)
+    assert "r2_least" not in Regression(1, nn.MSELoss()).metrics(output[:, :1], batch.samples)
