@@ -13,7 +13,7 @@ from aistudio.checks.outcome import Outcome, failed, passed, skipped
 from aistudio.checks.shipped_task import shipped_task
 from aistudio.checks.subject import Subject
 from aistudio.checks.task_metrics import before_and_after
-from aistudio.checks.trained import Trained
+from aistudio.checks.trained import LASTS, Trained
 from aistudio.tasks.pairs import Transform
 
 CLEARLY = 0.3  # a truth that fits better by so much is what the model has learnt: nothing else explains it
@@ -88,7 +88,9 @@ class Generalizes:
         trained = Trained(training, [], otherwise)
         for one in training.judgements():
             trained.judged.append(one)
-            if not one.name or self._other(trained)[0] or (self._is_true(one) and not otherwise):
+            if not one.name or (self._is_true(one) and not otherwise):
+                break
+            if len(trained.lasts) == LASTS and self._other(trained)[0]:
                 break
         return trained
 

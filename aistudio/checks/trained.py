@@ -32,12 +32,13 @@ class Trained:
     def other(self, gain: float, least: float = float("-inf"), merged: bool = False) -> tuple[str, float]:
         """The truth that outputs fit best of those that they fit better by ``gain`` in each of the last judgements.
 
-        In words, and how well at the end; "" where there is none. ``least`` is how well they have to fit it.
+        In words, and how well at the end; "" where there is none. ``least`` is how well they have to fit it. Where the
+        budget ended a training early, there may be fewer judgements than usual.
         """
         fits = [{**one.fits, **(one.merged if merged else {})} for one in self.lasts]
         steady = {
             words: value
-            for words, value in (fits[-1] if len(fits) == LASTS else {}).items()
+            for words, value in (fits[-1] if fits else {}).items()
             if all(one[words] >= max(least, judged.value + gain) for one, judged in zip(fits, self.lasts, strict=True))
         }
         return best(steady)
