@@ -184,15 +184,21 @@ class FreshTraining:
             batch = replace(batch, samples=self._unseen.samples)
         return batch.to(self.subject.device, self.subject.channels_last)
 
-    def says_otherwise(self, own: Any, truth: Callable[[Sample], Sample] | None = None) -> bool:
-        """Whether the task makes other targets of the unseen images than ``own`` does, if ``truth`` held."""
-        truth = truth or _same
-        return not all(alike(self.task.target(one), own.target(truth(one))) for one in self._unseen.samples)
+    def says_otherwise(self, own: Any) -> bool:
+        """Whether the task makes other targets of the unseen images than ``own`` does."""
+        try:
+            return not self._agrees(own, _same)
+        except Exception:  # a task of one's own need not have all that aistudio's reads
+            return False
 
     def how_otherwise(self, own: Any) -> str:
         """In words, what ``own`` would have to hold true to make the task's targets; "" where nothing explains them."""
         truths = other_truths(self.task, self.plan.classes)
-        return next((words for words, truth in truths.items() if not self.says_otherwise(own, truth)), "")
+        return next((words for words, truth in truths.items() if self._agrees(own, truth)), "")
+
+    def _agrees(self, own: Any, truth: Callable[[Sample], Sample]) -> bool:
+        """Whether the task's targets are those that ``own`` would make if ``truth`` held."""
+        return all(alike(self.task.target(one), own.target(truth(one))) for one in self._unseen.samples)
 
 
 def _as_they_are(image: Any, target: Any) -> tuple[Any, Any]:

@@ -65,7 +65,8 @@ class Generalizes:
             return skipped("outputs break the task's contract, so no metric can be trusted (output_contract says how)")
         plan = self._plan(subject)
         own = shipped_task(subject.task, self.transform is not None)
-        trained = self._train(subject, subject.task, plan, self.transform, own)
+        training = FreshTraining(subject, subject.task, plan, self.enough, self.transform)
+        trained = self._train(training, own is not None and training.says_otherwise(own))
         if not trained.last.name:
             return skipped(f"no entry of sanity.checks.generalizes.enough is one of {', '.join(trained.last.metrics)}")
         pairs = before_and_after(trained.judged[0].metrics, trained.last.metrics)
@@ -76,15 +77,8 @@ class Generalizes:
         classes = min(max(subject.task.sample_labels, 1), CLASSES)
         return Plan(size, classes, self.steps, self.batch_size, self.unseen, self.every, self.rate, self.budget)
 
-    def _train(
-        self, subject: Subject, task: object, plan: Plan, transform: Transform | None = None, own: object = None
-    ) -> Trained:
-        """A training that stops as soon as it is clear; ``own`` is aistudio's task where ``task`` is another."""
-        training = FreshTraining(subject, task, plan, self.enough, transform)
-        try:
-            otherwise = own is not None and training.says_otherwise(own)
-        except Exception:  # a task of one's own need not have all that aistudio's reads
-            otherwise = False
+    def _train(self, training: FreshTraining, otherwise: bool = False) -> Trained:
+        """A training that stops as soon as it is clear; a good one goes on where targets are ``otherwise``."""
         trained = Trained(training, [], otherwise)
         for one in training.judgements():
             trained.judged.append(one)
@@ -160,15 +154,16 @@ class Generalizes:
         """A failure if ``own``, aistudio's task, gets there with the same model in as many steps; else nothing."""
         last, name = trained.last, type(own).__name__
         steps = last.steps or trained.training.plan.every
-        control = self._train(subject, own, replace(trained.training.plan, steps=steps))
+        plan = replace(trained.training.plan, steps=steps)
+        control = self._train(FreshTraining(subject, own, plan, self.enough), trained.otherwise)
         figure, told = suspicion
         seen = f"{seen}; {figure}" if figure else seen
-        if not self._is_true(control.last):
+        if not any(map(self._is_true, control.judged)):
             return skipped(f"not judged: {seen}; with aistudio's own {name} {control.last.value:.2f}")
         seen = f"{seen}; {control.last.value:.2f} after {control.last.steps} with aistudio's own {name}"
         expected = f"{last.name} of {self.enough[last.name]:g} with this task, too"
         known = trained.training.how_otherwise(own) if trained.otherwise else ""
-        if self._reached(last) and not told and control.last.value - last.value < CLEARLY:
+        if self._reached(last) and not told and control.best - trained.best < CLEARLY:
             return self._undecided(known, seen) if known and not trained.denied() else passed(seen, expected)
         told = control.training.how_apart(trained.training.pairs, last.name) or told
         told = told or (f"the targets are {known}" if known else self._elsewhere(last))

@@ -29,6 +29,11 @@ class Trained:
         """The last judgements, which have to agree: on its way a training is off now and then."""
         return [one for one in self.judged if one.fits][-LASTS:]
 
+    @property
+    def best(self) -> float:
+        """The best of the last judgements by the metric that counts most."""
+        return max((one.value for one in self.lasts), default=self.last.value)
+
     def other(self, gain: float, least: float = float("-inf"), merged: bool = False) -> tuple[str, float]:
         """The truth that outputs fit best of those that they fit better by ``gain`` in each of the last judgements.
 
