@@ -163,7 +163,8 @@ class Generalizes:
         seen = f"{seen}; {control.last.value:.2f} after {control.last.steps} with aistudio's own {name}"
         expected = f"{last.name} of {self.enough[last.name]:g} with this task, too"
         known = trained.training.how_otherwise(own) if trained.otherwise else ""
-        if self._reached(last) and not told and control.best - trained.best < CLEARLY:
+        worse = control.best - trained.best >= (RATHER if known else CLEARLY)
+        if self._reached(last) and not told and not worse:
             return self._undecided(known, seen) if known and not trained.denied() else passed(seen, expected)
         told = control.training.how_apart(trained.training.pairs, last.name) or told
         told = told or (f"the targets are {known}" if known else self._elsewhere(last))
