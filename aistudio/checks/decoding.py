@@ -74,6 +74,9 @@ class DecodesBoxes:
         if not last < _FALLS * first:
             return skipped("the loss does not fall by the outputs of the head alone")
         judged = self._judged(pairs, f"loss {first:.3g} -> {last:.3g}")
+        if judged.status == "passed" and all(torch.equal(one["boxes"], one["boxes"].round()) for one in found):
+            cause = "boxes are rounded behind the head: strict IoUs, .75 and above, need their fractions"
+            return failed("every box has whole numbers of pixels", judged.expected, cause)
         return self._with_masks(subject, batch, judged) if judged.status == "passed" else judged
 
     def _with_masks(self, subject: Subject, batch: Batch, judged: Outcome) -> Outcome:

@@ -63,6 +63,13 @@ class HalfAsLarge(GeneralizedRCNNTransform):
         return found
 
 
+class WholePixels(GeneralizedRCNNTransform):
+    """As a tool wants them that draws boxes."""
+
+    def postprocess(self, found, now, original):
+        return [{**one, "boxes": one["boxes"].round()} for one in super().postprocess(found, now, original)]
+
+
 class Moved(GeneralizedRCNNTransform):
     """By an eighth of the image, as padding on one side does that nobody takes off again."""
 
@@ -160,6 +167,7 @@ BUGS = [
     Bug("only the best box is kept", "boxes_follow_the_image", transformed(FirstOnly)),
     Bug("boxes half as large", "decodes_boxes", transformed(HalfAsLarge)),
     Bug("boxes half as large, two stages", "decodes_boxes", transformed(HalfAsLarge, two_staged)),
+    Bug("boxes rounded to whole pixels", "decodes_boxes", transformed(WholePixels), words="rounded"),
     Bug("boxes moved by an eighth", "decodes_boxes", transformed(Moved, anchored)),
     Bug("one label for all boxes", "decodes_boxes", transformed(OneLabel), words="whatever the class"),
     Bug("one label for all boxes, two stages", "decodes_boxes", transformed(OneLabel, two_staged)),

@@ -50,6 +50,11 @@ class SidesSwapped(Changed):
         return boxes[:, [0, 1, 3, 2, 4]]
 
 
+class WholeDegrees(Changed):
+    def changed(self, boxes):
+        return boxes.round()
+
+
 def of(kind):
     def build():
         model = rotated()
@@ -101,6 +106,12 @@ class AnotherOrder(FasterRCNN):
         return found if self.training else [{**one, "labels": CLASSES + 1 - one["labels"]} for one in found]
 
 
+class WholePixels(FasterRCNN):
+    def forward(self, images, targets=None):
+        found = super().forward(images, targets)
+        return found if self.training else [{**one, "boxes": one["boxes"].round()} for one in found]
+
+
 class Clipped(FasterRCNN):
     """To the image's upper left quarter."""
 
@@ -148,8 +159,10 @@ def test_what_is_fitted_comes_to_rest():
         (of(SidesSwapped), OrientedObjectDetection, "scaled, moved"),
         (two_staged(AnotherOrder), None, "classes are changed"),
         (two_staged(Clipped), None, "clipped"),
+        (two_staged(WholePixels), None, "rounded"),
+        (of(WholeDegrees), OrientedObjectDetection, "rounded"),
     ],
-    ids=["clockwise", "sides swapped", "classes in another order", "clipped"],
+    ids=["clockwise", "sides swapped", "classes in another order", "clipped", "whole pixels", "whole degrees"],
 )
 def test_what_changes_it_is_told(model, task, words):
     found = CHECK(subject(model, task(CLASSES) if task else detection()))
