@@ -30,10 +30,11 @@ class Deterministic:
     def __call__(self, subject: Subject) -> Outcome:
         """The shared raw output and another one, with other random numbers; then the state of the model."""
         first, model = subject.raw_output, subject.looked_at
-        before = {name: value.clone() for name, value in model.state_dict().items()}
+        before = {name: value.clone() for name, value in model.state_dict().items() if isinstance(value, Tensor)}
         torch.manual_seed(subject.seed + 1)
         distance = furthest(first, raw(subject, model, subject.batch().inputs))
-        changed = [name for name, value in model.state_dict().items() if not torch.equal(value, before[name])]
+        after = model.state_dict()
+        changed = [name for name, value in before.items() if name not in after or not torch.equal(value, after[name])]
         limit = 0.0 if subject.device.type == "cpu" else self.relative
         expected = f"the same output within {limit:g}, nothing changed by asking"
         if changed:

@@ -37,7 +37,7 @@ class Generalizes:
     reach; the training stops as soon as it has. Where it does not, truths that are moved or renamed tell how the
     outputs are off. A task or a transform of one's own that does not get there fails if aistudio's own task gets there
     with the same model and as many steps; if that does not either, nothing is judged, and the outcome says so. A task
-    whose targets are not what aistudio's own would be trains to the end, unless its outputs clearly are what is true.
+    whose targets are not what aistudio's own would be trains to the end, and is then compared with it.
 
     ``transform`` is yours, called as torchvision's references do: ``(image, target) -> (image, target)``, the target
     being the task's, its boxes and masks tv_tensors. The other settings are those of a

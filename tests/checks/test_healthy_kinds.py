@@ -460,6 +460,16 @@ class Experts(Classifier):
         return share[:, None] * said.unflatten(1, (WIDTH, 2)).amax(2)
 
 
+class KeepsMore(Classifier):
+    """Something in its state that is no tensor, as layers of half precision keep their scales."""
+
+    def get_extra_state(self):
+        return {"scale": 1.0, "version": "2"}
+
+    def set_extra_state(self, state):
+        assert state["version"] == "2"
+
+
 class ConvolvingHead(Segmenter):
     def __init__(self):
         super().__init__()
@@ -528,6 +538,9 @@ class ConvolvingHead(Segmenter):
         ("all_finite", "passed", lambda: subject(Masked)),
         ("all_finite", "passed", lambda: subject(FakeQuantised)),
         ("deterministic", "passed", lambda: subject(FakeQuantised)),
+        ("deterministic", "passed", lambda: subject(KeepsMore)),
+        ("state_dict_round_trip", "passed", lambda: subject(KeepsMore)),
+        ("portable", "passed", lambda: subject(KeepsMore)),
         *(("gradients", "passed", lambda seed=seed: subject(SkipsBlocks, seed=seed)) for seed in range(3)),
     ],
 )
