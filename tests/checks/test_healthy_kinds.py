@@ -470,6 +470,25 @@ class KeepsMore(Classifier):
         assert state["version"] == "2"
 
 
+class LastState(Classifier):
+    """A recurrent layer over the places; what it saw first has faded by its last state, until it learns."""
+
+    def __init__(self):
+        super().__init__()
+        self.recurrent = nn.LSTM(WIDTH, WIDTH, batch_first=True)
+
+    def read(self, maps):
+        return maps
+
+    def pooled(self, maps):
+        return self.recurrent(self.read(maps).flatten(2).transpose(1, 2))[0][:, -1]
+
+
+class LastStateOfHalf(LastState):
+    def read(self, maps):
+        return maps[:, :, :, 4:]
+
+
 class ConvolvingHead(Segmenter):
     def __init__(self):
         super().__init__()
@@ -496,6 +515,7 @@ class ConvolvingHead(Segmenter):
         ("uses_every_place", "passed", lambda: subject(StartsAtZero)),
         ("uses_every_place", "passed", lambda: subject(DeepHead)),
         ("uses_every_place", "passed", lambda: subject(Experts)),
+        ("uses_every_place", "passed", lambda: subject(LastState)),
         ("uses_every_place", "passed", lambda: subject(ConvolvingHead, segmentation())),
         ("gradients", "passed", lambda: subject(DeepHead)),
         ("loss_rewards_truth", "passed", lambda: subject(partial(Classifier, 3), Regression(3, nn.L1Loss()))),
@@ -547,6 +567,11 @@ class ConvolvingHead(Segmenter):
 def test_no_check_fails_what_only_looks_like_its_bug(check, status, make):
     outcome = outcomes(make(), check)[check]
     assert outcome.status == status, outcome
+
+
+def test_a_recurrent_head_that_reads_a_half_is_told():
+    outcome = outcomes(subject(LastStateOfHalf), "uses_every_place")["uses_every_place"]
+    assert outcome.status == "failed" and "does not see columns 1 to 3" in outcome.seen
 
 
 def trained_a_little(one):
