@@ -21,9 +21,10 @@ IN_PAIRS = 0.7  # of the metric that a transform has to leave: less, and it move
 CLASSES = 6  # painted at most: colours that a short training can tell apart
 CLOSER = 0.05  # of a metric: outputs fit what the targets say by so much better, judgement after judgement
 FINER = ("map_75", "rotated_map_75")  # see what an IoU of .5 forgives: other angles, sides swapped
-HINTS = {  # what is to blame if all other metrics are good enough
-    "mask_map_50": "masks in another order than boxes?",
-    "r2_least": "a value that does not move with its image?",
+UNLIKE = 0.4  # of what is enough: one metric is nearer to it than another
+HINTS = {  # what is to blame if the other metric is good
+    "mask_map_50": "perhaps masks in another order than boxes",
+    "r2_least": "perhaps a value that does not move with its image",
 }
 APART = "what moves, flips, scales or renames the images or the targets must do so to both"
 
@@ -177,10 +178,12 @@ class Generalizes:
 
     def _elsewhere(self, judged: Judgement) -> str:
         """What is off, where no truth that was tried says it."""
-        missed = self._missed(judged)
-        good = [f"{name} is {value:.2f}" for name, value in self._counted(judged).items() if name not in missed]
-        if good and missed:
-            return f"{', '.join(good)}, {missed[0]} is not good enough: {HINTS.get(missed[0], 'what differs there?')}"
+        counted = self._counted(judged)
+        shares = {name: value / self.enough[name] for name, value in counted.items()}
+        good, bad = max(shares, key=shares.__getitem__), min(shares, key=shares.__getitem__)
+        if shares[good] - shares[bad] >= UNLIKE:
+            hint = HINTS.get(bad, "what differs there")
+            return f"{good} is {counted[good]:.2f}, {bad} is only {counted[bad]:.2f}: {hint}"
         return "the task's own targets, loss or inputs, or the transform, hide what is true"
 
 
