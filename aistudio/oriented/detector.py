@@ -44,7 +44,8 @@ class RotatedFCOS(nn.Module):
         num_classes: classes *with* background, as torchvision counts: objects are 1 … num_classes - 1.
         min_size: the shorter side is scaled to this (in training to one of several, drawn for each image) ...
         max_size: ... unless the longer side would exceed this.
-        image_mean, image_std: of the images the backbone was trained on; ImageNet's if None.
+        image_mean: of the images the backbone was trained on; ImageNet's if None.
+        image_std: likewise.
         strides: pixels between neighbouring cells of each feature map.
         score_thresh: detections need a score above this; the score is √(class probability · centre-ness).
         nms_thresh: of two boxes of one class with a greater IoU, the better one stays.
