@@ -263,8 +263,12 @@ OWN = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", OWN)
+QUICK = "soft labels"
+
+
+@pytest.mark.parametrize(
+    "name", [QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in OWN if name != QUICK)]
+)
 def test_targets_in_a_convention_that_the_loss_knows_pass(name):
     family, methods = OWN[name]
     outcome = check(family)(HEALTHY[family](**methods))

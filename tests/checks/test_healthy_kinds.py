@@ -569,6 +569,30 @@ def test_no_check_fails_what_only_looks_like_its_bug(check, status, make):
     assert outcome.status == status, outcome
 
 
+class CountsPasses(Classifier):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("passes", torch.zeros(()))
+
+    def pooled(self, maps):
+        self.passes += 1
+        return super().pooled(maps)
+
+
+def test_a_state_that_asking_changes_is_told():
+    outcome = outcomes(subject(CountsPasses), "deterministic")["deterministic"]
+    assert outcome.status == "failed" and outcome.seen == "asking changed passes"
+
+
+def test_the_trained_model_that_was_given_away_is_nobody_elses():
+    one = trained_a_little(subject())
+    given = one.give_trained()
+    with torch.no_grad():
+        for parameter in given.parameters():
+            parameter.zero_()
+    assert one.give_trained() is not given and bool(one.trained_output().any())
+
+
 def test_a_recurrent_head_that_reads_a_half_is_told():
     outcome = outcomes(subject(LastStateOfHalf), "uses_every_place")["uses_every_place"]
     assert outcome.status == "failed" and "does not see columns 1 to 3" in outcome.seen

@@ -3,10 +3,10 @@
 import itertools
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from aistudio.drawing import PAPER, Canvas, Tile, contact_sheet
-from aistudio.drawing.colours import INK, WHITE
+from aistudio.drawing.colours import BLACK, INK, WHITE
 from aistudio.drawing.places import free_place
 
 RED = (220, 20, 20)
@@ -51,6 +51,41 @@ def test_an_area_is_tinted_inside_and_its_edge_is_no_staircase():
     edge = [next(x for x in range(719, 0, -1) if drawn.image.getpixel((x, y)) != white) for y in range(150, 450, 2)]
     jumps = [abs(a - b) for a, b in itertools.pairwise(edge)]
     assert max(jumps) < 10  # of a block's 30 pixels
+
+
+def whole(mask, dashed):
+    """An area on a grey canvas as it comes out where every step takes the whole canvas."""
+    on = Canvas(Image.new("RGB", (96, 96), (90, 90, 90)))
+    grown = mask.resize(on.image.size, Image.Resampling.BILINEAR)
+    blur = ImageFilter.GaussianBlur(0.6 * on.image.width / mask.width)
+    inside = grown.filter(blur).point(lambda value: 255 if value > 127 else 0)
+    ring = on._ring(inside, on.line + (4 if dashed else 2))
+    if dashed:
+        on.image.paste(BLACK, mask=ring)
+        on.image.paste(RED, mask=on._striped(on._ring(inside, on.line), (0, 0, *on.image.size)))
+        return on.image
+    on.image.paste(RED, mask=inside.point(lambda value: round(0.45 * value)))
+    on.image.paste(INK, mask=ring)
+    on.image.paste(RED, mask=on._ring(inside, on.line - 1))
+    return on.image
+
+
+@pytest.mark.parametrize("dashed", [False, True])
+@pytest.mark.parametrize("place", [(40, 30, 60, 70), (0, 0, 8, 8), (90, 50, 96, 96), (10, 80, 12, 82), (0, 0, 96, 96)])
+def test_an_area_is_the_same_as_if_all_of_the_canvas_had_been_looked_at(place, dashed):
+    mask = Image.new("L", (96, 96))
+    ImageDraw.Draw(mask).ellipse(place, 255)
+    on = Canvas(Image.new("RGB", (96, 96), (90, 90, 90)))
+    on.area(mask, RED, dashed=dashed)
+    assert on.image.tobytes() == whole(mask, dashed).tobytes()
+
+
+def test_an_empty_area_draws_nothing():
+    on = Canvas(Image.new("RGB", (64, 64), (90, 90, 90)))
+    before = on.image.tobytes()
+    on.area(Image.new("L", (64, 64)), RED)
+    on.area(Image.new("L", (64, 64)), RED, dashed=True)
+    assert on.image.tobytes() == before
 
 
 def test_twenty_tags_at_one_point_all_have_a_place_of_their_own_inside_the_image():

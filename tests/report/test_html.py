@@ -251,6 +251,14 @@ def test_images_stay_within_their_budget(tmp_path):
     assert_inert(page)
 
 
+def test_an_image_that_was_drawn_again_is_read_again(tmp_path):
+    save_images(tmp_path, 1)
+    (first,), _ = embedded(tmp_path)
+    assert embedded(tmp_path)[0] == [first]
+    Image.new("RGB", (448, 480), (9, 9, 9)).save(tmp_path / "0.png")
+    assert embedded(tmp_path)[0] != [first]
+
+
 def test_images_that_cannot_be_read_are_left_out(tmp_path):
     save_images(tmp_path, 1)
     (tmp_path / "1.png").write_bytes(b"no image")

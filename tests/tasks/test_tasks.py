@@ -339,3 +339,14 @@ def test_wrong_targets_are_refused_when_a_batch_is_made():
 def test_what_a_sample_does_not_know_is_said(name):
     with pytest.raises(Refusal, match=r"a sample has no (labels|boxes|extents|masks), which the task learns from"):
         TASKS[name][0].target(Sample(torch.zeros(3, 64, 64)))
+
+
+def test_a_ring_around_each_object_is_ignored_on_every_side():
+    """One pixel wide, at corners, too."""
+    inside = torch.zeros(1, 9, 9, dtype=torch.bool)
+    inside[0, 3:6, 4:6] = True
+    sample = Sample(torch.zeros(3, 9, 9), labels=torch.tensor([1]), masks=inside)
+    expected = torch.zeros(9, 9, dtype=torch.int64)
+    expected[2:7, 3:7] = 255
+    expected[3:6, 4:6] = 2
+    assert torch.equal(Segmentation(4, nn.CrossEntropyLoss(ignore_index=255)).target(sample), expected)
