@@ -113,10 +113,10 @@ class Generalizes:
         """The outcome of a training, where it needs no other one to compare with."""
         last, training = trained.last, trained.training
         counted = self._counted(last)
-        expected = f"{', '.join(f'{name} of {self.enough[name]:g}' for name in counted)} on unseen images within"
-        expected = f"{expected} {self.steps} steps"
-        seen = ", ".join(f"{name} {value:.2f}" for name, value in counted.items())
-        seen = f"{seen} on {self.unseen} unseen images after {last.steps} steps"
+        wanted = ", ".join(f"{name} of {self.enough[name]:g}" for name in counted)
+        reached = ", ".join(f"{name} {value:.2f}" for name, value in counted.items())
+        expected = f"{wanted} on unseen images within {self.steps} steps"
+        seen = f"{reached} on {self.unseen} unseen images after {last.steps} steps"
         if self._is_true(last) and not trained.otherwise:
             return passed(seen, expected)
         words, other = self._other(trained)

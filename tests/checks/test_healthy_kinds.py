@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 import torch
+from bugs.eval_mode import CountsCalls
 from tiny_models import CLASSES, SIZE, WIDTH, Classifier, Segmenter, battery, outcomes, segmentation, subject
 from torch import nn
 from torch.ao.quantization import FakeQuantize, MovingAverageMinMaxObserver
@@ -569,19 +570,9 @@ def test_no_check_fails_what_only_looks_like_its_bug(check, status, make):
     assert outcome.status == status, outcome
 
 
-class CountsPasses(Classifier):
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("passes", torch.zeros(()))
-
-    def pooled(self, maps):
-        self.passes += 1
-        return super().pooled(maps)
-
-
 def test_a_state_that_asking_changes_is_told():
-    outcome = outcomes(subject(CountsPasses), "deterministic")["deterministic"]
-    assert outcome.status == "failed" and outcome.seen == "asking changed passes"
+    outcome = outcomes(subject(CountsCalls), "deterministic")["deterministic"]
+    assert outcome.status == "failed" and outcome.seen == "asking changed calls"
 
 
 def test_the_trained_model_that_was_given_away_is_nobody_elses():
